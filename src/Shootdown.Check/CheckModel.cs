@@ -1,0 +1,38 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Check;
+
+/// <summary>What is checked: a machine with its programs and the properties that must hold on every run.</summary>
+public sealed class CheckModel
+{
+    /// <summary>Registers the properties with the machine, adds its hardware agents and fixes its layout.</summary>
+    /// <param name="machine">The machine with all words and programs; not sealed yet.</param>
+    /// <param name="properties">The properties; deadlock is always checked.</param>
+    /// <param name="mustExercise">Ids of properties without whose judgement a clean run proves nothing; all if null.</param>
+    public CheckModel(MachineModel machine, IReadOnlyList<Property> properties, IReadOnlyList<string>? mustExercise = null)
+    {
+        ArgumentNullException.ThrowIfNull(machine);
+        ArgumentNullException.ThrowIfNull(properties);
+        Machine = machine;
+        Properties = properties;
+        MustExercise = mustExercise ?? [.. properties.Select(property => property.Id)];
+        for (int slot = 0; slot < properties.Count; slot++)
+        {
+            properties[slot].Attach(machine, slot);
+        }
+
+        machine.Seal();
+    }
+
+    /// <summary>The machine.</summary>
+    public MachineModel Machine { get; }
+
+    /// <summary>The properties, by slot.</summary>
+    public IReadOnlyList<Property> Properties { get; }
+
+    /// <summary>Properties that must have been judged at least once for a pass.</summary>
+    public IReadOnlyList<string> MustExercise { get; }
+
+    /// <summary>Bounds to print besides those that every check prints.</summary>
+    public IReadOnlyList<Bound> ExtraBounds { get; init; } = [];
+}

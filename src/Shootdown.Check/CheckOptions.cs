@@ -1,0 +1,32 @@
+namespace Shootdown.Check;
+
+/// <summary>How to explore, and when to give up.</summary>
+public sealed record CheckOptions
+{
+    /// <summary>Worker threads; 0 means one a core.</summary>
+    public int Workers { get; init; }
+
+    /// <summary>Bytes that the table of visited states may take; the check is inconclusive beyond.</summary>
+    public long MemoryBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 * 3;
+
+    /// <summary>Wall time after which the check is inconclusive; null for no limit.</summary>
+    public TimeSpan? Time { get; init; }
+
+    /// <summary>False explores every order of independent steps too.</summary>
+    public bool Reduction { get; init; } = true;
+
+    /// <summary>Told about twice a second.</summary>
+    public IProgress<CheckProgress>? Progress { get; init; }
+
+    /// <summary>Stops the check; what was found so far is reported.</summary>
+    public CancellationToken Cancellation { get; init; }
+
+    /// <summary>Replays this schedule instead of exploring.</summary>
+    public string? Schedule { get; init; }
+
+    /// <summary>States that the search for a minimal counterexample may visit before it settles for a short one.</summary>
+    public int MinimiserStatesMax { get; init; } = 400_000;
+
+    /// <summary>Collects a digest of the observable part of every final state (for comparing two explorations).</summary>
+    public bool CollectFinalStates { get; init; }
+}

@@ -1,0 +1,154 @@
+using System.Diagnostics;
+using Shootdown.Machine;
+
+namespace Shootdown.Check;
+
+/// <summary>What a caller knows about a check besides the model.</summary>
+/// <param name="ScenarioId">Short id.</param>
+/// <param name="Number">Catalogue number.</param>
+/// <param name="Title">One line.</param>
+/// <param name="Variant">bug or fix.</param>
+/// <param name="Expected">The verdict that the catalogue expects.</param>
+/// <param name="Bounds">The scenario's own bounds.</param>
+public sealed record CheckSubject(
+    string ScenarioId, string Number, string Title, string Variant, Verdict? Expected, IReadOnlyList<Bound> Bounds);
+
+/// <summary>Checks a model: explores it, minimises and replays what was found, and says what the answer is worth.</summary>
+public static class Checker
+{
+    /// <summary>Runs a check, or replays a schedule if the options name one.</summary>
+    /// <param name="subject">What the report is about.</param>
+    /// <param name="build">Builds the model; called again to verify that building is deterministic.</param>
+    /// <param name="options">How to explore.</param>
+    /// <exception cref="ScheduleException">The schedule does not fit.</exception>
+    public static CheckReport Check(CheckSubject subject, Func<CheckModel> build, CheckOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(subject);
+        ArgumentNullException.ThrowIfNull(build);
+        ArgumentNullException.ThrowIfNull(options);
+        var clock = Stopwatch.StartNew();
+        try
+        {
+            CheckModel model = build();
+            return options.Schedule is { } schedule
+                ? Replay(subject, model, schedule, clock)
+                : Explore(subject, model, options, clock);
+        }
+        catch (ProcRuleException rule)
+        {
+            return Report(subject, null, new ExplorationResult(), options, clock, Verdict.Unsupported, rule.Message, null);
+        }
+    }
+
+    private static CheckReport Explore(CheckSubject subject, CheckModel model, CheckOptions options, Stopwatch clock)
+    {
+        ExplorationResult result = Explorer.Explore(model, options);
+        model.Machine.LocalStates.VerifyAll();
+        if (result.Violation is { } violation)
+        {
+            Counterexample counterexample = Explain(model, result.Path, violation, options);
+            return Report(subject, model, result, options, clock, Verdict.Violation, string.Empty, counterexample);
+        }
+
+        if (result.Incomplete is { } incomplete)
+        {
+            return Report(subject, model, result, options, clock, Verdict.Inconclusive, incomplete, null);
+        }
+
+        string[] idle = [.. model.Properties
+            .Where((property, slot) => model.MustExercise.Contains(property.Id) && result.Judgements[slot] == 0)
+            .Select(property => property.Id)];
+        return idle.Length == 0
+            ? Report(subject, model, result, options, clock, Verdict.Pass, string.Empty, null)
+            : Report(subject, model, result, options, clock, Verdict.Inconclusive,
+                $"{string.Join(", ", idle)} never had anything to judge: the programs do not exercise what is checked", null);
+    }
+
+    private static CheckReport Replay(CheckSubject subject, CheckModel model, string schedule, Stopwatch clock)
+    {
+        IReadOnlyList<Step> steps = Schedule.Parse(schedule, model.Machine);
+        Violation? violation = Replayer.Run(model, steps);
+        var result = new ExplorationResult { Transitions = steps.Count, DepthMax = steps.Count };
+        Counterexample run = Trace(model, steps, violation, false);
+        return violation is null
+            ? Report(subject, model, result, new CheckOptions { Workers = 1 }, clock, Verdict.Inconclusive,
+                "the replayed schedule reaches no violation", run)
+            : Report(subject, model, result, new CheckOptions { Workers = 1 }, clock, Verdict.Violation, string.Empty, run);
+    }
+
+    private static Counterexample Explain(CheckModel model, IReadOnlyList<Step> path, Violation violation, CheckOptions options)
+    {
+        (IReadOnlyList<Step> shortest, bool isMinimal) = Minimiser.Minimise(model, path, violation, options);
+        Violation replayed = Replayer.Run(model, shortest)
+            ?? throw new InvalidOperationException("a counterexample does not replay: this is a bug of the checker");
+        return Trace(model, shortest, replayed, isMinimal);
+    }
+
+    private static Counterexample Trace(CheckModel model, IReadOnlyList<Step> steps, Violation? violation, bool isMinimal)
+    {
+        (_, IReadOnlyList<TraceColumn> columns, IReadOnlyList<TraceStep> rows) = Replayer.Trace(model, steps);
+        return new Counterexample
+        {
+            PropertyId = violation?.PropertyId ?? string.Empty,
+            Sentence = violation?.Sentence ?? string.Empty,
+            Columns = columns,
+            Steps = rows,
+            Schedule = Schedule.Format(steps),
+            ContextSwitches = Minimiser.ContextSwitches(model.Machine, steps),
+            IsMinimal = isMinimal,
+        };
+    }
+
+    private static CheckReport Report(
+        CheckSubject subject,
+        CheckModel? model,
+        ExplorationResult result,
+        CheckOptions options,
+        Stopwatch clock,
+        Verdict verdict,
+        string reason,
+        Counterexample? counterexample) => new()
+        {
+            ScenarioId = subject.ScenarioId,
+            Number = subject.Number,
+            Title = subject.Title,
+            Variant = subject.Variant,
+            Verdict = verdict,
+            Expected = subject.Expected,
+            Reason = reason,
+            Model = model?.Machine.Model.Name ?? "-",
+            Bounds = [.. subject.Bounds, .. model is null ? [] : MachineBounds(model)],
+            Stats = new ExplorationStats
+            {
+                States = result.States,
+                Transitions = result.Transitions,
+                Executions = result.Executions,
+                DepthMax = result.DepthMax,
+                ElapsedSeconds = clock.Elapsed.TotalSeconds,
+                Exhaustive = verdict == Verdict.Pass,
+                Workers = options.Workers > 0 ? options.Workers : Environment.ProcessorCount,
+                Reduced = options.Reduction,
+                TableBytes = result.TableBytes,
+                PeakMemoryBytes = Process.GetCurrentProcess().PeakWorkingSet64,
+            },
+            Coverage = model is null ? [] : [.. model.Properties.Select((property, slot) => new PropertyCoverage(
+                property.Id, slot < result.Judgements.Count ? result.Judgements[slot] : 0, property.JudgementText))],
+            Counterexample = counterexample,
+        };
+
+    /// <summary>Bounds of every machine, as far as they limit what was explored.</summary>
+    private static IEnumerable<Bound> MachineBounds(CheckModel model)
+    {
+        MachineOptions options = model.Machine.Options;
+        yield return new Bound("frames", options.Frames.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        if (options.Model == MemoryModelKind.X86Tso)
+        {
+            yield return new Bound("store buffer", options.StoreBufferDepth.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        }
+
+        foreach (Bound bound in model.ExtraBounds)
+        {
+            yield return bound;
+        }
+    }
+}

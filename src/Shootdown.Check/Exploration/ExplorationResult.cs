@@ -1,0 +1,37 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Check;
+
+/// <summary>What one exploration found.</summary>
+public sealed record ExplorationResult
+{
+    /// <summary>The violation, if one was reached.</summary>
+    public Violation? Violation { get; init; }
+
+    /// <summary>The steps from the initial state to it; the last one violates.</summary>
+    public IReadOnlyList<Step> Path { get; init; } = [];
+
+    /// <summary>Why the exploration is not exhaustive; null if it is.</summary>
+    public string? Incomplete { get; init; }
+
+    /// <summary>Distinct states.</summary>
+    public long States { get; init; }
+
+    /// <summary>Steps taken.</summary>
+    public long Transitions { get; init; }
+
+    /// <summary>Final states reached.</summary>
+    public long Executions { get; init; }
+
+    /// <summary>Length of the longest path.</summary>
+    public int DepthMax { get; init; }
+
+    /// <summary>Bytes of the table of visited states.</summary>
+    public long TableBytes { get; init; }
+
+    /// <summary>Judgements by property slot.</summary>
+    public IReadOnlyList<long> Judgements { get; init; } = [];
+
+    /// <summary>Digests of the observable part of the final states, if asked for.</summary>
+    public IReadOnlySet<UInt128> FinalStates { get; init; } = new HashSet<UInt128>();
+}

@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using Shootdown.Machine;
+
+namespace Shootdown.Check;
+
+/// <summary>Explores every interleaving of a model within its bounds, on several threads.</summary>
+public static class Explorer
+{
+    private const int WalkCount = 64;
+    private const int WalkSteps = 400;
+    private const int WorkerStackBytes = 16 << 20;
+
+    /// <summary>
+    /// Explores until everything was visited, a violation was found or a limit was hit. With reduction on, it
+    /// explores again until a pass learns nothing new about what the programs may touch (see <see cref="ReductionTable"/>).
+    /// </summary>
+    /// <exception cref="ProcRuleException">A program broke a rule that the exploration depends on.</exception>
+    public static ExplorationResult Explore(CheckModel model, CheckOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        if (model.Machine.Agents.Count > 64)
+        {
+            throw new ProcRuleException($"the machine has {model.Machine.Agents.Count} agents; the explorer handles 64");
+        }
+
+        var clock = Stopwatch.StartNew();
+        if (!options.Reduction)
+        {
+            return RunPass(model, options, null, clock);
+        }
+
+        var reduction = new ReductionTable(model.Machine);
+        LearnByWalking(model);
+        while (true)
+        {
+            reduction.BeginPass();
+            ExplorationResult result = RunPass(model, options, reduction, clock);
+            if (result.Violation is not null || result.Incomplete is not null || reduction.PassWasSound())
+            {
+                return result;
+            }
+        }
+    }
+
+    private static ExplorationResult RunPass(CheckModel model, CheckOptions options, ReductionTable? reduction, Stopwatch clock)
+    {
+        int workers = options.Workers > 0 ? options.Workers : Environment.ProcessorCount;
+        using var search = new SharedSearch(model, options, reduction, workers, clock);
+        SearchWorker[] crew = [.. Enumerable.Range(0, workers).Select(index => new SearchWorker(search, index))];
+        Thread[] threads = [.. crew.Skip(1).Select(worker => new Thread(worker.Run, WorkerStackBytes) { IsBackground = true })];
+        foreach (Thread thread in threads)
+        {
+            thread.Start();
+        }
+
+        crew[0].Run();
+        foreach (Thread thread in threads)
+        {
+            thread.Join();
+        }
+
+        if (search.Failure is BoundExceededException bound)
+        {
+            search.GiveUp(bound.Message);
+        }
+        else if (search.Failure is { } failure)
+        {
+            throw failure;
+        }
+
+        return new ExplorationResult
+        {
+            Violation = search.Violation,
+            Path = search.Path,
+            Incomplete = search.Violation is null ? search.Incomplete : null,
+            States = crew.Sum(worker => worker.States),
+            Transitions = crew.Sum(worker => worker.Transitions),
+            Executions = crew.Sum(worker => worker.Executions),
+            DepthMax = crew.Max(worker => worker.DepthMax),
+            TableBytes = search.Visited.Bytes,
+            Judgements = [.. Enumerable.Range(0, model.Properties.Count).Select(slot => crew.Sum(worker => worker.Judgements[slot]))],
+            FinalStates = search.FinalStates,
+        };
+    }
+
+    /// <summary>Runs programs at random (fixed seed) so that the first pass knows most of what they may touch.</summary>
+    private static void LearnByWalking(CheckModel model)
+    {
+        var state = new MachineState(model.Machine);
+        StepRunner.RunPrologues(state);
+        ulong[] words = state.Words.ToArray();
+        LocalState[] locals = state.Locals.ToArray();
+        ulong random = 1;
+        for (int walk = 0; walk < WalkCount; walk++)
+        {
+            int known = model.Machine.LocalStates.EdgeCount;
+            state.Restore(words, locals);
+            for (int step = 0; step < WalkSteps && state.Violation is null && Walk(state, ref random); step++)
+            {
+            }
+
+            if (walk > 8 && known == model.Machine.LocalStates.EdgeCount)
+            {
+                break;
+            }
+        }
+    }
+
+    private static bool Walk(MachineState state, ref ulong random)
+    {
+        int agents = state.Machine.Agents.Count;
+        random = Hash128.SplitMix(random);
+        int first = (int)(random % (ulong)agents);
+        for (int i = 0; i < agents; i++)
+        {
+            Agent agent = state.Machine.Agents[(first + i) % agents];
+            int alternatives = state.AlternativesOf(agent);
+            if (alternatives > 0)
+            {
+                StepRunner.Step(state, agent.Index, (int)((random >> 32) % (ulong)alternatives));
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,150 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Shootdown.Machine;
+
+namespace Shootdown.Check;
+
+/// <summary>What the workers of one pass share: the visited states, work that was given away, the first violation, limits.</summary>
+internal sealed class SharedSearch : IDisposable
+{
+    private readonly ConcurrentQueue<Step[]> _work = new();
+    private readonly Lock _gate = new();
+    private readonly CheckOptions _options;
+    private readonly Stopwatch _clock;
+    private readonly int _workers;
+    private int _idle;
+    private volatile bool _stop;
+    private long _states;
+    private long _transitions;
+
+    internal SharedSearch(CheckModel model, CheckOptions options, ReductionTable? reduction, int workers, Stopwatch clock)
+    {
+        Model = model;
+        Reduction = reduction;
+        _options = options;
+        _workers = workers;
+        _clock = clock;
+        Visited = new VisitedSet(workers > 1);
+    }
+
+    internal CheckModel Model { get; }
+
+    internal ReductionTable? Reduction { get; }
+
+    internal VisitedSet Visited { get; }
+
+    internal bool CollectFinalStates => _options.CollectFinalStates;
+
+    internal HashSet<UInt128> FinalStates { get; } = [];
+
+    internal Violation? Violation { get; private set; }
+
+    internal IReadOnlyList<Step> Path { get; private set; } = [];
+
+    internal string? Incomplete { get; private set; }
+
+    internal Exception? Failure { get; private set; }
+
+    internal bool Stopped => _stop;
+
+    /// <summary>True if some worker waits for work.</summary>
+    internal bool WantsWork => Volatile.Read(ref _idle) > _work.Count;
+
+    public void Dispose() => Visited.Dispose();
+
+    internal void Give(Step[] path) => _work.Enqueue(path);
+
+    /// <summary>Takes work that another worker gave away; null when all workers are out of work or the search stopped.</summary>
+    internal Step[]? Take()
+    {
+        Interlocked.Increment(ref _idle);
+        var wait = new SpinWait();
+        while (!_stop)
+        {
+            if (_work.TryDequeue(out Step[]? path))
+            {
+                Interlocked.Decrement(ref _idle);
+                return path;
+            }
+
+            if (Volatile.Read(ref _idle) == _workers && _work.IsEmpty)
+            {
+                return null;
+            }
+
+            wait.SpinOnce();
+        }
+
+        return null;
+    }
+
+    internal void Report(Violation violation, IReadOnlyList<Step> path)
+    {
+        lock (_gate)
+        {
+            // Several workers may find one: the shortest path is the best start for the minimiser.
+            if (Violation is null || path.Count < Path.Count)
+            {
+                Violation = violation;
+                Path = path;
+            }
+
+            _stop = true;
+        }
+    }
+
+    internal void Fail(Exception failure)
+    {
+        lock (_gate)
+        {
+            Failure ??= failure;
+            _stop = true;
+        }
+    }
+
+    internal void AddFinalState(UInt128 digest)
+    {
+        lock (_gate)
+        {
+            FinalStates.Add(digest);
+        }
+    }
+
+    /// <summary>Called by every worker once in a while: adds up progress and applies the limits.</summary>
+    internal void Tick(long states, long transitions, int depth, ref double nextReport)
+    {
+        Interlocked.Add(ref _states, states);
+        Interlocked.Add(ref _transitions, transitions);
+        if (_options.Cancellation.IsCancellationRequested)
+        {
+            GiveUp("interrupted");
+        }
+
+        if (Visited.Bytes > _options.MemoryBytes)
+        {
+            GiveUp($"the table of visited states outgrew the memory bound ({_options.MemoryBytes >> 20} MiB): raise --memory or lower the bounds");
+        }
+
+        double elapsed = _clock.Elapsed.TotalSeconds;
+        if (_options.Time is { } time && elapsed > time.TotalSeconds)
+        {
+            GiveUp($"the time bound ({time.TotalSeconds:0.#} s) ran out: raise --time or lower the bounds");
+        }
+
+        if (_options.Progress is { } progress && elapsed >= nextReport)
+        {
+            nextReport = elapsed + 0.25;
+            progress.Report(new CheckProgress(
+                "exploring", Interlocked.Read(ref _states), Interlocked.Read(ref _transitions), depth, Visited.Bytes, elapsed));
+        }
+    }
+
+    internal void GiveUp(string reason)
+    {
+        lock (_gate)
+        {
+            Incomplete ??= reason;
+            _stop = true;
+        }
+    }
+}

@@ -1,0 +1,2 @@
+Console.Error.WriteLine("shootdown: no commands yet");
+return 64;

@@ -1,0 +1,37 @@
+using System.Text;
+
+namespace Shootdown.Machine;
+
+/// <summary>Gives C# names back as the kernel spells them.</summary>
+public static class KernelNames
+{
+    /// <summary>PascalCase to snake_case: <c>TryToUnmapOne</c> becomes <c>try_to_unmap_one</c>.</summary>
+    public static string ToSnakeCase(string pascal)
+    {
+        ArgumentNullException.ThrowIfNull(pascal);
+        var text = new StringBuilder(pascal.Length + 8);
+        for (int i = 0; i < pascal.Length; i++)
+        {
+            char c = pascal[i];
+            if (char.IsUpper(c) && i > 0 && pascal[i - 1] != '_'
+                && (!char.IsUpper(pascal[i - 1]) || (i + 1 < pascal.Length && char.IsLower(pascal[i + 1]))))
+            {
+                text.Append('_');
+            }
+
+            text.Append(char.ToLowerInvariant(c));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The kernel name of the method behind a state machine type such as <c>&lt;ZapPteRange&gt;d__4</c>.</summary>
+    internal static string OfFrame(Type stateMachine) => ToSnakeCase(MethodOfFrame(stateMachine));
+
+    internal static string MethodOfFrame(Type stateMachine)
+    {
+        string name = stateMachine.Name;
+        int end = name.IndexOf('>', StringComparison.Ordinal);
+        return name.StartsWith('<') && end > 1 ? name[1..end].Replace("<", string.Empty, StringComparison.Ordinal) : name;
+    }
+}

@@ -1,0 +1,108 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+
+namespace Shootdown.Machine;
+
+/// <summary>The compiler's builder of <see cref="Proc"/> methods; not for use by hand.</summary>
+[SuppressMessage("Performance", "CA1822", Justification = "The compiler calls these members on an instance.")]
+public struct ProcMethodBuilder
+{
+    private ProcFrame? _frame;
+
+    /// <summary>The path that was built.</summary>
+    public readonly Proc Task => new(_frame!);
+
+    /// <summary>Called by compiled code.</summary>
+    public static ProcMethodBuilder Create() => default;
+
+    /// <summary>Called by compiled code: keeps the state machine as a frame; nothing runs yet.</summary>
+    public void Start<TStateMachine>(ref TStateMachine stateMachine)
+        where TStateMachine : IAsyncStateMachine
+        => _frame = new ProcFrame<TStateMachine>(stateMachine);
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void SetStateMachine(IAsyncStateMachine stateMachine)
+    {
+    }
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void SetResult() => Trampoline.Current.Complete();
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void SetException(Exception exception) => Trampoline.Current.Fail(exception);
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+        where TAwaiter : INotifyCompletion
+        where TStateMachine : IAsyncStateMachine
+        => Trampoline.Current.Suspend(awaiter);
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+        where TAwaiter : ICriticalNotifyCompletion
+        where TStateMachine : IAsyncStateMachine
+        => Trampoline.Current.Suspend(awaiter);
+}
+
+/// <summary>The compiler's builder of <see cref="Proc{T}"/> methods; not for use by hand.</summary>
+/// <typeparam name="T">The result of the path.</typeparam>
+[SuppressMessage("Performance", "CA1822", Justification = "The compiler calls these members on an instance.")]
+public struct ProcMethodBuilder<T>
+{
+    private ProcFrame? _frame;
+
+    /// <summary>The path that was built.</summary>
+    public readonly Proc<T> Task => new(_frame!);
+
+    /// <summary>Called by compiled code.</summary>
+    [SuppressMessage("Design", "CA1000", Justification = "The compiler requires this shape.")]
+    public static ProcMethodBuilder<T> Create() => default;
+
+    /// <summary>Called by compiled code: keeps the state machine as a frame; nothing runs yet.</summary>
+    public void Start<TStateMachine>(ref TStateMachine stateMachine)
+        where TStateMachine : IAsyncStateMachine
+        => _frame = new ProcFrame<TStateMachine>(stateMachine);
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void SetStateMachine(IAsyncStateMachine stateMachine)
+    {
+    }
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void SetResult(T result)
+    {
+        ReturnSlot<T>.Put(result);
+        Trampoline.Current.Complete();
+    }
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void SetException(Exception exception) => Trampoline.Current.Fail(exception);
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+        where TAwaiter : INotifyCompletion
+        where TStateMachine : IAsyncStateMachine
+        => Trampoline.Current.Suspend(awaiter);
+
+    /// <summary>Called by compiled code.</summary>
+    public readonly void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+        where TAwaiter : ICriticalNotifyCompletion
+        where TStateMachine : IAsyncStateMachine
+        => Trampoline.Current.Suspend(awaiter);
+}
+
+/// <summary>Carries a returned value from a finished frame to its caller, within one step of one thread.</summary>
+internal static class ReturnSlot<T>
+{
+    [ThreadStatic]
+    private static T? _value;
+
+    internal static void Put(T value) => _value = value;
+
+    internal static T Take()
+    {
+        T value = _value!;
+        _value = default;
+        return value;
+    }
+}

@@ -1,0 +1,104 @@
+namespace Shootdown.Machine;
+
+/// <summary>
+/// Runs suspended stacks: resumes the top frame with the result of its last operation and follows calls and
+/// returns until the path asks for its next operation or ends. One instance a thread.
+/// </summary>
+internal sealed class Trampoline
+{
+    /// <summary>Calls and returns without an operation in between; more means a loop that never asks the machine.</summary>
+    private const int CallsWithoutOperationMax = 100_000;
+
+    [ThreadStatic]
+    private static Trampoline? _current;
+
+    private Operation? _operation;
+    private ProcFrame? _callee;
+    private bool _completed;
+
+    internal static Trampoline Current => _current ??= new Trampoline();
+
+    internal long OperationResult { get; private set; }
+
+    /// <summary>Starts a path and runs it to its first operation.</summary>
+    internal (ProcStack? Stack, Operation? Operation) Start(ProcFrame frame) => Run(frame.Clone(), null);
+
+    /// <summary>Resumes a suspended stack with an operation's result. The given stack is left untouched.</summary>
+    internal (ProcStack? Stack, Operation? Operation) Resume(ProcStack stack, long result)
+    {
+        OperationResult = result;
+        return Run(stack.Frame.Clone(), stack.Caller);
+    }
+
+    internal void Complete() => _completed = true;
+
+    internal void Fail(Exception exception)
+    {
+        if (exception is ProcRuleException rule)
+        {
+            throw rule;
+        }
+
+        throw new ProcRuleException(
+            $"kernel code threw {exception.GetType().Name}: {exception.Message}; "
+            + "kernel code must not throw: use cpu.Assert(...) for a condition that the check should report",
+            exception);
+    }
+
+    internal void Suspend<TAwaiter>(TAwaiter awaiter)
+    {
+        switch (awaiter)
+        {
+            case IOperationAwaiter operation:
+                _operation = operation.Operation
+                    ?? throw new ProcRuleException("a default(Op) was awaited: use an operation of a Cpu");
+                break;
+            case ICallAwaiter call:
+                _callee = call.Callee
+                    ?? throw new ProcRuleException("a default(Proc) was awaited: call a method that returns Proc");
+                break;
+            default:
+                throw new ProcRuleException(
+                    $"a Proc awaited {typeof(TAwaiter)}: kernel code may await only machine operations and other Procs");
+        }
+    }
+
+    private (ProcStack? Stack, Operation? Operation) Run(ProcFrame top, ProcStack? caller)
+    {
+        for (int calls = 0; calls < CallsWithoutOperationMax; calls++)
+        {
+            _operation = null;
+            _callee = null;
+            _completed = false;
+            top.MoveNext();
+            if (_operation is { } operation)
+            {
+                return (new ProcStack(top, caller), operation);
+            }
+
+            if (_callee is { } callee)
+            {
+                caller = new ProcStack(top, caller);
+                top = callee.Clone();
+                continue;
+            }
+
+            if (!_completed)
+            {
+                throw new ProcRuleException($"{KernelNames.OfFrame(top.StateMachineType)} stopped without awaiting, returning or throwing");
+            }
+
+            if (caller is null)
+            {
+                return (null, null);
+            }
+
+            top = caller.Frame.Clone();
+            caller = caller.Caller;
+        }
+
+        throw new ProcRuleException(
+            $"{KernelNames.OfFrame(top.StateMachineType)} made {CallsWithoutOperationMax} calls without a machine operation: "
+            + "a loop of kernel code must await an operation of its Cpu in every round");
+    }
+}

@@ -1,0 +1,81 @@
+namespace Shootdown.Machine;
+
+/// <summary>What a user access returned.</summary>
+/// <param name="Raw">Packed value.</param>
+public readonly record struct AccessResult(long Raw)
+{
+    internal const long FaultBit = 1L << 62;
+
+    /// <summary>True if the access raised a page fault; there is no value then.</summary>
+    public bool Faulted => (Raw & FaultBit) != 0;
+
+    /// <summary>The value that a load saw.</summary>
+    public int Value => (int)Raw;
+}
+
+/// <content>Page tables, frames, translation hardware and user accesses.</content>
+public sealed partial class Cpu
+{
+    /// <summary>Reads an entry (<c>ptep_get</c>, <c>pmdp_get</c>).</summary>
+    public Op<Pte> EntryRead(PageTable table, int page, string function = "ptep_get")
+        => new(new EntryOperation(this, table, page, EntryAction.Read, default, default, function));
+
+    /// <summary>Stores an entry with a plain store (<c>set_pte_at</c>).</summary>
+    public Op EntryStore(PageTable table, int page, Pte value, string function = "set_pte_at")
+        => new(new EntryOperation(this, table, page, EntryAction.Store, value, default, function));
+
+    /// <summary>Exchanges an entry atomically and returns the old one (<c>ptep_get_and_clear</c>).</summary>
+    public Op<Pte> EntryExchange(PageTable table, int page, Pte value, string function)
+        => new(new EntryOperation(this, table, page, EntryAction.Exchange, value, default, function));
+
+    /// <summary>Clears bits of an entry atomically and returns the old one (<c>ptep_set_wrprotect</c>).</summary>
+    public Op<Pte> EntryClearBits(PageTable table, int page, ulong bits, string function)
+        => new(new EntryOperation(this, table, page, EntryAction.ClearBits, new Pte(bits), default, function));
+
+    /// <summary>Replaces an entry if it still has a value; returns what was found.</summary>
+    public Op<Pte> EntryCompareExchange(PageTable table, int page, Pte expected, Pte value, string function)
+        => new(new EntryOperation(this, table, page, EntryAction.CompareExchange, value, expected, function));
+
+    /// <summary>Takes a free frame for a page from the allocator; -1 if there is none.</summary>
+    public Op<int> AllocFrame(int page) => new(new FrameAllocOperation(this, page));
+
+    /// <summary>Gives a frame back to the allocator.</summary>
+    public Op FreeFrame(int frame, string function = "free_page") => new(new FrameFreeOperation(this, 1UL << frame, false, function));
+
+    /// <summary>Gives all frames of a mask back to the allocator in one step (<c>free_unref_page_list</c>).</summary>
+    public Op FreeFrames(ulong mask, string function) => new(new FrameFreeOperation(this, mask, false, function));
+
+    /// <summary>Writes a frame's contents to its backing store (<c>swap_writepage</c>); returns what was written.</summary>
+    public Op<ulong> WriteFrame(int frame, string function = "swap_writepage") => new(new FrameWriteOperation(this, frame, function));
+
+    /// <summary>Gives up a frame whose contents were saved or are clean, as reclaim does: a lost store shows here.</summary>
+    public Op ReclaimFrames(ulong mask, string function) => new(new FrameFreeOperation(this, mask, true, function));
+
+    /// <summary>Takes a free page-table page; its entries are empty. Returns its number, -1 if there is none.</summary>
+    public Op<int> AllocTable(AddressSpace space, int level, int page) => new(new TableAllocOperation(this, space, level, page));
+
+    /// <summary>Gives a page-table page back to the allocator: whoever walks it from now on reads something else.</summary>
+    public Op FreeTable(int table, string function = "free_pgtable_page") => new(new TableFreeOperation(this, table, function));
+
+    /// <summary>Writes CR3: loads the root of an address space (null: kernel tables only) with a PCID; keep is the no-flush bit.</summary>
+    public Op LoadRoot(AddressSpace? space, int asid, bool keep, string function = "load_new_mm_cr3")
+        => new(new LoadRootOperation(this, space, asid, keep, function));
+
+    /// <summary>INVLPG: drops the page under the current PCID and all paging-structure-cache entries of that PCID.</summary>
+    public Op Invlpg(int page) => new(new FlushOperation(this, page));
+
+    /// <summary>Drops everything of the current PCID (<c>native_flush_tlb_local</c>).</summary>
+    public Op FlushTlbLocal() => new(new FlushOperation(this, -1));
+
+    /// <summary>A user load.</summary>
+    public Op<AccessResult> AccessLoad(int page) => new(new AccessOperation(this, page, false, 0));
+
+    /// <summary>A user store.</summary>
+    public Op<AccessResult> AccessStore(int page, int value) => new(new AccessOperation(this, page, true, value));
+
+    /// <summary>A user load whose value does not matter: it reaches whatever the TLB may hold, or faults.</summary>
+    public Op<AccessResult> AccessTouch(int page) => new(new TouchOperation(this, page));
+
+    /// <summary>The hardware walks the tables speculatively for every page, from its root and from every cached upper entry.</summary>
+    public Op SpeculativeWalks() => new(new SpeculativeWalkOperation(this));
+}

@@ -1,0 +1,174 @@
+namespace Shootdown.Machine;
+
+/// <summary>
+/// A CPU as kernel code sees it: every method is one indivisible step that is awaited. Grouped by part: memory and
+/// locks here, page tables and TLB in <c>Cpu.Paging.cs</c>.
+/// </summary>
+public sealed partial class Cpu : MachineHandle
+{
+    internal Cpu(MachineModel machine, int index)
+        : base(machine)
+    {
+        Index = index;
+        InterruptsOffAddress = machine.Allocate($"cpu{index}.interrupts_off", WordKind.Hardware);
+        InInterruptAddress = machine.Allocate($"cpu{index}.in_interrupt", WordKind.Hardware);
+        RootAddress = machine.Allocate($"cpu{index}.cr3", WordKind.Hardware);
+        AsidAddress = machine.Allocate($"cpu{index}.pcid", WordKind.Hardware);
+        PreemptCount = machine.NewLocalWord(this, $"cpu{index}.preempt_count");
+    }
+
+    /// <summary>Number of the CPU, from 0.</summary>
+    public int Index { get; }
+
+    /// <summary>This CPU's bit in a cpumask.</summary>
+    public ulong Bit => 1UL << Index;
+
+    /// <summary>Depth of <c>preempt_disable</c>.</summary>
+    public Word PreemptCount { get; }
+
+    internal int InterruptsOffAddress { get; }
+
+    /// <summary>Address of the word that is 1 while the CPU handles an interrupt: its task stands still.</summary>
+    public int InInterruptAddress { get; }
+
+    /// <summary>0: kernel page tables only, else 1 + the number of the loaded address space.</summary>
+    internal int RootAddress { get; }
+
+    internal int AsidAddress { get; }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"CPU{Index}";
+
+    /// <summary><c>READ_ONCE</c>, or an acquire load.</summary>
+    public Op<ulong> Load(Word word, MemoryOrder order = MemoryOrder.Relaxed, StepWeight weight = StepWeight.Detail)
+        => new(new MemoryOperation(this, word, MemoryAction.Load, 0, 0, order, weight));
+
+    /// <summary><c>WRITE_ONCE</c>, or a release store.</summary>
+    public Op Store(Word word, ulong value, MemoryOrder order = MemoryOrder.Relaxed, StepWeight weight = StepWeight.Detail)
+        => new(new MemoryOperation(this, word, MemoryAction.Store, value, 0, order, weight));
+
+    /// <summary><c>atomic_add_return</c>: fully ordered; returns the new value.</summary>
+    public Op<ulong> AddReturn(Word word, long delta, StepWeight weight = StepWeight.Context)
+        => new(new MemoryOperation(this, word, MemoryAction.AddReturn, unchecked((ulong)delta), 0, MemoryOrder.Full, weight));
+
+    /// <summary><c>atomic_fetch_or</c>: fully ordered; returns the old value.</summary>
+    public Op<ulong> FetchOr(Word word, ulong bits, StepWeight weight = StepWeight.Context)
+        => new(new MemoryOperation(this, word, MemoryAction.FetchOr, bits, 0, MemoryOrder.Full, weight));
+
+    /// <summary><c>atomic_fetch_and</c>: fully ordered; returns the old value.</summary>
+    public Op<ulong> FetchAnd(Word word, ulong bits, StepWeight weight = StepWeight.Context)
+        => new(new MemoryOperation(this, word, MemoryAction.FetchAnd, bits, 0, MemoryOrder.Full, weight));
+
+    /// <summary><c>xchg</c>: fully ordered; returns the old value.</summary>
+    public Op<ulong> Exchange(Word word, ulong value, StepWeight weight = StepWeight.Context)
+        => new(new MemoryOperation(this, word, MemoryAction.Exchange, value, 0, MemoryOrder.Full, weight));
+
+    /// <summary><c>cmpxchg</c>: fully ordered; returns the value that was found.</summary>
+    public Op<ulong> CompareExchange(Word word, ulong expected, ulong value, StepWeight weight = StepWeight.Context)
+        => new(new MemoryOperation(this, word, MemoryAction.CompareExchange, value, expected, MemoryOrder.Full, weight));
+
+    /// <summary><c>smp_mb</c>.</summary>
+    public Op FullBarrier() => new(new FenceOperation(this));
+
+    /// <summary><c>spin_lock</c>.</summary>
+    public Op SpinLock(SpinLock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_lock", LockAction.Acquire, false));
+
+    /// <summary><c>spin_unlock</c>.</summary>
+    public Op SpinUnlock(SpinLock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_unlock", LockAction.Release, false));
+
+    /// <summary><c>mutex_lock</c>: may sleep.</summary>
+    public Op MutexLock(Mutex mutex) => new(new ExclusiveLockOperation(this, mutex.Word, "mutex_lock", LockAction.Acquire, true));
+
+    /// <summary><c>mutex_unlock</c>.</summary>
+    public Op MutexUnlock(Mutex mutex) => new(new ExclusiveLockOperation(this, mutex.Word, "mutex_unlock", LockAction.Release, false));
+
+    /// <summary><c>down_read</c>: may sleep.</summary>
+    public Op DownRead(RwSemaphore semaphore) => new(new RwSemaphoreOperation(this, semaphore, RwAction.DownRead));
+
+    /// <summary><c>up_read</c>.</summary>
+    public Op UpRead(RwSemaphore semaphore) => new(new RwSemaphoreOperation(this, semaphore, RwAction.UpRead));
+
+    /// <summary><c>down_write</c>: may sleep.</summary>
+    public Op DownWrite(RwSemaphore semaphore) => new(new RwSemaphoreOperation(this, semaphore, RwAction.DownWrite));
+
+    /// <summary><c>up_write</c>.</summary>
+    public Op UpWrite(RwSemaphore semaphore) => new(new RwSemaphoreOperation(this, semaphore, RwAction.UpWrite));
+
+    /// <summary><c>downgrade_write</c>: the writer becomes a reader.</summary>
+    public Op DowngradeWrite(RwSemaphore semaphore) => new(new RwSemaphoreOperation(this, semaphore, RwAction.DowngradeWrite));
+
+    /// <summary>Waits until a word meets a condition (a completion, a sequence count): never a spin loop.</summary>
+    public Op<ulong> WaitUntil(Word word, Condition condition, ulong operand) => new(new WaitOperation(this, word, condition, operand));
+
+    /// <summary>A free choice between 0 and count - 1; what says of what, for schedules.</summary>
+    public Op<int> Choose(int count, string what) => new(new ChooseOperation(count, what));
+
+    /// <summary><c>local_irq_disable</c>.</summary>
+    public Op InterruptsOff() => new(new InterruptFlagOperation(this, true));
+
+    /// <summary><c>local_irq_enable</c>.</summary>
+    public Op InterruptsOn() => new(new InterruptFlagOperation(this, false));
+
+    /// <summary><c>preempt_disable</c>.</summary>
+    public Op<ulong> PreemptDisable() => AddReturn(PreemptCount, 1, StepWeight.Detail);
+
+    /// <summary><c>preempt_enable</c>.</summary>
+    public Op<ulong> PreemptEnable() => AddReturn(PreemptCount, -1, StepWeight.Detail);
+
+    /// <summary>Marks a cross-call pending at every CPU of the mask (not this one).</summary>
+    public Op SendIpi(ulong mask, int function) => new(Machine.Interrupts.Send(this, mask, function));
+
+    /// <summary>Waits until all targets of the last <see cref="SendIpi"/> returned from their handlers.</summary>
+    public Op AwaitIpiAcknowledgements() => new(Machine.Interrupts.AwaitAcknowledgements(this));
+
+    /// <summary><c>rcu_read_lock</c>.</summary>
+    public Op RcuReadLock() => new(Machine.Rcu.ReadSection(this, true));
+
+    /// <summary><c>rcu_read_unlock</c>.</summary>
+    public Op RcuReadUnlock() => new(Machine.Rcu.ReadSection(this, false));
+
+    /// <summary><c>synchronize_rcu</c>, in two steps: the grace period starts, later it ends.</summary>
+    public async Proc SynchronizeRcu()
+    {
+        await new Op(Machine.Rcu.BeginGracePeriod(Index));
+        await new Op(Machine.Rcu.EndGracePeriod(Index));
+    }
+
+    /// <summary><c>call_rcu</c>: the registered callback runs after a grace period.</summary>
+    public Op CallRcu(int callback, ulong argument) => new(Machine.Rcu.Enqueue(this, callback, argument));
+
+    /// <summary>An operation that promises removal or downgrade begins.</summary>
+    public Op BeginPromise(Promise promise) => new(new PromiseOperation(promise, false));
+
+    /// <summary>The operation returns to its caller: from here on its promise holds.</summary>
+    public Op ReturnPromise(Promise promise) => new(new PromiseOperation(promise, true));
+
+    /// <summary><c>VM_BUG_ON(!holds)</c>: a condition that the check reports if it is false.</summary>
+    public Op Assert(bool holds, string message) => new(new AssertOperation(this, holds, message));
+
+    internal bool IsAtomic(MachineState state)
+        => state.Read(PreemptCount.Address) != 0 || state.Read(InterruptsOffAddress) != 0 || state.Read(InInterruptAddress) != 0;
+
+    private sealed class InterruptFlagOperation(Cpu cpu, bool off) : Operation
+    {
+        public override string Text => off ? "local_irq_disable()" : "local_irq_enable()";
+
+        public override long Execute(MachineState state, int alternative)
+        {
+            state.Write(cpu.InterruptsOffAddress, off ? 1UL : 0);
+            if (!off)
+            {
+                cpu.Machine.Rcu.Quiesce(state, cpu);
+            }
+
+            return 0;
+        }
+
+        public override void AddFootprint(Footprint footprint)
+        {
+            footprint.Write(cpu.InterruptsOffAddress);
+            footprint.Read(cpu.InInterruptAddress);
+            cpu.Machine.Rcu.AddQuiesceFootprint(footprint, cpu);
+        }
+    }
+}

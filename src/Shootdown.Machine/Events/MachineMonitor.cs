@@ -1,0 +1,97 @@
+namespace Shootdown.Machine;
+
+/// <summary>An access of a user thread (or of the kernel to user memory) through a translation.</summary>
+/// <param name="Cpu">The CPU.</param>
+/// <param name="Space">The address space it runs.</param>
+/// <param name="Page">Virtual page number.</param>
+/// <param name="Translation">The translation that was used.</param>
+/// <param name="IsStale">True if the page tables no longer hold it.</param>
+/// <param name="IsWrite">True for a store.</param>
+public readonly record struct AccessEvent(Cpu Cpu, AddressSpace Space, int Page, Translation Translation, bool IsStale, bool IsWrite);
+
+/// <summary>
+/// A property that watches what the machine does. It reports by setting <see cref="MachineState.Violation"/>, keeps what it must
+/// remember in words of the machine, and names the words that it touches so that reduction stays sound.
+/// </summary>
+public abstract class MachineMonitor
+{
+    /// <summary>An access is made.</summary>
+    public virtual void OnAccess(MachineState state, in AccessEvent access)
+    {
+    }
+
+    /// <summary>A walker (possibly speculative) reads from a table that was freed.</summary>
+    public virtual void OnWalkOfFreedTable(MachineState state, Cpu cpu, int page, int table)
+    {
+    }
+
+    /// <summary>A walker reads page tables, freed or not: counts as an exercise of lifetime properties.</summary>
+    public virtual void OnWalk(MachineState state, Cpu cpu)
+    {
+    }
+
+    /// <summary>A frame is given back to the allocator.</summary>
+    public virtual void OnFrameFreed(MachineState state, Cpu cpu, int frame)
+    {
+    }
+
+    /// <summary>Kernel code reads an entry; locked says whether it holds the table's lock.</summary>
+    public virtual void OnEntryRead(MachineState state, Cpu cpu, AddressSpace space, int page, Pte value, bool locked)
+    {
+    }
+
+    /// <summary>A leaf entry changed in memory.</summary>
+    public virtual void OnEntryChanged(MachineState state, AddressSpace space, int page, Pte old, Pte value)
+    {
+    }
+
+    /// <summary>An operation that promises removal or downgrade begins.</summary>
+    public virtual void OnPromiseBegins(MachineState state, Promise promise)
+    {
+    }
+
+    /// <summary>An operation that promised removal or downgrade returns to its caller.</summary>
+    public virtual void OnPromiseReturns(MachineState state, Promise promise)
+    {
+    }
+
+    /// <summary>A frame's contents are written to its backing store.</summary>
+    public virtual void OnFrameWritten(MachineState state, Cpu cpu, int frame)
+    {
+    }
+
+    /// <summary>Reclaim gives a frame up after saving its contents.</summary>
+    public virtual void OnFrameSaved(MachineState state, Cpu cpu, int frame)
+    {
+    }
+
+    /// <summary>A user assertion is evaluated.</summary>
+    public virtual void OnAssert(MachineState state, bool holds, string message)
+    {
+    }
+
+    /// <summary>Words that <see cref="OnAccess"/> touches for an access to the page.</summary>
+    public virtual void AddAccessFootprint(Footprint footprint, AddressSpace? space, int page)
+    {
+    }
+
+    /// <summary>Words that <see cref="OnEntryChanged"/> touches.</summary>
+    public virtual void AddEntryChangedFootprint(Footprint footprint, int page)
+    {
+    }
+
+    /// <summary>Words that <see cref="OnEntryRead"/> touches.</summary>
+    public virtual void AddEntryReadFootprint(Footprint footprint, int page)
+    {
+    }
+
+    /// <summary>Words that <see cref="OnPromiseBegins"/> and <see cref="OnPromiseReturns"/> touch.</summary>
+    public virtual void AddPromiseFootprint(Footprint footprint, Promise promise)
+    {
+    }
+
+    /// <summary>Words that <see cref="OnFrameFreed"/>, <see cref="OnFrameWritten"/> and <see cref="OnFrameSaved"/> touch.</summary>
+    public virtual void AddFrameFootprint(Footprint footprint, int frame)
+    {
+    }
+}

@@ -1,0 +1,102 @@
+namespace Shootdown.Machine;
+
+/// <summary>What an operation promises about older translations when it returns.</summary>
+public enum PromiseKind
+{
+    /// <summary>No older translation of the range is usable.</summary>
+    Removed,
+
+    /// <summary>No older translation of the range allows a store.</summary>
+    WriteProtected,
+}
+
+/// <summary>
+/// A system call's promise about a range, e.g. that after <c>madvise(MADV_DONTNEED)</c> returned nobody reaches the old pages.
+/// Made when the machine is built, one for every call in a program.
+/// </summary>
+public sealed class Promise : MachineHandle
+{
+    /// <summary>Creates a promise.</summary>
+    public Promise(MachineModel machine, Cpu cpu, AddressSpace space, int firstPage, int pageCount, PromiseKind kind, string function)
+        : base(machine)
+    {
+        Cpu = cpu;
+        Space = space;
+        FirstPage = firstPage;
+        PageCount = pageCount;
+        Kind = kind;
+        Function = function;
+        machine.AddPromise(this);
+    }
+
+    /// <summary>The CPU that makes the call.</summary>
+    public Cpu Cpu { get; }
+
+    /// <summary>The address space.</summary>
+    public AddressSpace Space { get; }
+
+    /// <summary>First virtual page.</summary>
+    public int FirstPage { get; }
+
+    /// <summary>Number of pages.</summary>
+    public int PageCount { get; }
+
+    /// <summary>What is promised.</summary>
+    public PromiseKind Kind { get; }
+
+    /// <summary>The call, e.g. <c>madvise()</c>.</summary>
+    public string Function { get; }
+}
+
+internal sealed class PromiseOperation(Promise promise, bool returns) : Operation
+{
+    public override string Text => returns ? $"{promise.Function} returns" : $"{promise.Function}";
+
+    public override StepWeight Weight => returns ? StepWeight.Key : StepWeight.Detail;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        foreach (MachineMonitor monitor in promise.Machine.Monitors)
+        {
+            if (returns)
+            {
+                monitor.OnPromiseReturns(state, promise);
+            }
+            else
+            {
+                monitor.OnPromiseBegins(state, promise);
+            }
+        }
+
+        return 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        foreach (MachineMonitor monitor in promise.Machine.Monitors)
+        {
+            monitor.AddPromiseFootprint(footprint, promise);
+        }
+    }
+}
+
+internal sealed class AssertOperation(Cpu cpu, bool holds, string message) : Operation
+{
+    public override string Text => $"VM_BUG_ON(!({message}))";
+
+    public override StepWeight Weight => holds ? StepWeight.Detail : StepWeight.Key;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            monitor.OnAssert(state, holds, message);
+        }
+
+        return 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+    }
+}

@@ -1,0 +1,233 @@
+namespace Shootdown.Machine;
+
+/// <summary>
+/// The immutable description of a machine: its CPUs, words, page-table hardware, memory model and agents. Built once
+/// for a check; every thread then runs states of it.
+/// </summary>
+public sealed class MachineModel
+{
+    private readonly List<WordInfo> _words = [];
+    private readonly List<Agent> _agents = [];
+    private readonly List<Promise> _promises = [];
+    private readonly List<int> _lockWords = [];
+    private int _handles;
+    private int[] _pagingWordOf = [];
+    private ulong[]? _keyLow;
+    private ulong[]? _keyHigh;
+
+    /// <summary>Builds the hardware; kernel structures and agents are added next, then <see cref="Seal"/>.</summary>
+    public MachineModel(MachineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Require(options.Cpus is >= 1 and <= 16, "cpus must be 1 to 16");
+        Require(options.Levels is >= 1 and <= 4, "page-table levels must be 1 to 4");
+        Require(options.EntriesPerTable is >= 1 and <= 512, "entries per table must be 1 to 512");
+        Require(options.Frames is >= 0 and <= 1023, "frames must be 0 to 1023");
+        Require(options.StoreBufferDepth is >= 1 and <= 16, "the store buffer must have 1 to 16 entries");
+        Options = options;
+        LocalStates = new LocalStates();
+        Cpus = [.. Enumerable.Range(0, options.Cpus).Select(index => new Cpu(this, index))];
+        Interrupts = new Interrupts(this);
+        Rcu = new Rcu(this);
+        Paging = new Paging(this);
+        Model = options.Model == MemoryModelKind.Sc ? new ScMemory(this) : new TsoMemory(this, options.StoreBufferDepth);
+    }
+
+    /// <summary>Sizes and features.</summary>
+    public MachineOptions Options { get; }
+
+    /// <summary>The CPUs, by index.</summary>
+    public IReadOnlyList<Cpu> Cpus { get; }
+
+    /// <summary>Page tables, frames, TLBs and walk caches.</summary>
+    public Paging Paging { get; }
+
+    /// <summary>Interrupt flags and IPIs.</summary>
+    public Interrupts Interrupts { get; }
+
+    /// <summary>RCU read sections and grace periods.</summary>
+    public Rcu Rcu { get; }
+
+    /// <summary>The memory model that kernel memory follows.</summary>
+    public MemoryModel Model { get; }
+
+    /// <summary>Everything that moves, in order of creation.</summary>
+    public IReadOnlyList<Agent> Agents => _agents;
+
+    /// <summary>The agents' programs as far as they have been run.</summary>
+    public LocalStates LocalStates { get; }
+
+    /// <summary>Properties that watch the machine.</summary>
+    public List<MachineMonitor> Monitors { get; } = [];
+
+    /// <summary>The promises of all programs.</summary>
+    public IReadOnlyList<Promise> Promises => _promises;
+
+    /// <summary>Number of words.</summary>
+    public int WordCount => _words.Count;
+
+    /// <summary>True once <see cref="Seal"/> ran: no words or agents can be added.</summary>
+    public bool IsSealed { get; private set; }
+
+    /// <summary>A word of kernel memory.</summary>
+    public Word NewWord(string name, ulong initial = 0) => new(this, Allocate(name, WordKind.Shared, initial), name, WordKind.Shared, null);
+
+    /// <summary>A word that only one CPU touches: using it is no scheduling point.</summary>
+    public Word NewLocalWord(Cpu owner, string name, ulong initial = 0)
+        => new(this, Allocate(name, WordKind.Local, initial), name, WordKind.Local, owner);
+
+    /// <summary>A spinlock.</summary>
+    public SpinLock NewSpinLock(string name)
+    {
+        var made = new SpinLock(this, name);
+        _lockWords.Add(made.Word.Address);
+        return made;
+    }
+
+    /// <summary>A sleeping mutex.</summary>
+    public Mutex NewMutex(string name)
+    {
+        var made = new Mutex(this, name);
+        _lockWords.Add(made.Word.Address);
+        return made;
+    }
+
+    /// <summary>Addresses of the words of all exclusive locks.</summary>
+    public IReadOnlyList<int> LockWords => _lockWords;
+
+    /// <summary>A reader-writer semaphore.</summary>
+    public RwSemaphore NewRwSemaphore(string name) => new(this, name);
+
+    /// <summary>Starts a task on a CPU.</summary>
+    public Agent AddTask(Cpu cpu, string role, Func<Proc> program) => AddAgent(role, AgentKind.Task, cpu, false, program);
+
+    /// <summary>Adds anything that moves; its program runs to its first operation here.</summary>
+    /// <param name="name">Role for the diagram's header.</param>
+    /// <param name="kind">Kind of agent.</param>
+    /// <param name="cpu">The CPU it runs on, if any.</param>
+    /// <param name="mayStop">True if being blocked for ever is no deadlock.</param>
+    /// <param name="program">Its program.</param>
+    public Agent AddAgent(string name, AgentKind kind, Cpu? cpu, bool mayStop, Func<Proc> program)
+    {
+        ArgumentNullException.ThrowIfNull(program);
+        RequireUnsealed();
+        var agent = new Agent(this, _agents.Count, name, kind, cpu, mayStop);
+        _agents.Add(agent);
+        agent.Initial = LocalStates.Start(agent, program().Frame);
+        return agent;
+    }
+
+    /// <summary>Ends building: adds the hardware's own agents and fixes the layout.</summary>
+    public void Seal()
+    {
+        RequireUnsealed();
+        Interrupts.AddAgents();
+        Rcu.AddAgents();
+        Model.AddAgents();
+        Paging.AddAgents();
+        _pagingWordOf = new int[_words.Count];
+        for (int i = 0; i < _words.Count; i++)
+        {
+            _pagingWordOf[i] = _words[i].Kind == WordKind.PageTableEntry ? 1 : 0;
+        }
+
+        _keyLow = [.. Enumerable.Range(0, _words.Count).Select(i => Hash128.SplitMix(2 * (ulong)i))];
+        _keyHigh = [.. Enumerable.Range(0, _words.Count).Select(i => Hash128.SplitMix((2 * (ulong)i) + 1))];
+        IsSealed = true;
+    }
+
+    /// <summary>Name, kind and initial value of a word.</summary>
+    public WordInfo WordInfo(int address) => _words[address];
+
+    /// <summary>Sets a word's value in the initial state.</summary>
+    public void SetInitial(int address, ulong value)
+    {
+        RequireUnsealed();
+        _words[address] = _words[address] with { Initial = value };
+    }
+
+    /// <summary>Reserves a word and returns its address.</summary>
+    public int Allocate(string name, WordKind kind, ulong initial = 0)
+    {
+        RequireUnsealed();
+        _words.Add(new WordInfo(name, kind, initial));
+        return _words.Count - 1;
+    }
+
+    /// <summary>Reserves consecutive words and returns the address of the first.</summary>
+    public int AllocateRange(string name, WordKind kind, int count)
+    {
+        int first = _words.Count;
+        for (int i = 0; i < count; i++)
+        {
+            Allocate($"{name}[{i}]", kind);
+        }
+
+        return first;
+    }
+
+    /// <summary>A value reaches memory: the only way in which kernel words change.</summary>
+    internal void Commit(MachineState state, int address, ulong value)
+    {
+        if (_pagingWordOf[address] != 0)
+        {
+            Paging.Commit(state, address, value);
+        }
+        else
+        {
+            state.Write(address, value);
+        }
+    }
+
+    internal void AddCommitFootprint(Footprint footprint, int address)
+    {
+        footprint.Write(address);
+        if (_words[address].Kind == WordKind.PageTableEntry)
+        {
+            Paging.AddCommitFootprint(footprint, address);
+        }
+    }
+
+    /// <summary>Any word that a buffered store could be headed for.</summary>
+    internal void AddAnyCommitFootprint(Footprint footprint)
+    {
+        for (int address = 0; address < _words.Count; address++)
+        {
+            if (_words[address].Kind is WordKind.Shared or WordKind.PageTableEntry)
+            {
+                AddCommitFootprint(footprint, address);
+            }
+        }
+
+        Paging.AddContentFootprint(footprint);
+    }
+
+    internal void AddPromise(Promise promise)
+    {
+        RequireUnsealed();
+        _promises.Add(promise);
+    }
+
+    internal int NextHandleId() => ++_handles;
+
+    internal ulong[] InitialWords() => [.. _words.Select(word => word.Initial)];
+
+    internal (ulong[] Low, ulong[] High) WordKeys()
+        => (_keyLow ?? throw new InvalidOperationException("the machine is not sealed"), _keyHigh!);
+
+    private static void Require(bool condition, string message)
+    {
+        if (!condition)
+        {
+            throw new ArgumentException(message, nameof(condition));
+        }
+    }
+
+    private void RequireUnsealed()
+    {
+        if (IsSealed)
+        {
+            throw new ProcRuleException("the machine is sealed: words, locks and agents are made before the check starts, not by running code");
+        }
+    }
+}

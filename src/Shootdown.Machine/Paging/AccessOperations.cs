@@ -1,0 +1,281 @@
+namespace Shootdown.Machine;
+
+/// <summary>A user access: the hardware translates in one of the possible ways, sets A and D, and reads or writes the frame.</summary>
+internal sealed class AccessOperation(Cpu cpu, int page, bool write, int value) : Operation
+{
+    private readonly Paging _paging = cpu.Machine.Paging;
+
+    public override string Text => $"{(write ? "store" : "load")} {Paging.AddressText(page)}";
+
+    public override StepWeight Weight => StepWeight.Key;
+
+    public override int Alternatives(MachineState state)
+    {
+        if (write && cpu.Machine.Model.StoreAlternatives(state, cpu, MemoryOrder.Relaxed) == 0)
+        {
+            return 0;
+        }
+
+        Span<AccessChoice> choices = stackalloc AccessChoice[TlbModel.ChoicesMax];
+        return _paging.Tlb.Choices(state, cpu, page, write, choices);
+    }
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        Span<AccessChoice> choices = stackalloc AccessChoice[TlbModel.ChoicesMax];
+        _paging.Tlb.Choices(state, cpu, page, write, choices);
+        AccessChoice choice = choices[alternative];
+        bool isStale = AccessRules.IsStale(state, cpu, page, choice);
+        AccessRules.Report(state, cpu, page, choice, write, isStale);
+        if (choice.Faults)
+        {
+            _paging.Tlb.Choose(state, cpu, page, choice);
+            return AccessResult.FaultBit;
+        }
+
+        if (choice.EntryAddress >= 0)
+        {
+            ulong bits = (_paging.Machine.Options.AccessedBit ? Pte.AccessedBit : 0) | (write ? Pte.DirtyBit : 0);
+            state.Write(choice.EntryAddress, state.Read(choice.EntryAddress) | bits);
+            if (write)
+            {
+                choice = choice with { Value = new Translation((ushort)(choice.Value.Bits | Translation.DirtyBit)) };
+            }
+        }
+
+        _paging.Tlb.Choose(state, cpu, page, choice);
+        int content = _paging.FrameContentAddress(choice.Value.Frame);
+        if (write)
+        {
+            cpu.Machine.Model.Store(state, cpu, content, (ulong)value, MemoryOrder.Relaxed);
+            return 0;
+        }
+
+        return (uint)cpu.Machine.Model.Load(state, cpu, content, MemoryOrder.Relaxed, 0);
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        AccessRules.AddFootprint(footprint, cpu, page, true);
+        MemoryModel model = cpu.Machine.Model;
+        for (int frame = 0; frame < _paging.Frames.Count; frame++)
+        {
+            if (_paging.IsFrameOfPage(frame, page))
+            {
+                if (write)
+                {
+                    model.AddStoreFootprint(footprint, cpu, _paging.FrameContentAddress(frame));
+                }
+                else
+                {
+                    model.AddLoadFootprint(footprint, cpu, _paging.FrameContentAddress(frame));
+                }
+            }
+        }
+
+        for (int table = 0; table < _paging.TableCount && (write || _paging.Machine.Options.AccessedBit); table++)
+        {
+            for (int level = 0; level < _paging.Levels; level++)
+            {
+                footprint.Write(_paging.EntryAddress(table, level, page));
+            }
+        }
+    }
+}
+
+/// <summary>
+/// A load whose value is not used. It either faults or hits; a hit changes nothing (see <see cref="LaggingTlb"/>), and all
+/// translations that it could use are judged at once.
+/// </summary>
+internal sealed class TouchOperation(Cpu cpu, int page) : Operation
+{
+    private readonly Paging _paging = cpu.Machine.Paging;
+
+    public override string Text => $"load {Paging.AddressText(page)}";
+
+    public override StepWeight Weight => StepWeight.Key;
+
+    public override int Alternatives(MachineState state)
+    {
+        Span<AccessChoice> choices = stackalloc AccessChoice[TlbModel.ChoicesMax];
+        int count = _paging.Tlb.Choices(state, cpu, page, false, choices);
+        bool hits = false;
+        bool faults = false;
+        for (int i = 0; i < count; i++)
+        {
+            hits |= !choices[i].Faults;
+            faults |= choices[i].Faults;
+        }
+
+        return (hits ? 1 : 0) + (faults ? 1 : 0);
+    }
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        Span<AccessChoice> choices = stackalloc AccessChoice[TlbModel.ChoicesMax];
+        int count = _paging.Tlb.Choices(state, cpu, page, false, choices);
+        bool hit = false;
+        for (int i = 0; i < count && alternative == 0; i++)
+        {
+            if (!choices[i].Faults && state.Violation is null)
+            {
+                hit = true;
+                AccessRules.Report(state, cpu, page, choices[i], false, AccessRules.IsStale(state, cpu, page, choices[i]));
+                if (!_paging.Tlb.TouchKeepsContents)
+                {
+                    _paging.Tlb.Choose(state, cpu, page, choices[i]);
+                }
+            }
+        }
+
+        if (hit)
+        {
+            return 0;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            if (choices[i].Faults)
+            {
+                AccessRules.Report(state, cpu, page, choices[i], false, false);
+                _paging.Tlb.Choose(state, cpu, page, choices[i]);
+                return AccessResult.FaultBit;
+            }
+        }
+
+        throw new InvalidOperationException("an access has no outcome");
+    }
+
+    public override void AddFootprint(Footprint footprint) => AccessRules.AddFootprint(footprint, cpu, page, true);
+}
+
+/// <summary>The walker may run ahead for any page at any time: it must never read a freed table.</summary>
+internal sealed class SpeculativeWalkOperation(Cpu cpu) : Operation
+{
+    public override string Text => "[ speculative page walk ]";
+
+    public override StepWeight Weight => StepWeight.Key;
+
+    public override int Alternatives(MachineState state) => state.Read(cpu.RootAddress) != 0 ? 1 : 0;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        Paging paging = cpu.Machine.Paging;
+        Span<AccessChoice> choices = stackalloc AccessChoice[TlbModel.ChoicesMax];
+        for (int page = 0; page < paging.PageCount; page++)
+        {
+            int count = paging.Tlb.Choices(state, cpu, page, false, choices);
+            for (int i = 0; i < count && state.Violation is null; i++)
+            {
+                if (!choices[i].FromTlb)
+                {
+                    AccessRules.ReportWalk(state, cpu, page, choices[i]);
+                }
+            }
+        }
+
+        return 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        for (int page = 0; page < cpu.Machine.Paging.PageCount; page++)
+        {
+            AccessRules.AddFootprint(footprint, cpu, page, false);
+        }
+    }
+}
+
+/// <summary>What all accesses report to the properties.</summary>
+internal static class AccessRules
+{
+    internal static void RequireRoot(MachineState state, Cpu cpu, int page)
+    {
+        if (state.Read(cpu.RootAddress) == 0)
+        {
+            throw new ProcRuleException($"{cpu} accesses {Paging.AddressText(page)} while no user address space is loaded");
+        }
+    }
+
+    /// <summary>True if a walk from the root would not give this translation now.</summary>
+    internal static bool IsStale(MachineState state, Cpu cpu, int page, in AccessChoice choice)
+    {
+        if (choice.Faults || (!choice.FromTlb && choice.CachedLevel == 0))
+        {
+            return false;
+        }
+
+        AddressSpace space = cpu.Machine.Paging.Spaces[(int)state.Read(cpu.RootAddress) - 1];
+        Translation now = Translation.Of(TlbInspector.CurrentLeaf(state, space, page));
+        return now.Frame != choice.Value.Frame || now.IsNone || (choice.Value.Write && !now.Write);
+    }
+
+    internal static void Report(MachineState state, Cpu cpu, int page, in AccessChoice choice, bool write, bool isStale)
+    {
+        ReportWalk(state, cpu, page, choice);
+        if (choice.Faults)
+        {
+            state.Record?.Note("[ page fault ]");
+            return;
+        }
+
+        Paging paging = cpu.Machine.Paging;
+        Translation used = choice.Value;
+        if (state.Read(paging.FrameLifeAddress(used.Frame)) == 0)
+        {
+            used = used.AsDangling();
+        }
+
+        if (state.Record is { } record)
+        {
+            string rights = write || (isStale && used.Write) ? ", writable" : string.Empty;
+            record.Note(isStale ? $"[ TLB: stale entry, frame {used.Frame}{rights} ]" : $"[ TLB: frame {used.Frame}{rights} ]");
+        }
+
+        AddressSpace space = paging.Spaces[(int)state.Read(cpu.RootAddress) - 1];
+        var access = new AccessEvent(cpu, space, page, used, isStale, write);
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            if (state.Violation is null)
+            {
+                monitor.OnAccess(state, access);
+            }
+        }
+    }
+
+    internal static void ReportWalk(MachineState state, Cpu cpu, int page, in AccessChoice choice)
+    {
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            if (choice.FreedTable >= 0)
+            {
+                monitor.OnWalkOfFreedTable(state, cpu, page, choice.FreedTable);
+            }
+            else if (!choice.FromTlb)
+            {
+                monitor.OnWalk(state, cpu);
+            }
+        }
+    }
+
+    internal static void AddFootprint(Footprint footprint, Cpu cpu, int page, bool changesTlb)
+    {
+        Paging paging = cpu.Machine.Paging;
+        paging.Tlb.AddAccessFootprint(footprint, cpu, page, changesTlb);
+        for (int frame = 0; frame < paging.Frames.Count; frame++)
+        {
+            if (paging.IsFrameOfPage(frame, page))
+            {
+                footprint.Read(paging.FrameLifeAddress(frame));
+            }
+        }
+
+        foreach (AddressSpace space in paging.Spaces)
+        {
+            foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+            {
+                monitor.AddAccessFootprint(footprint, space, page);
+            }
+        }
+    }
+}

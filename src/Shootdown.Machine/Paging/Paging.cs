@@ -1,0 +1,299 @@
+namespace Shootdown.Machine;
+
+/// <summary>A page table as kernel code names it: which table, at which level, for which pages.</summary>
+/// <param name="Index">Number of the page-table page.</param>
+/// <param name="Level">0 for a table of leaf entries (PTEs).</param>
+/// <param name="BasePage">First virtual page that it maps.</param>
+public readonly record struct PageTable(int Index, int Level, int BasePage);
+
+/// <summary>
+/// Page-table memory, physical frames and the translation hardware of all CPUs. Tables and frames are
+/// objects with a life of their own: allocated, freed, used again.
+/// </summary>
+public sealed partial class Paging
+{
+    private readonly MachineModel _machine;
+    private readonly int _entries;
+    private readonly int _tableLife;
+    private readonly int _tableHome;
+    private readonly int _frameLife;
+    private readonly int _frameContent;
+    private readonly SpinLock[] _tableLocks;
+    private readonly List<AddressSpace> _spaces = [];
+    private int _tablesBuilt;
+
+    internal Paging(MachineModel machine)
+    {
+        _machine = machine;
+        MachineOptions options = machine.Options;
+        Levels = options.Levels;
+        EntriesPerTable = options.EntriesPerTable;
+        PageCount = 1;
+        for (int level = 0; level < Levels; level++)
+        {
+            PageCount = checked(PageCount * EntriesPerTable);
+        }
+
+        TableCount = options.Tables;
+        _entries = machine.AllocateRange("pte", WordKind.PageTableEntry, TableCount * EntriesPerTable);
+        _tableLife = machine.AllocateRange("table.life", WordKind.Hardware, TableCount);
+        _tableHome = machine.AllocateRange("table.home", WordKind.Hardware, TableCount);
+        _frameLife = machine.AllocateRange("frame.life", WordKind.Hardware, options.Frames);
+        _frameContent = machine.AllocateRange("frame.content", WordKind.Shared, options.Frames);
+        Frames = [.. Enumerable.Range(0, options.Frames).Select(f => new FrameWords(machine, f, _frameContent + f))];
+        _tableLocks = [.. Enumerable.Range(0, TableCount).Select(t => machine.NewSpinLock(TableCount == 1 ? "ptl" : $"ptl{t}"))];
+        Tlb = options.Tlb == TlbKind.Lagging ? new LaggingTlb(this) : new ExplicitTlb(this);
+    }
+
+    /// <summary>Levels of the tables.</summary>
+    public int Levels { get; }
+
+    /// <summary>Entries of a table.</summary>
+    public int EntriesPerTable { get; }
+
+    /// <summary>Virtual pages of an address space.</summary>
+    public int PageCount { get; }
+
+    /// <summary>Page-table pages in the machine.</summary>
+    public int TableCount { get; }
+
+    /// <summary>The words of every physical frame.</summary>
+    public IReadOnlyList<FrameWords> Frames { get; }
+
+    /// <summary>All address spaces.</summary>
+    public IReadOnlyList<AddressSpace> Spaces => _spaces;
+
+    internal MachineModel Machine => _machine;
+
+    internal TlbModel Tlb { get; }
+
+    /// <summary>The address that a report shows for a page.</summary>
+    public static string AddressText(int page) => $"0x{(page + 1) << 12:x}";
+
+    /// <summary>The lock of a table (<c>pte_lockptr</c>).</summary>
+    public SpinLock LockOf(int table) => _tableLocks[table];
+
+    /// <summary>Makes an address space with an empty top-level table; while the machine is built.</summary>
+    public AddressSpace NewAddressSpace(string name)
+    {
+        int root = BuildTable(Levels - 1, 0, _spaces.Count);
+        var space = new AddressSpace(_machine, _spaces.Count, name, root);
+        _spaces.Add(space);
+        return space;
+    }
+
+    /// <summary>Makes all tables on the way to a page and returns the leaf table; while the machine is built.</summary>
+    public PageTable BuildPath(AddressSpace space, int page)
+    {
+        int table = space.RootTable;
+        for (int level = Levels - 1; level > 0; level--)
+        {
+            int address = EntryAddress(table, level, page);
+            var entry = new Pte(_machine.WordInfo(address).Initial);
+            if (!entry.Present)
+            {
+                entry = Pte.Table(BuildTable(level - 1, BaseOf(page, level), space.Index));
+                _machine.SetInitial(address, entry.Bits);
+            }
+
+            table = entry.Frame;
+        }
+
+        return new PageTable(table, 0, BaseOf(page, 1));
+    }
+
+    /// <summary>Maps a frame at a page in the initial state; the frame counts as allocated, with one reference and one mapping.</summary>
+    public void BuildMapping(AddressSpace space, int page, Pte leaf)
+    {
+        PageTable table = BuildPath(space, page);
+        _machine.SetInitial(EntryAddress(table.Index, 0, page), leaf.Bits);
+        BuildFrame(leaf.Frame);
+        FrameWords frame = Frames[leaf.Frame];
+        _machine.SetInitial(frame.RefCount.Address, _machine.WordInfo(frame.RefCount.Address).Initial + 1);
+        _machine.SetInitial(frame.MapCount.Address, _machine.WordInfo(frame.MapCount.Address).Initial + 1);
+    }
+
+    /// <summary>Marks a frame as allocated in the initial state.</summary>
+    public void BuildFrame(int frame) => _machine.SetInitial(_frameLife + frame, 1);
+
+    /// <summary>The address spaces' first CPU state: the root is loaded before the check starts.</summary>
+    public void BuildLoadedRoot(Cpu cpu, AddressSpace space, int asid)
+    {
+        _machine.SetInitial(cpu.RootAddress, (ulong)space.Index + 1);
+        _machine.SetInitial(cpu.AsidAddress, (ulong)asid);
+    }
+
+    /// <summary>Number of pages that one entry of a level maps.</summary>
+    public int SpanOf(int level)
+    {
+        int span = 1;
+        for (int i = 0; i < level; i++)
+        {
+            span *= EntriesPerTable;
+        }
+
+        return span;
+    }
+
+    internal int BaseOf(int page, int level) => page / SpanOf(level) * SpanOf(level);
+
+    internal int EntryAddress(int table, int level, int page)
+        => _entries + (table * EntriesPerTable) + (page / SpanOf(level) % EntriesPerTable);
+
+    internal int TableLifeAddress(int table) => _tableLife + table;
+
+    internal int FrameLifeAddress(int frame) => _frameLife + frame;
+
+    internal int FrameContentAddress(int frame) => _frameContent + frame;
+
+    internal bool IsFrameOfPage(int frame, int page)
+        => frame % _machine.Options.FrameColours == page % _machine.Options.FrameColours;
+
+    /// <summary>Level of a live table; -1 if it is free.</summary>
+    internal int LevelOf(MachineState state, int table) => (int)state.Read(_tableLife + table) - 1;
+
+    internal (AddressSpace Space, int BasePage) HomeOf(MachineState state, int table)
+    {
+        ulong home = state.Read(_tableHome + table);
+        return (_spaces[(int)(home >> 32)], (int)(home & 0xffff_ffff));
+    }
+
+    /// <summary>Space and first page of a table's place, even after it was freed (until it is used again).</summary>
+    internal int HomeAddress(int table) => _tableHome + table;
+
+    internal void AddAgents() => Tlb.AddAgents();
+
+    /// <summary>An entry reaches memory: TLBs learn what they may still hold, then the word changes.</summary>
+    internal void Commit(MachineState state, int address, ulong value)
+    {
+        ulong old = state.Read(address);
+        if (old == value)
+        {
+            return;
+        }
+
+        int table = (address - _entries) / EntriesPerTable;
+        int index = (address - _entries) % EntriesPerTable;
+        ulong home = state.Read(_tableHome + table);
+        int level = LevelOf(state, table);
+        if (level < 0)
+        {
+            state.Violation ??= new Violation("P-life", $"A freed page-table page (table {table}) is written.");
+            state.Write(address, value);
+            return;
+        }
+
+        AddressSpace space = _spaces[(int)(home >> 32)];
+        int page = (int)(home & 0xffff_ffff) + (index * SpanOf(level));
+        var change = new EntryChange(space, table, level, page, new Pte(old), new Pte(value));
+        Tlb.BeforeEntryChange(state, change);
+        state.Write(address, value);
+        Tlb.AfterEntryChange(state, change);
+        if (level == 0)
+        {
+            foreach (MachineMonitor monitor in _machine.Monitors)
+            {
+                monitor.OnEntryChanged(state, space, page, change.Old, change.New);
+            }
+        }
+    }
+
+    internal void AddCommitFootprint(Footprint footprint, int address)
+    {
+        int index = (address - _entries) % EntriesPerTable;
+        int table = (address - _entries) / EntriesPerTable;
+        footprint.Read(_tableLife + table);
+        footprint.Read(_tableHome + table);
+        Tlb.AddEntryChangeFootprint(footprint, index);
+        for (int page = 0; page < PageCount; page++)
+        {
+            if (MayCover(index, page))
+            {
+                foreach (MachineMonitor monitor in _machine.Monitors)
+                {
+                    monitor.AddEntryChangedFootprint(footprint, page);
+                }
+            }
+        }
+    }
+
+    /// <summary>True if an entry with this index in some table can map the page.</summary>
+    internal bool MayCover(int index, int page)
+    {
+        for (int level = 0; level < Levels; level++)
+        {
+            if (page / SpanOf(level) % EntriesPerTable == index)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    internal void AddContentFootprint(Footprint footprint) => footprint.WriteRange(_frameContent, Frames.Count);
+
+    /// <summary>All page-table words that a walk for the page may read.</summary>
+    internal void AddWalkFootprint(Footprint footprint, int page)
+    {
+        footprint.ReadRange(_tableLife, TableCount);
+        for (int table = 0; table < TableCount; table++)
+        {
+            for (int level = 0; level < Levels; level++)
+            {
+                footprint.Read(EntryAddress(table, level, page));
+            }
+        }
+    }
+
+    private int BuildTable(int level, int basePage, int space)
+    {
+        if (_tablesBuilt == TableCount)
+        {
+            throw new ArgumentException($"the machine has {TableCount} page-table pages; this scenario needs more: raise MachineOptions.Tables");
+        }
+
+        int table = _tablesBuilt++;
+        _machine.SetInitial(_tableLife + table, (ulong)level + 1);
+        _machine.SetInitial(_tableHome + table, ((ulong)space << 32) | (uint)basePage);
+        return table;
+    }
+}
+
+/// <summary>An entry that is about to change or has changed.</summary>
+/// <param name="Space">The address space that the table maps for.</param>
+/// <param name="Table">The table.</param>
+/// <param name="Level">Its level.</param>
+/// <param name="Page">First page that the entry maps.</param>
+/// <param name="Old">The value before.</param>
+/// <param name="New">The value after.</param>
+internal readonly record struct EntryChange(AddressSpace Space, int Table, int Level, int Page, Pte Old, Pte New);
+
+/// <summary>The words of a physical frame that kernel code uses (<c>struct page</c>).</summary>
+public sealed class FrameWords : MachineHandle
+{
+    internal FrameWords(MachineModel machine, int number, int contentAddress)
+        : base(machine)
+    {
+        Number = number;
+        RefCount = machine.NewWord($"page{number}._refcount");
+        MapCount = machine.NewWord($"page{number}._mapcount");
+        Dirty = machine.NewWord($"page{number}.dirty");
+        Content = new Word(machine, contentAddress, $"frame {number}", WordKind.Shared, null);
+    }
+
+    /// <summary>Frame number.</summary>
+    public int Number { get; }
+
+    /// <summary>References.</summary>
+    public Word RefCount { get; }
+
+    /// <summary>Page-table entries that map it.</summary>
+    public Word MapCount { get; }
+
+    /// <summary>1 if the page is marked dirty.</summary>
+    public Word Dirty { get; }
+
+    /// <summary>The data, as one word.</summary>
+    public Word Content { get; }
+}

@@ -1,0 +1,98 @@
+namespace Shootdown.Machine;
+
+/// <summary>
+/// What properties may know of the TLBs: which translations of a page can be in use or cached anywhere, and small sets
+/// of translations packed in a word.
+/// </summary>
+public static class TlbInspector
+{
+    /// <summary>Every translation of a page that some CPU may use or hold: old values, and the current one where the root is loaded.</summary>
+    public static IEnumerable<Translation> Possible(MachineState state, AddressSpace space, int page)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(space);
+        Paging paging = state.Machine.Paging;
+        Translation current = Translation.Of(CurrentLeaf(state, space, page));
+        if (!current.IsNone)
+        {
+            yield return current;
+        }
+
+        foreach (Cpu cpu in state.Machine.Cpus)
+        {
+            for (int asid = 0; asid < state.Machine.Options.Asids; asid++)
+            {
+                foreach (Translation value in Members(paging.Tlb.LeafSet(state, cpu.Index, asid, page)))
+                {
+                    yield return value;
+                }
+            }
+        }
+    }
+
+    /// <summary>The old translations of a page that a CPU may still use under the root it has loaded; none if that is another space.</summary>
+    public static IEnumerable<Translation> Usable(MachineState state, Cpu cpu, AddressSpace space, int page)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(cpu);
+        ArgumentNullException.ThrowIfNull(space);
+        bool loaded = state.Read(cpu.RootAddress) == (ulong)space.Index + 1;
+        return loaded ? Members(state.Machine.Paging.Tlb.LeafSet(state, cpu.Index, (int)state.Read(cpu.AsidAddress), page)) : [];
+    }
+
+    /// <summary>The words that <see cref="Possible"/> and <see cref="Usable"/> read.</summary>
+    public static void AddFootprint(Footprint footprint, MachineModel machine, int page)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        ArgumentNullException.ThrowIfNull(machine);
+        machine.Paging.AddWalkFootprint(footprint, page);
+        foreach (Cpu cpu in machine.Cpus)
+        {
+            footprint.Read(cpu.RootAddress);
+            footprint.Read(cpu.AsidAddress);
+            for (int asid = 0; asid < machine.Options.Asids; asid++)
+            {
+                footprint.Read(machine.Paging.Tlb.LeafAddress(cpu.Index, asid, page));
+            }
+        }
+    }
+
+    /// <summary>A translation's frame and rights, without what hardware learned (dirty, dangling).</summary>
+    public static Translation Plain(Translation value)
+        => new((ushort)(value.Bits & ~(Translation.DirtyBit | Translation.DanglingBit)));
+
+    /// <summary>A set with a translation added.</summary>
+    public static ulong Add(ulong set, Translation value) => TranslationSet.Add(set, value);
+
+    /// <summary>A set without a translation.</summary>
+    public static ulong Remove(ulong set, Translation value) => TranslationSet.Remove(set, value);
+
+    /// <summary>True if a set has a translation.</summary>
+    public static bool Contains(ulong set, Translation value) => TranslationSet.Contains(set, value);
+
+    /// <summary>The members of a set.</summary>
+    public static IEnumerable<Translation> Members(ulong set)
+    {
+        for (ulong rest = set; rest != 0; rest >>= 16)
+        {
+            yield return new Translation((ushort)rest);
+        }
+    }
+
+    /// <summary>The leaf entry that a walk from the root finds in memory; huge entries give the small page's frame.</summary>
+    internal static Pte CurrentLeaf(MachineState state, AddressSpace space, int page)
+    {
+        Paging paging = state.Machine.Paging;
+        int table = space.RootTable;
+        for (int level = paging.Levels - 1; ; level--)
+        {
+            var entry = new Pte(state.Read(paging.EntryAddress(table, level, page)));
+            if (level == 0 || !entry.Present || entry.Huge)
+            {
+                return entry.Huge ? new Pte(entry.Bits + ((ulong)(page % paging.SpanOf(level)) << 16)) : entry;
+            }
+
+            table = entry.Frame;
+        }
+    }
+}

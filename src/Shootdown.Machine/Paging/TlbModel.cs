@@ -1,0 +1,289 @@
+namespace Shootdown.Machine;
+
+/// <summary>One way in which an access can be translated now.</summary>
+/// <param name="Value">The translation; none for a fault.</param>
+/// <param name="Faults">True if the access faults.</param>
+/// <param name="FromTlb">True if the TLB held it, false if a walk produced it.</param>
+/// <param name="EntryAddress">The leaf entry that the walk read; -1 for a TLB hit.</param>
+/// <param name="CachedLevel">The level whose cached (old) entry the walk started from; 0 if it came from the root.</param>
+/// <param name="CachedTable">That cached entry.</param>
+/// <param name="FreedTable">A freed table that the walk read, or -1.</param>
+internal readonly record struct AccessChoice(
+    Translation Value, bool Faults, bool FromTlb, int EntryAddress, int CachedLevel, Translation CachedTable, int FreedTable);
+
+/// <summary>
+/// The TLBs and walk caches of all CPUs, behind one interface: what they may hold, what an access can see, what a flush removes.
+/// Words: for every (CPU, ASID, page) a set of translations, for every (CPU, ASID, upper entry) a set of tables.
+/// </summary>
+internal abstract class TlbModel
+{
+    internal const int ChoicesMax = 64;
+    private readonly int _leaf;
+    private readonly int _upper;
+    private readonly int _upperPerAsid;
+    private readonly int[] _upperStart;
+
+    protected TlbModel(Paging paging)
+    {
+        Paging = paging;
+        MachineOptions options = paging.Machine.Options;
+        Asids = options.Asids;
+        Cpus = options.Cpus;
+        _leaf = paging.Machine.AllocateRange("tlb", WordKind.Hardware, Cpus * Asids * paging.PageCount);
+        _upperStart = new int[paging.Levels];
+        for (int level = 1; level < paging.Levels; level++)
+        {
+            _upperStart[level] = _upperPerAsid;
+            _upperPerAsid += paging.PageCount / paging.SpanOf(level);
+        }
+
+        if (!options.WalkCaches)
+        {
+            _upperPerAsid = 0;
+        }
+
+        _upper = paging.Machine.AllocateRange("walk_cache", WordKind.Hardware, Cpus * Asids * _upperPerAsid);
+    }
+
+    protected Paging Paging { get; }
+
+    protected int Asids { get; }
+
+    protected int Cpus { get; }
+
+    protected bool HasWalkCaches => _upperPerAsid > 0;
+
+    internal int LeafAddress(int cpu, int asid, int page) => _leaf + (((cpu * Asids) + asid) * Paging.PageCount) + page;
+
+    /// <summary>What a CPU may hold for a page under its current ASID, as of a report.</summary>
+    internal ulong LeafSet(MachineState state, int cpu, int asid, int page) => state.Read(LeafAddress(cpu, asid, page));
+
+    internal abstract void BeforeEntryChange(MachineState state, in EntryChange change);
+
+    internal abstract void AfterEntryChange(MachineState state, in EntryChange change);
+
+    /// <summary>All ways in which an access can be translated now; the same order for the same state.</summary>
+    internal abstract int Choices(MachineState state, Cpu cpu, int page, bool write, Span<AccessChoice> choices);
+
+    /// <summary>The TLB after an access went one way.</summary>
+    internal abstract void Choose(MachineState state, Cpu cpu, int page, in AccessChoice choice);
+
+    /// <summary>True if accesses whose value is not used may leave the TLB as it is (see LaggingTlb).</summary>
+    internal abstract bool TouchKeepsContents { get; }
+
+    internal abstract void FlushPage(MachineState state, Cpu cpu, int page);
+
+    internal abstract void LoadRoot(MachineState state, Cpu cpu, int root, int asid, bool keep);
+
+    internal virtual void AddAgents()
+    {
+    }
+
+    internal void FlushAsid(MachineState state, Cpu cpu, int asid)
+    {
+        for (int page = 0; page < Paging.PageCount; page++)
+        {
+            state.Write(LeafAddress(cpu.Index, asid, page), 0);
+        }
+
+        for (int i = 0; i < _upperPerAsid; i++)
+        {
+            state.Write(_upper + (((cpu.Index * Asids) + asid) * _upperPerAsid) + i, 0);
+        }
+    }
+
+    /// <summary>A frame was freed: translations to it dangle.</summary>
+    internal void FrameFreed(MachineState state, int frame) => MarkDangling(state, _leaf, Cpus * Asids * Paging.PageCount, frame);
+
+    /// <summary>A table was freed: cached pointers to it dangle.</summary>
+    internal void TableFreed(MachineState state, int table) => MarkDangling(state, _upper, Cpus * Asids * _upperPerAsid, table);
+
+    internal void AddFlushFootprint(Footprint footprint, Cpu cpu)
+    {
+        footprint.Read(cpu.RootAddress);
+        footprint.Read(cpu.AsidAddress);
+        footprint.WriteRange(LeafAddress(cpu.Index, 0, 0), Asids * Paging.PageCount);
+        footprint.WriteRange(_upper + (cpu.Index * Asids * _upperPerAsid), Asids * _upperPerAsid);
+    }
+
+    internal void AddPageFlushFootprint(Footprint footprint, Cpu cpu, int page)
+    {
+        if (HasWalkCaches)
+        {
+            AddFlushFootprint(footprint, cpu);
+            for (int other = 0; other < Paging.PageCount; other++)
+            {
+                Paging.AddWalkFootprint(footprint, other);
+            }
+
+            return;
+        }
+
+        footprint.Read(cpu.RootAddress);
+        footprint.Read(cpu.AsidAddress);
+        for (int asid = 0; asid < Asids; asid++)
+        {
+            AddLeafFootprint(footprint, cpu.Index, asid, page);
+        }
+    }
+
+    internal void AddAccessFootprint(Footprint footprint, Cpu cpu, int page, bool changesTlb)
+    {
+        footprint.Read(cpu.RootAddress);
+        footprint.Read(cpu.AsidAddress);
+        Paging.AddWalkFootprint(footprint, page);
+        if (HasWalkCaches)
+        {
+            AddFlushFootprint(footprint, cpu);
+            for (int other = 0; other < Paging.PageCount; other++)
+            {
+                Paging.AddWalkFootprint(footprint, other);
+            }
+        }
+
+        for (int asid = 0; asid < Asids; asid++)
+        {
+            if (changesTlb)
+            {
+                footprint.Write(LeafAddress(cpu.Index, asid, page));
+            }
+            else
+            {
+                footprint.Read(LeafAddress(cpu.Index, asid, page));
+            }
+        }
+    }
+
+    /// <summary>A root change reads all tables and may rewrite everything that the CPU holds.</summary>
+    internal void AddRootFootprint(Footprint footprint, Cpu cpu)
+    {
+        AddFlushFootprint(footprint, cpu);
+        footprint.Write(cpu.RootAddress);
+        footprint.Write(cpu.AsidAddress);
+        for (int page = 0; page < Paging.PageCount; page++)
+        {
+            Paging.AddWalkFootprint(footprint, page);
+        }
+    }
+
+    /// <summary>A change of an entry with this index in some table.</summary>
+    internal void AddEntryChangeFootprint(Footprint footprint, int index)
+    {
+        for (int page = 0; page < Paging.PageCount; page++)
+        {
+            bool covered = Paging.MayCover(index, page);
+            if (Paging.Levels > 1)
+            {
+                Paging.AddWalkFootprint(footprint, page);
+            }
+
+            for (int cpu = 0; covered && cpu < Cpus; cpu++)
+            {
+                for (int asid = 0; asid < Asids; asid++)
+                {
+                    footprint.Write(LeafAddress(cpu, asid, page));
+                }
+            }
+        }
+
+        footprint.WriteRange(_upper, Cpus * Asids * _upperPerAsid);
+        foreach (Cpu cpu in Paging.Machine.Cpus)
+        {
+            footprint.Read(cpu.RootAddress);
+            footprint.Read(cpu.AsidAddress);
+        }
+    }
+
+    /// <summary>Freeing a frame marks translations to it.</summary>
+    internal void AddFrameFreeFootprint(Footprint footprint, int frame)
+    {
+        for (int page = 0; page < Paging.PageCount; page++)
+        {
+            for (int cpu = 0; cpu < Cpus && Paging.IsFrameOfPage(frame, page); cpu++)
+            {
+                for (int asid = 0; asid < Asids; asid++)
+                {
+                    footprint.Write(LeafAddress(cpu, asid, page));
+                }
+            }
+        }
+    }
+
+    internal void AddTableFreeFootprint(Footprint footprint) => footprint.WriteRange(_upper, Cpus * Asids * _upperPerAsid);
+
+    /// <summary>Address of the set of cached upper entries; level is at least 1.</summary>
+    protected int UpperAddress(int cpu, int asid, int level, int page)
+        => _upper + (((cpu * Asids) + asid) * _upperPerAsid) + _upperStart[level] + (page / Paging.SpanOf(level));
+
+    /// <summary>Follows entries in memory from a table to the leaf or to an entry that is not present.</summary>
+    protected AccessChoice WalkFrom(
+        MachineState state, Cpu cpu, int table, int level, int page, bool write, int cachedLevel, Translation cached)
+    {
+        MemoryModel model = Paging.Machine.Model;
+        int freed = cached.Dangling ? table : -1;
+        while (true)
+        {
+            if (state.Read(Paging.TableLifeAddress(table)) == 0)
+            {
+                freed = table;
+            }
+
+            int address = Paging.EntryAddress(table, level, page);
+            var entry = new Pte(model.WalkRead(state, cpu, address));
+            if (level > 0 && entry.Present && !entry.Huge)
+            {
+                table = entry.Frame;
+                level--;
+                continue;
+            }
+
+            bool faults = !entry.Present || (write && !entry.Write);
+            Translation value = Translation.Of(entry, level > 0 ? page % Paging.SpanOf(level) : 0);
+            return new AccessChoice(faults ? default : value, faults, false, address, cachedLevel, cached, freed);
+        }
+    }
+
+    /// <summary>The set after frames that were marked dangling are mapped again at the same page.</summary>
+    protected static ulong Revive(ulong set, int frame)
+    {
+        ulong result = 0;
+        for (ulong rest = set; rest != 0; rest >>= 16)
+        {
+            var value = new Translation((ushort)rest);
+            result = TranslationSet.Add(result, value.Frame == frame ? value.NotDangling() : value);
+        }
+
+        return result;
+    }
+
+    private void AddLeafFootprint(Footprint footprint, int cpu, int asid, int page)
+    {
+        footprint.Write(LeafAddress(cpu, asid, page));
+        for (int level = 1; level < Paging.Levels; level++)
+        {
+            int first = Paging.BaseOf(page, level);
+            footprint.WriteRange(LeafAddress(cpu, asid, first), Paging.SpanOf(level));
+        }
+    }
+
+    private static void MarkDangling(MachineState state, int first, int count, int frame)
+    {
+        for (int address = first; address < first + count; address++)
+        {
+            ulong set = state.Read(address);
+            if (set == 0)
+            {
+                continue;
+            }
+
+            ulong marked = 0;
+            for (ulong rest = set; rest != 0; rest >>= 16)
+            {
+                var value = new Translation((ushort)rest);
+                marked = TranslationSet.Add(marked, value.Frame == frame ? value.AsDangling() : value);
+            }
+
+            state.Write(address, marked);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+namespace Shootdown.Machine;
+
+/// <summary>A set of words that may be read and a set of words that may be written. Mutable; grows only.</summary>
+public sealed class Footprint
+{
+    private readonly ulong[] _reads;
+    private readonly ulong[] _writes;
+
+    /// <summary>An empty footprint over a machine's words.</summary>
+    public Footprint(int wordCount)
+    {
+        _reads = new ulong[(wordCount + 63) / 64];
+        _writes = new ulong[(wordCount + 63) / 64];
+    }
+
+    /// <summary>Adds a word that may be read.</summary>
+    public void Read(int address) => _reads[address >> 6] |= 1UL << (address & 63);
+
+    /// <summary>Adds a word that may be written (and read).</summary>
+    public void Write(int address) => _writes[address >> 6] |= 1UL << (address & 63);
+
+    /// <summary>Adds consecutive words that may be read.</summary>
+    public void ReadRange(int address, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            Read(address + i);
+        }
+    }
+
+    /// <summary>Adds consecutive words that may be written.</summary>
+    public void WriteRange(int address, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            Write(address + i);
+        }
+    }
+
+    /// <summary>True if the word may be written.</summary>
+    public bool Writes(int address) => (_writes[address >> 6] & (1UL << (address & 63))) != 0;
+
+    /// <summary>True if the word may be read or written.</summary>
+    public bool Touches(int address) => ((_reads[address >> 6] | _writes[address >> 6]) & (1UL << (address & 63))) != 0;
+
+    /// <summary>Adds all of another footprint; true if that changed this one.</summary>
+    public bool UnionWith(Footprint other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        ulong added = 0;
+        for (int i = 0; i < _reads.Length; i++)
+        {
+            added |= (other._reads[i] & ~_reads[i]) | (other._writes[i] & ~_writes[i]);
+            _reads[i] |= other._reads[i];
+            _writes[i] |= other._writes[i];
+        }
+
+        return added != 0;
+    }
+
+    /// <summary>True if some word is written by one and touched by the other: their order may matter.</summary>
+    public bool ConflictsWith(Footprint other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        for (int i = 0; i < _reads.Length; i++)
+        {
+            if ((_writes[i] & (other._reads[i] | other._writes[i])) != 0 || (_reads[i] & other._writes[i]) != 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>True if this one may write a word that the other may read or write.</summary>
+    public bool WritesWhatTouches(Footprint other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        for (int i = 0; i < _reads.Length; i++)
+        {
+            if ((_writes[i] & (other._reads[i] | other._writes[i])) != 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,86 @@
+namespace Shootdown.Machine;
+
+/// <summary>
+/// Where an agent stands in its program: its suspended stack and the operation it asks for. Equal local states are
+/// one object, and what follows each result is remembered, so that kernel code runs once for every (local state,
+/// result) and the explorer's inner loop runs none at all.
+/// </summary>
+public sealed class LocalState
+{
+    private (long[] Results, LocalState[] Next) _successors = ([], []);
+
+    internal LocalState(Agent agent, int id, Hash128 hash, ProcStack? stack, Operation? operation)
+    {
+        Agent = agent;
+        Id = id;
+        HashLow = unchecked((ulong)hash.Low);
+        HashHigh = unchecked((ulong)hash.High);
+        Stack = stack;
+        Operation = operation;
+    }
+
+    /// <summary>The agent whose local state this is.</summary>
+    public Agent Agent { get; }
+
+    /// <summary>Number in order of discovery over all agents of the machine, from 0.</summary>
+    public int Id { get; }
+
+    /// <summary>The operation that the agent asks for; null when its program has ended.</summary>
+    public Operation? Operation { get; }
+
+    /// <summary>True if the operation touches nothing that another agent can notice.</summary>
+    public bool IsLocalStep => Operation is { IsLocal: true };
+
+    /// <summary>Low half of the fingerprint of (agent, stack).</summary>
+    public ulong HashLow { get; }
+
+    /// <summary>High half of the fingerprint of (agent, stack).</summary>
+    public ulong HashHigh { get; }
+
+    internal ProcStack? Stack { get; }
+
+    /// <summary>Known results of the operation with the local states that follow; a snapshot.</summary>
+    public IEnumerable<(long Result, LocalState Next)> Successors
+    {
+        get
+        {
+            (long[] results, LocalState[] next) = _successors;
+            return results.Zip(next);
+        }
+    }
+
+    /// <summary>The local state after the operation returned a result. Runs kernel code only the first time.</summary>
+    public LocalState Next(long result)
+    {
+        (long[] results, LocalState[] next) = _successors;
+        for (int i = 0; i < results.Length; i++)
+        {
+            if (results[i] == result)
+            {
+                return next[i];
+            }
+        }
+
+        return Agent.Machine.LocalStates.Discover(this, result);
+    }
+
+    /// <summary>The kernel functions on the stack, outermost first, as the kernel spells them.</summary>
+    public IReadOnlyList<string> CallStack()
+    {
+        var names = new List<string>();
+        for (ProcStack? node = Stack; node is not null; node = node.Caller)
+        {
+            names.Add(KernelNames.OfFrame(node.Frame.StateMachineType));
+        }
+
+        names.Reverse();
+        return names;
+    }
+
+    /// <summary>Adds a successor; called with the table's lock held, read without it.</summary>
+    internal void AddSuccessor(long result, LocalState next)
+    {
+        (long[] results, LocalState[] states) = _successors;
+        _successors = ([.. results, result], [.. states, next]);
+    }
+}

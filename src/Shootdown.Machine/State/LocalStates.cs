@@ -1,0 +1,129 @@
+using System.Runtime.InteropServices;
+
+namespace Shootdown.Machine;
+
+/// <summary>All local states of a machine's agents. Thread-safe: discoveries are serialised by one lock.</summary>
+public sealed class LocalStates
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<Key, LocalState> _known = [];
+    private readonly List<LocalState> _byId = [];
+
+    /// <summary>Called under the lock for every newly discovered edge of an agent's program.</summary>
+    public Action<LocalState, LocalState>? EdgeDiscovered { get; set; }
+
+    /// <summary>Number of local states found so far.</summary>
+    public int Count => _byId.Count;
+
+    /// <summary>Number of edges found so far.</summary>
+    public int EdgeCount { get; private set; }
+
+    /// <summary>A local state by number.</summary>
+    public LocalState this[int id] => _byId[id];
+
+    /// <summary>
+    /// Runs every known edge again and compares: finds kernel code whose hidden state changed since its first run.
+    /// </summary>
+    /// <exception cref="ProcRuleException">Kernel code did something else than the first time.</exception>
+    public void VerifyAll()
+    {
+        lock (_gate)
+        {
+            foreach (LocalState from in _byId)
+            {
+                foreach ((long result, LocalState next) in from.Successors)
+                {
+                    (ProcStack? stack, _) = Trampoline.Current.Resume(from.Stack!, result);
+                    if (!KeyOf(from.Agent, stack).Equals(KeyOf(next.Agent, next.Stack)))
+                    {
+                        throw Nondeterministic(from, "a later run");
+                    }
+                }
+            }
+        }
+    }
+
+    internal LocalState Start(Agent agent, ProcFrame frame)
+    {
+        lock (_gate)
+        {
+            (ProcStack? stack, Operation? operation) = Trampoline.Current.Start(frame);
+            return Intern(agent, stack, operation);
+        }
+    }
+
+    internal LocalState Discover(LocalState from, long result)
+    {
+        lock (_gate)
+        {
+            foreach ((long known, LocalState there) in from.Successors)
+            {
+                if (known == result)
+                {
+                    return there;
+                }
+            }
+
+            (ProcStack? stack, Operation? operation) = Trampoline.Current.Resume(from.Stack!, result);
+            (ProcStack? again, _) = Trampoline.Current.Resume(from.Stack!, result);
+            if (!KeyOf(from.Agent, stack).Equals(KeyOf(from.Agent, again)))
+            {
+                throw Nondeterministic(from, "a second run");
+            }
+
+            LocalState next = Intern(from.Agent, stack, operation);
+            EdgeCount++;
+            EdgeDiscovered?.Invoke(from, next);
+            from.AddSuccessor(result, next);
+            return next;
+        }
+    }
+
+    private static ProcRuleException Nondeterministic(LocalState from, string which) => new(
+        $"kernel code is not deterministic: {(from.CallStack() is [.., string last] ? last : "the program")} of {from.Agent.Name}, "
+        + $"after {from.Operation!.Text}, did something else in {which} with the same locals and result; "
+        + "it reads a clock, a random number or mutable state outside the machine");
+
+    private static Key KeyOf(Agent agent, ProcStack? stack)
+    {
+        var words = new List<long>(32) { agent.Index };
+        for (ProcStack? node = stack; node is not null; node = node.Caller)
+        {
+            words.AddRange(node.Encoding);
+        }
+
+        return new Key([.. words]);
+    }
+
+    private LocalState Intern(Agent agent, ProcStack? stack, Operation? operation)
+    {
+        Key key = KeyOf(agent, stack);
+        ref LocalState? slot = ref CollectionsMarshal.GetValueRefOrAddDefault(_known, key, out bool exists);
+        if (!exists)
+        {
+            slot = new LocalState(agent, _byId.Count, key.Hash, stack, operation);
+            _byId.Add(slot);
+        }
+
+        return slot!;
+    }
+
+    private readonly struct Key : IEquatable<Key>
+    {
+        private readonly long[] _words;
+
+        internal Key(long[] words)
+        {
+            _words = words;
+            Hash = Hash128.OfWords(words, 0x5d07);
+        }
+
+        internal Hash128 Hash { get; }
+
+        public bool Equals(Key other) => _words.AsSpan().SequenceEqual(other._words);
+
+        public override bool Equals(object? obj) => obj is Key other && Equals(other);
+
+        public override int GetHashCode() => (int)Hash.Low;
+    }
+}

@@ -1,0 +1,78 @@
+namespace Shootdown.Machine;
+
+/// <summary>
+/// A reader-writer semaphore with downgrade. Readers and writers are admitted in any order: the kernel's
+/// writer-before-new-reader fairness only removes interleavings.
+/// </summary>
+public sealed class RwSemaphore : MachineHandle
+{
+    internal const ulong Writer = 1UL << 32;
+
+    internal RwSemaphore(MachineModel machine, string name)
+        : base(machine) => Word = machine.NewWord(name);
+
+    /// <summary>Number of readers; bit 32 while a writer holds it.</summary>
+    public Word Word { get; }
+}
+
+internal enum RwAction
+{
+    DownRead,
+    UpRead,
+    DownWrite,
+    UpWrite,
+    DowngradeWrite,
+}
+
+internal sealed class RwSemaphoreOperation(Cpu cpu, RwSemaphore semaphore, RwAction action) : Operation
+{
+    private readonly int _address = semaphore.Word.Address;
+
+    public override string Text => $"{KernelNames.ToSnakeCase(action.ToString())}({semaphore.Word.Name})";
+
+    public override StepWeight Weight => StepWeight.Context;
+
+    public override int Alternatives(MachineState state)
+    {
+        if (!cpu.Machine.Model.IsDrained(state, cpu))
+        {
+            return 0;
+        }
+
+        return action switch
+        {
+            RwAction.DownRead => state.Read(_address) < RwSemaphore.Writer ? 1 : 0,
+            RwAction.DownWrite => state.Read(_address) == 0 ? 1 : 0,
+            _ => 1,
+        };
+    }
+
+    public override int BlockedOn(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? _address : -1;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        if (action is RwAction.DownRead or RwAction.DownWrite && cpu.IsAtomic(state))
+        {
+            state.Violation = new Violation("P-atomic", $"{cpu} may sleep in {Text} with preemption or interrupts off.");
+        }
+
+        ulong old = state.Read(_address);
+        state.Write(_address, action switch
+        {
+            RwAction.DownRead => old + 1,
+            RwAction.UpRead => old - 1,
+            RwAction.DownWrite => RwSemaphore.Writer,
+            RwAction.UpWrite => 0,
+            _ => 1,
+        });
+        return 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        footprint.Write(_address);
+        footprint.Read(cpu.InterruptsOffAddress);
+        footprint.Read(cpu.PreemptCount.Address);
+        cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
+    }
+}

@@ -1,0 +1,101 @@
+namespace Shootdown.Machine;
+
+/// <summary>A spinlock. Waiting is an operation that cannot happen yet, not a loop.</summary>
+public sealed class SpinLock : MachineHandle
+{
+    internal SpinLock(MachineModel machine, string name)
+        : base(machine) => Word = machine.NewWord(name);
+
+    /// <summary>0 when free, else 1 + the index of the CPU that holds it.</summary>
+    public Word Word { get; }
+
+    /// <summary>Name for reports.</summary>
+    public string Name => Word.Name;
+
+    /// <summary>True if the CPU holds the lock.</summary>
+    public bool IsHeldBy(MachineState state, Cpu cpu)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(cpu);
+        return state.Read(Word.Address) == (ulong)cpu.Index + 1;
+    }
+}
+
+/// <summary>A mutex: a lock whose waiter sleeps.</summary>
+public sealed class Mutex : MachineHandle
+{
+    internal Mutex(MachineModel machine, string name)
+        : base(machine) => Word = machine.NewWord(name);
+
+    /// <summary>0 when free, else 1 + the index of the CPU whose task holds it.</summary>
+    public Word Word { get; }
+}
+
+/// <summary>Which half of a lock operation.</summary>
+internal enum LockAction
+{
+    Acquire,
+    Release,
+}
+
+/// <summary>
+/// Taking or releasing an exclusive lock. Taking is a locked RMW; releasing is a plain store with release
+/// ordering (x86 <c>queued_spin_unlock</c>), so under x86-tso it goes through the store buffer.
+/// </summary>
+internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function, LockAction action, bool sleeps) : Operation
+{
+    public override string Text => $"{function}({word.Name})";
+
+    public override StepWeight Weight => StepWeight.Context;
+
+    public override int AcquiresLock => action == LockAction.Acquire ? word.Address : -1;
+
+    public override int ReleasesLock => action == LockAction.Release ? word.Address : -1;
+
+    public override int BlockedOn(MachineState state)
+        => action == LockAction.Acquire && state.Read(word.Address) != 0 ? word.Address : -1;
+
+    public override int Alternatives(MachineState state) => action == LockAction.Release
+        ? cpu.Machine.Model.StoreAlternatives(state, cpu, MemoryOrder.Release)
+        : state.Read(word.Address) == 0 && cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        if (action == LockAction.Release)
+        {
+            if (state.Read(word.Address) != (ulong)cpu.Index + 1)
+            {
+                state.Violation = new Violation("assert", $"{cpu} releases {word.Name}, which it does not hold.");
+            }
+
+            cpu.Machine.Model.Store(state, cpu, word.Address, 0, MemoryOrder.Release);
+        }
+        else
+        {
+            if (sleeps && cpu.IsAtomic(state))
+            {
+                state.Violation = new Violation("P-atomic", $"{cpu} may sleep in {function}({word.Name}) with preemption or interrupts off.");
+            }
+
+            state.Write(word.Address, (ulong)cpu.Index + 1);
+        }
+
+        return 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        footprint.Write(word.Address);
+        cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
+        if (action == LockAction.Release)
+        {
+            cpu.Machine.Model.AddStoreFootprint(footprint, cpu, word.Address);
+        }
+
+        if (sleeps)
+        {
+            footprint.Read(cpu.InterruptsOffAddress);
+            footprint.Read(cpu.PreemptCount.Address);
+        }
+    }
+}

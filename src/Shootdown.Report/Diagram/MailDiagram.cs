@@ -1,0 +1,56 @@
+using Shootdown.Check;
+
+namespace Shootdown.Report;
+
+/// <summary>
+/// The race as kernel developers paste it into mails: at most 72 columns, one event a row, only the acting column filled,
+/// the violation last, then one sentence that says what went wrong.
+/// </summary>
+public static class MailDiagram
+{
+    /// <summary>Columns that lose more than this (some wrapped rows) read worse than blocks.</summary>
+    private const double CostOfTimeBlocks = 150;
+
+    /// <summary>Lines of the diagram, without the sentence.</summary>
+    public static IReadOnlyList<string> Draw(Counterexample run)
+    {
+        IReadOnlyList<DiagramRow> rows = RowSelection.Choose(run);
+        if (rows.Count == 0)
+        {
+            return [];
+        }
+
+        int[] acting = [.. Enumerable.Range(0, run.Columns.Count).Where(column => rows.Any(row => row.Column == column))];
+        TraceColumn[] columns = [.. acting.Select(column => run.Columns[column])];
+        DiagramRow[] placed = [.. rows.Select(row => row with { Column = Array.IndexOf(acting, row.Column) })];
+        if (columns.Length > DiagramLayout.ColumnsMax)
+        {
+            return TimeBlocks.Draw(columns, placed);
+        }
+
+        DiagramLayout layout = DiagramLayout.Find(columns, placed);
+        return layout.Cost > CostOfTimeBlocks ? TimeBlocks.Draw(columns, placed) : ColumnDiagram.Draw(columns, placed, layout);
+    }
+
+    /// <summary>Writes the diagram and its sentence.</summary>
+    public static void Write(Counterexample run, TextWriter writer)
+    {
+        foreach (string line in Draw(run))
+        {
+            writer.WriteLine(line);
+        }
+
+        writer.WriteLine();
+        WriteSentence(run, writer);
+    }
+
+    /// <summary>Writes the sentence that says what went wrong.</summary>
+    internal static void WriteSentence(Counterexample run, TextWriter writer)
+    {
+        string margin = new(' ', DiagramLayout.Margin);
+        foreach (string line in Paragraph.Wrap(run.Sentence, margin, margin))
+        {
+            writer.WriteLine(line);
+        }
+    }
+}

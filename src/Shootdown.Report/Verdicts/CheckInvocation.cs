@@ -1,0 +1,27 @@
+using Shootdown.Check;
+
+namespace Shootdown.Report;
+
+/// <summary>How a check was asked for, as far as it has to be repeated to run it again.</summary>
+/// <param name="Target">A scenario's id, or the path of its file.</param>
+/// <param name="Variant"><c>bug</c> or <c>fix</c>.</param>
+/// <param name="Model">Memory model.</param>
+/// <param name="ChangedBounds">Bounds that differ from the scenario's own.</param>
+public sealed record CheckInvocation(string Target, string Variant, string Model, IReadOnlyList<Bound> ChangedBounds)
+{
+    private const string QuotedByShell = " \t'\"\\$`*?()[]{}<>|&;#~!";
+
+    /// <summary>The command as separate words, without the schedule.</summary>
+    public IReadOnlyList<string> Words =>
+    [
+        "./shootdown check " + Quoted(Target),
+        "--variant " + Variant,
+        "--model " + Model,
+        .. ChangedBounds.Select(bound => $"--{bound.Name} {bound.Value}"),
+    ];
+
+    /// <summary>The command on one line.</summary>
+    public string OneLine(string schedule) => $"{string.Join(' ', Words)} --schedule '{schedule}'";
+
+    private static string Quoted(string path) => path.AsSpan().IndexOfAny(QuotedByShell) < 0 ? path : $"'{path.Replace("'", @"'\''", StringComparison.Ordinal)}'";
+}

@@ -1,0 +1,77 @@
+using Shootdown.Check;
+
+namespace Shootdown.Report;
+
+/// <summary>How much of a result is written.</summary>
+public enum CheckDetail
+{
+    /// <summary>One line.</summary>
+    VerdictOnly,
+
+    /// <summary>Verdict, diagram, footer.</summary>
+    Diagram,
+
+    /// <summary>Verdict, every step, footer.</summary>
+    FullTrace,
+}
+
+/// <summary>The result of one check as text: the verdict first, then what it rests on.</summary>
+public static class CheckText
+{
+    private const string Margin = "  ";
+
+    /// <summary>Writes the result.</summary>
+    public static void Write(CheckReport report, CheckInvocation invocation, CheckDetail detail, TextWriter writer)
+    {
+        writer.WriteLine(VerdictLine.Of(report));
+        if (VerdictLine.Surprise(report) is { } surprise)
+        {
+            WriteLines(Paragraph.Wrap(surprise, Margin, Margin), writer);
+        }
+
+        if (detail == CheckDetail.VerdictOnly)
+        {
+            return;
+        }
+
+        if (report.Title.Length > 0)
+        {
+            WriteLines(Paragraph.Wrap(report.Title, Margin, Margin), writer);
+        }
+
+        writer.WriteLine();
+        if (report.Counterexample is { } run)
+        {
+            WriteRun(run, detail, writer);
+            writer.WriteLine();
+        }
+
+        if (report.Reason.Length > 0)
+        {
+            WriteLines(Paragraph.WrapAll(report.Reason, Margin), writer);
+            writer.WriteLine();
+        }
+
+        WriteLines(Footer.Lines(report, invocation), writer);
+    }
+
+    private static void WriteRun(Counterexample run, CheckDetail detail, TextWriter writer)
+    {
+        if (detail == CheckDetail.FullTrace)
+        {
+            FullTrace.Write(run, writer);
+        }
+        else
+        {
+            MailDiagram.Write(run, writer);
+        }
+    }
+
+    private static void WriteLines(IEnumerable<string> lines, TextWriter writer)
+    {
+        foreach (string line in lines)
+        {
+            writer.WriteLine(line);
+        }
+    }
+}
