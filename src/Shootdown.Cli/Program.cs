@@ -1,2 +1,3 @@
-Console.Error.WriteLine("shootdown: no commands yet");
-return 64;
+using Shootdown.Cli;
+
+return CommandLine.Run(args, CliHost.OfProcess());

@@ -77,17 +77,17 @@ public sealed class MachineModel
         => new(this, Allocate(name, WordKind.Local, initial), name, WordKind.Local, owner);
 
     /// <summary>A spinlock.</summary>
-    public SpinLock NewSpinLock(string name)
+    public Spinlock NewSpinLock(string name)
     {
-        var made = new SpinLock(this, name);
+        var made = new Spinlock(this, name);
         _lockWords.Add(made.Word.Address);
         return made;
     }
 
     /// <summary>A sleeping mutex.</summary>
-    public Mutex NewMutex(string name)
+    public KernelMutex NewMutex(string name)
     {
-        var made = new Mutex(this, name);
+        var made = new KernelMutex(this, name);
         _lockWords.Add(made.Word.Address);
         return made;
     }

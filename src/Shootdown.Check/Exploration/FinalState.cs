@@ -9,12 +9,15 @@ internal static class FinalState
     {
         ulong low = 0;
         ulong high = 0;
+        ulong ordinal = 0;
         for (int address = 0; address < state.Words.Length; address++)
         {
             if (state.Machine.WordInfo(address).Kind != WordKind.Hardware)
             {
-                low ^= Hash128.Mix(state.Read(address) + Hash128.SplitMix(2 * (ulong)address));
-                high ^= Hash128.Mix(state.Read(address) ^ Hash128.SplitMix((2 * (ulong)address) + 1));
+                // By position among observable words, so that machines with other hardware can be compared.
+                low ^= Hash128.Mix(state.Read(address) + Hash128.SplitMix(2 * ordinal));
+                high ^= Hash128.Mix(state.Read(address) ^ Hash128.SplitMix((2 * ordinal) + 1));
+                ordinal++;
             }
         }
 

@@ -14,12 +14,17 @@ internal sealed class SearchWorker
     private readonly MachineState _state;
     private readonly AmpleChooser? _chooser;
     private readonly Agent[] _agents;
+    private readonly ulong _programs;
+    private Step[] _trail = new Step[4096];
+    private int _trailCount;
+    private ulong _enabled;
+    private ulong _observers;
     private Successor[] _successors = new Successor[4096];
     private Level[] _levels = new Level[1024];
     private int _successorCount;
     private int _depth;
     private int _base;
-    private Step[] _prefix = [];
+    private ulong _chosen;
     private long _states;
     private long _transitions;
     private long _tickStates;
@@ -33,11 +38,27 @@ internal sealed class SearchWorker
         Index = index;
         _machine = search.Model.Machine;
         _agents = [.. _machine.Agents];
+        _programs = ProgramsOf(_machine);
         _state = new MachineState(_machine);
         _chooser = search.Reduction is { } table ? new AmpleChooser(_machine, table) : null;
     }
 
     internal int Index { get; }
+
+    /// <summary>
+    /// The agents whose standstill makes a state final: all but hardware that moves for ever by itself, which cannot end
+    /// a program's wait.
+    /// </summary>
+    internal static ulong ProgramsOf(MachineModel machine)
+    {
+        ulong programs = 0;
+        foreach (Agent agent in machine.Agents)
+        {
+            programs |= agent.Kind == AgentKind.Hardware ? 0 : 1UL << agent.Index;
+        }
+
+        return programs;
+    }
 
     internal long States => _states;
 
@@ -58,12 +79,6 @@ internal sealed class SearchWorker
             ulong[] words = _state.Words.ToArray();
             LocalState[] locals = _state.Locals.ToArray();
             Step[]? work = Index == 0 ? [] : _search.Take();
-            if (Index == 0)
-            {
-                _search.Visited.Add(_state.HashLow, _state.HashHigh);
-                _states++;
-            }
-
             while (work is not null)
             {
                 _state.Restore(words, locals);
@@ -81,11 +96,18 @@ internal sealed class SearchWorker
 
     private void Explore(Step[] prefix)
     {
-        _prefix = prefix;
-        _state.CountsJudgements = false;
+        _trailCount = 0;
+        _state.CountsJudgements = prefix.Length == 0;
         foreach (Step step in prefix)
         {
-            StepRunner.Step(_state, step.Agent, step.Alternative);
+            Take(step);
+        }
+
+        Chain();
+        if (prefix.Length == 0)
+        {
+            _search.Visited.Add(_state.HashLow, _state.HashHigh);
+            _states++;
         }
 
         _state.ForgetUndo();
@@ -98,40 +120,107 @@ internal sealed class SearchWorker
             ref Level level = ref _levels[_depth - 1];
             if (level.Next == level.End)
             {
-                Leave();
-                continue;
+                _depth--;
+                _successorCount = level.Start;
+                if (_depth > 0)
+                {
+                    BackTo(_levels[_depth - 1]);
+                }
             }
-
-            if (_search.WantsWork)
+            else if (_search.WantsWork)
             {
                 GiveWork();
-                continue;
             }
-
-            Enter(_successors[level.Next++].Step);
-            Expand();
+            else
+            {
+                _state.CountsJudgements = false;
+                Take(_successors[level.Next++].Step);
+                Chain();
+                Expand();
+            }
         }
     }
 
-    private void Enter(Step step)
+    private void BackTo(in Level level)
     {
-        ref Level level = ref _levels[_depth - 1];
-        level.Taken = step;
-        level.OldLocal = _state.LocalOf(step.Agent);
-        level.UndoMark = _state.UndoMark;
-        _state.CountsJudgements = false;
-        StepRunner.Step(_state, step.Agent, step.Alternative);
+        _state.UndoTo(level.UndoMark);
+        _trailCount = level.TrailMark;
     }
 
-    private void Leave()
+    private void Take(Step step)
     {
-        _depth--;
-        _successorCount = _levels[_depth].Start;
-        if (_depth > 0)
+        if (_trailCount == _trail.Length)
         {
-            ref Level above = ref _levels[_depth - 1];
-            _state.UndoTo(above.UndoMark);
-            _state.SetLocal(above.Taken.Agent, above.OldLocal);
+            Array.Resize(ref _trail, _trailCount * 2);
+        }
+
+        _trail[_trailCount++] = step;
+        StepRunner.Step(_state, step.Agent, step.Alternative);
+        _transitions += _state.CountsJudgements ? 1 : 0;
+        if (_state.Violation is { } violation && _state.CountsJudgements)
+        {
+            _search.Report(violation, _trail[.._trailCount]);
+        }
+    }
+
+    /// <summary>
+    /// Goes on while one agent has one way to move and nobody else needs to be considered: the states in between lead
+    /// nowhere else and need not be remembered. Ends before every loop head.
+    /// </summary>
+    private void Chain()
+    {
+        while (_state.Violation is null)
+        {
+            FindEnabled();
+            Observe();
+            if (_chooser is null || (_enabled & _programs) == 0 || _state.Violation is not null)
+            {
+                break;
+            }
+
+            ulong chosen = _chooser.Choose(_state, _enabled, _observers, out bool isReduced);
+            int agent = System.Numerics.BitOperations.TrailingZeroCount(chosen);
+            if (!isReduced || (chosen & (chosen - 1)) != 0 || _state.AlternativesOf(_agents[agent]) != 1)
+            {
+                _chosen = chosen;
+                return;
+            }
+
+            Take(new Step((byte)agent, 0));
+        }
+
+        _chosen = _enabled & ~_observers;
+    }
+
+    private void FindEnabled()
+    {
+        _enabled = 0;
+        _observers = 0;
+        for (int agent = 0; agent < _agents.Length; agent++)
+        {
+            if (_state.AlternativesOf(_agents[agent]) > 0)
+            {
+                _enabled |= 1UL << agent;
+                _observers |= _state.LocalOf(agent).Operation!.IsObservation ? 1UL << agent : 0;
+            }
+        }
+    }
+
+    private void Observe()
+    {
+        for (ulong rest = _state.CountsJudgements ? _observers : 0; rest != 0; rest &= rest - 1)
+        {
+            int agent = System.Numerics.BitOperations.TrailingZeroCount(rest);
+            for (int way = 0; way < _state.AlternativesOf(_agents[agent]) && _state.Violation is null; way++)
+            {
+                (ulong low, ulong high) = (_state.HashLow, _state.HashHigh);
+                Take(new Step((byte)agent, (ushort)way));
+                _trailCount--;
+                if ((low, high) != (_state.HashLow, _state.HashHigh))
+                {
+                    throw new ProcRuleException($"{_agents[agent]}: {_state.LocalOf(agent).Operation?.Text} says that it only observes, but it changed the state");
+                }
+            }
         }
     }
 
@@ -143,29 +232,10 @@ internal sealed class SearchWorker
             Tick();
         }
 
-        ulong enabled = 0;
-        for (int agent = 0; agent < _agents.Length; agent++)
-        {
-            if (_state.AlternativesOf(_agents[agent]) > 0)
-            {
-                enabled |= 1UL << agent;
-            }
-        }
-
         int start = _successorCount;
-        if (enabled == 0)
+        if ((_enabled & _programs) == 0)
         {
             AtFinalState();
-        }
-        else
-        {
-            ulong chosen = _chooser?.Choose(_state, enabled) ?? enabled;
-            for (ulong rest = chosen; rest != 0; rest &= rest - 1)
-            {
-                ExecuteAll(System.Numerics.BitOperations.TrailingZeroCount(rest));
-            }
-
-            KeepNew(start);
         }
 
         if (_depth == _levels.Length)
@@ -173,27 +243,29 @@ internal sealed class SearchWorker
             Array.Resize(ref _levels, _depth * 2);
         }
 
-        _levels[_depth++] = new Level { Start = start, Next = start, End = _successorCount };
-        DepthMax = Math.Max(DepthMax, _prefix.Length + _depth - 1);
+        ref Level level = ref _levels[_depth++];
+        level = new Level { Start = start, Next = start, UndoMark = _state.UndoMark, TrailMark = _trailCount };
+        for (ulong rest = _chosen; rest != 0; rest &= rest - 1)
+        {
+            ExecuteAll(System.Numerics.BitOperations.TrailingZeroCount(rest), level);
+        }
+
+        KeepNew(start);
+        level.End = _successorCount;
+        DepthMax = Math.Max(DepthMax, _trailCount);
     }
 
-    private void ExecuteAll(int agent)
+    private void ExecuteAll(int agent, in Level level)
     {
-        _state.CountsJudgements = true;
-        LocalState old = _state.LocalOf(agent);
-        int mark = _state.UndoMark;
         int alternatives = _state.AlternativesOf(_agents[agent]);
+        ulong chosen = _chosen;
         for (int alternative = 0; alternative < alternatives; alternative++)
         {
             var step = new Step((byte)agent, (ushort)alternative);
-            StepRunner.Step(_state, agent, alternative);
-            _transitions++;
-            if (_state.Violation is { } violation)
-            {
-                _search.Report(violation, PathTo(step));
-                _state.Violation = null;
-            }
-
+            _state.CountsJudgements = true;
+            Take(step);
+            Chain();
+            _state.Violation = null;
             if (_successorCount == _successors.Length)
             {
                 Array.Resize(ref _successors, _successorCount * 2);
@@ -201,9 +273,10 @@ internal sealed class SearchWorker
 
             _successors[_successorCount++] = new Successor(step, _state.HashLow, _state.HashHigh);
             _search.Visited.Prefetch(_state.HashLow, _state.HashHigh);
-            _state.UndoTo(mark);
-            _state.SetLocal(agent, old);
+            BackTo(level);
         }
+
+        _chosen = chosen;
     }
 
     private void KeepNew(int start)
@@ -227,7 +300,7 @@ internal sealed class SearchWorker
         Executions++;
         if (Deadlock.Judge(_state) is { } violation)
         {
-            _search.Report(violation, PathTo(null));
+            _search.Report(violation, _trail[.._trailCount]);
         }
 
         if (_search.CollectFinalStates)
@@ -236,53 +309,25 @@ internal sealed class SearchWorker
         }
     }
 
-    /// <summary>Gives away one unexplored successor of the shallowest level that has any left besides the deepest.</summary>
+    /// <summary>Gives away one unexplored successor of the shallowest level that has any left.</summary>
     private void GiveWork()
     {
-        while (_base < _depth && _levels[_base].Next == _levels[_base].End)
+        while (_base < _depth - 1 && _levels[_base].Next == _levels[_base].End)
         {
             _base++;
         }
 
-        int at = Math.Min(_base, _depth - 1);
-        ref Level level = ref _levels[at];
-        if (level.Next == level.End)
+        ref Level level = ref _levels[Math.Min(_base, _depth - 1)];
+        if (level.Next != level.End)
         {
-            return;
+            _search.Give([.. _trail[..level.TrailMark], _successors[--level.End].Step]);
         }
-
-        Step step = _successors[--level.End].Step;
-        var path = new Step[_prefix.Length + at + 1];
-        _prefix.CopyTo(path, 0);
-        for (int i = 0; i < at; i++)
-        {
-            path[_prefix.Length + i] = _levels[i].Taken;
-        }
-
-        path[^1] = step;
-        _search.Give(path);
-    }
-
-    private List<Step> PathTo(Step? last)
-    {
-        var path = new List<Step>(_prefix);
-        for (int i = 0; i < _depth; i++)
-        {
-            path.Add(_levels[i].Taken);
-        }
-
-        if (last is { } step)
-        {
-            path.Add(step);
-        }
-
-        return path;
     }
 
     private void Tick()
     {
         _untilTick = TickEvery;
-        _search.Tick(_states - _tickStates, _transitions - _tickTransitions, _prefix.Length + _depth, ref _nextReport);
+        _search.Tick(_states - _tickStates, _transitions - _tickTransitions, _trailCount, ref _nextReport);
         _tickStates = _states;
         _tickTransitions = _transitions;
     }
@@ -294,8 +339,7 @@ internal sealed class SearchWorker
         internal int Start;
         internal int Next;
         internal int End;
-        internal int UndoMark;
-        internal Step Taken;
-        internal LocalState OldLocal;
+        internal long UndoMark;
+        internal int TrailMark;
     }
 }

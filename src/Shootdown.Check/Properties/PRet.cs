@@ -9,7 +9,7 @@ namespace Shootdown.Check;
 /// <remarks>
 /// At the call, every translation of the range that exists (current or still cached somewhere) and that the promise rules out
 /// is noted; a store of the same value into the entry takes it off the note again. From the return on, an access through a
-/// noted translation violates the promise. An access by hardware that is really made is judged, not a possibility: a lazy
+/// noted translation that some TLB still holds violates the promise. An access by hardware that is really made is judged, not a possibility: a lazy
 /// CPU or one that flushes before it returns to user mode may keep old entries.
 /// </remarks>
 public sealed class PRet : Property
@@ -23,7 +23,7 @@ public sealed class PRet : Property
     public override string Id => "P-ret";
 
     /// <inheritdoc/>
-    public override string JudgementText => "accesses under a promise that was returned";
+    public override string JudgementText => "returns with older translations to rule out, and stale accesses after them";
 
     /// <inheritdoc/>
     public override void OnPromiseBegins(MachineState state, Promise promise)
@@ -51,9 +51,16 @@ public sealed class PRet : Property
         {
             int address = Forbidden(promise.Kind, promise.Space, promise.FirstPage + i);
             ulong set = state.Read(address);
-            foreach (Translation value in TlbInspector.Members(state.Read(_noted[promise] + i)))
+            ulong noted = state.Read(_noted[promise] + i);
+            if (noted != 0)
             {
-                set = TlbInspector.Add(set, value);
+                Judge(state);
+            }
+
+            foreach (Translation value in TlbInspector.Members(noted))
+            {
+                // What no TLB holds any more can only come back through a new entry, and then it is no old translation.
+                set = IsHeld(state, promise, promise.FirstPage + i, value) ? TlbInspector.Add(set, value) : set;
             }
 
             state.Write(address, set);
@@ -86,13 +93,8 @@ public sealed class PRet : Property
     {
         ulong removed = state.Read(Forbidden(PromiseKind.Removed, access.Space, access.Page));
         ulong protectedOnly = access.IsWrite ? state.Read(Forbidden(PromiseKind.WriteProtected, access.Space, access.Page)) : 0;
-        if (!access.IsStale)
+        if (!access.IsStale || (removed | protectedOnly) == 0)
         {
-            if (removed != 0 || protectedOnly != 0)
-            {
-                Judge(state);
-            }
-
             return;
         }
 
@@ -156,6 +158,19 @@ public sealed class PRet : Property
         {
             _noted.Add(promise, machine.AllocateRange("p_ret.noted", WordKind.Hardware, promise.PageCount));
         }
+    }
+
+    private static bool IsHeld(MachineState state, Promise promise, int page, Translation value)
+    {
+        foreach (Translation held in TlbInspector.Possible(state, promise.Space, page))
+        {
+            if (TlbInspector.Plain(held) == value)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static void Forget(MachineState state, int address, Translation now)

@@ -95,9 +95,8 @@ public sealed class Minimiser
             int place = Place(_model.Machine, agent.Index);
             int switches = node.Switches + (node.Parent >= 0 && Place(_model.Machine, node.Step.Agent) != place ? 1 : 0);
             int alternatives = state.AlternativesOf(agent);
-            canMove |= alternatives > 0;
-            LocalState old = state.LocalOf(agent.Index);
-            int mark = state.UndoMark;
+            canMove |= alternatives > 0 && agent.Kind != AgentKind.Hardware;
+            long mark = state.UndoMark;
             for (int alternative = 0; alternative < alternatives; alternative++)
             {
                 StepRunner.Step(state, agent.Index, alternative);
@@ -110,7 +109,6 @@ public sealed class Minimiser
                 }
 
                 state.UndoTo(mark);
-                state.SetLocal(agent.Index, old);
             }
         }
 

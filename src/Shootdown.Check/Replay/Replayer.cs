@@ -50,7 +50,7 @@ public static class Replayer
             }
         }
 
-        bool canMove = model.Machine.Agents.Any(agent => state.AlternativesOf(agent) > 0);
+        bool canMove = model.Machine.Agents.Any(agent => agent.Kind != AgentKind.Hardware && state.AlternativesOf(agent) > 0);
         return canMove ? null : Deadlock.Judge(state);
     }
 

@@ -27,7 +27,23 @@ internal static class FrameCodec
         object machine = frame.Boxed;
         foreach (FieldInfo field in FieldsOfType.GetOrAdd(type, FrameFields))
         {
-            Append(words, field.GetValue(machine), field.FieldType, new Place(type, field.Name), 0);
+            Append(words, field.GetValue(machine), new Place(type, field.Name), 0);
+        }
+
+        return [.. words];
+    }
+
+    /// <summary>
+    /// Writes the operation that a stack waits for: its operands were computed from variables that need not be live, and
+    /// so not part of any frame, after it.
+    /// </summary>
+    internal static long[] Encode(Operation operation)
+    {
+        Type type = operation.GetType();
+        var words = new List<long>(8) { Hash128.OfText(type.FullName!).Low };
+        foreach (FieldInfo field in FieldsOfType.GetOrAdd(type, static t => [.. AllFields(t)]))
+        {
+            Append(words, field.GetValue(operation), new Place(type, field.Name), 0);
         }
 
         return [.. words];
@@ -49,7 +65,7 @@ internal static class FrameCodec
         }
     }
 
-    private static void Append(List<long> words, object? value, Type declared, Place place, int nesting)
+    private static void Append(List<long> words, object? value, Place place, int nesting)
     {
         if (nesting > NestingMax)
         {
@@ -68,6 +84,9 @@ internal static class FrameCodec
                 Hash128 hash = Hash128.OfText(text);
                 words.Add(hash.Low);
                 words.Add(hash.High);
+                return;
+            case Operation operation:
+                words.AddRange(Encode(operation));
                 return;
             case Delegate code:
                 AppendDelegate(words, code, place);
@@ -99,10 +118,8 @@ internal static class FrameCodec
 
         foreach (FieldInfo field in FieldsOfType.GetOrAdd(type, static t => [.. AllFields(t)]))
         {
-            Append(words, field.GetValue(value), field.FieldType, place, nesting + 1);
+            Append(words, field.GetValue(value), place, nesting + 1);
         }
-
-        _ = declared;
     }
 
     private static void AppendItems(List<long> words, IEnumerable items, Place place, int nesting)
@@ -111,7 +128,7 @@ internal static class FrameCodec
         words.Add(0);
         foreach (object? item in items)
         {
-            Append(words, item, typeof(object), place, nesting + 1);
+            Append(words, item, place, nesting + 1);
             words[header]++;
         }
     }
@@ -130,7 +147,7 @@ internal static class FrameCodec
             && target.GetType().IsDefined(typeof(CompilerGeneratedAttribute), false);
         if (target is not null && !isCompilerCache)
         {
-            Append(words, target, target.GetType(), place, 1);
+            Append(words, target, place, 1);
         }
     }
 

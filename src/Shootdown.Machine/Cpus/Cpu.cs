@@ -71,16 +71,16 @@ public sealed partial class Cpu : MachineHandle
     public Op FullBarrier() => new(new FenceOperation(this));
 
     /// <summary><c>spin_lock</c>.</summary>
-    public Op SpinLock(SpinLock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_lock", LockAction.Acquire, false));
+    public Op SpinLock(Spinlock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_lock", LockAction.Acquire, false));
 
     /// <summary><c>spin_unlock</c>.</summary>
-    public Op SpinUnlock(SpinLock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_unlock", LockAction.Release, false));
+    public Op SpinUnlock(Spinlock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_unlock", LockAction.Release, false));
 
     /// <summary><c>mutex_lock</c>: may sleep.</summary>
-    public Op MutexLock(Mutex mutex) => new(new ExclusiveLockOperation(this, mutex.Word, "mutex_lock", LockAction.Acquire, true));
+    public Op MutexLock(KernelMutex mutex) => new(new ExclusiveLockOperation(this, mutex.Word, "mutex_lock", LockAction.Acquire, true));
 
     /// <summary><c>mutex_unlock</c>.</summary>
-    public Op MutexUnlock(Mutex mutex) => new(new ExclusiveLockOperation(this, mutex.Word, "mutex_unlock", LockAction.Release, false));
+    public Op MutexUnlock(KernelMutex mutex) => new(new ExclusiveLockOperation(this, mutex.Word, "mutex_unlock", LockAction.Release, false));
 
     /// <summary><c>down_read</c>: may sleep.</summary>
     public Op DownRead(RwSemaphore semaphore) => new(new RwSemaphoreOperation(this, semaphore, RwAction.DownRead));
@@ -116,7 +116,7 @@ public sealed partial class Cpu : MachineHandle
     public Op<ulong> PreemptEnable() => AddReturn(PreemptCount, -1, StepWeight.Detail);
 
     /// <summary>Marks a cross-call pending at every CPU of the mask (not this one).</summary>
-    public Op SendIpi(ulong mask, int function) => new(Machine.Interrupts.Send(this, mask, function));
+    public Op SendIpi(ulong mask, int function, ulong argument = 0) => new(Machine.Interrupts.Send(this, mask, function, argument));
 
     /// <summary>Waits until all targets of the last <see cref="SendIpi"/> returned from their handlers.</summary>
     public Op AwaitIpiAcknowledgements() => new(Machine.Interrupts.AwaitAcknowledgements(this));

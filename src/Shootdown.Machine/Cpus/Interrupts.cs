@@ -7,22 +7,27 @@ namespace Shootdown.Machine;
 /// returned. A target takes a pending request when its interrupts are on, in any order of senders; handler entry and
 /// exit are full fences. Each CPU's handlers run in an interrupt context of their own, during which its task stands still.
 /// </summary>
-public sealed class Interrupts
+public sealed class Interrupts : MachineHandle
 {
-    private readonly MachineModel _machine;
     private readonly int[] _pending;
     private readonly int[] _outstanding;
     private readonly int[] _function;
+    private readonly int[] _argument;
+    private readonly Dictionary<int, AtomicHandler> _atomic = [];
     private readonly List<(string Name, Func<Cpu, Cpu, Proc> Code)> _handlers = [];
 
     internal Interrupts(MachineModel machine)
+        : base(machine)
     {
-        _machine = machine;
         int cpus = machine.Options.Cpus;
         _pending = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.ipi_pending", WordKind.Hardware))];
-        _outstanding = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.ipi_outstanding", WordKind.Hardware))];
+        _outstanding = [.. Enumerable.Range(0, cpus).Select(c => machine.AllocateRange($"cpu{c}.ipi_outstanding", WordKind.Hardware, cpus))];
+        _argument = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.ipi_argument", WordKind.Hardware))];
         _function = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.ipi_function", WordKind.Hardware))];
     }
+
+    /// <summary>The argument that a CPU passed with its last request.</summary>
+    public ulong ArgumentOf(MachineState state, Cpu sender) => state.Read(_argument[sender.Index]);
 
     /// <summary>Registers a cross-call function (target, sender) and returns its number.</summary>
     public int RegisterFunction(string name, Func<Cpu, Cpu, Proc> code)
@@ -31,18 +36,28 @@ public sealed class Interrupts
         return _handlers.Count - 1;
     }
 
+    /// <summary>
+    /// Registers a cross-call function that is one indivisible step: it is taken, run and acknowledged at once. For handlers
+    /// that touch nothing but their own CPU's hardware, where it is the same as one step after the other.
+    /// </summary>
+    public int RegisterAtomicFunction(AtomicHandler handler)
+    {
+        _atomic.Add(_handlers.Count, handler);
+        return RegisterFunction(handler.Name, static (_, _) => throw new ProcRuleException("an atomic handler has no program"));
+    }
+
     internal void AddAgents()
     {
         if (_handlers.Count > 0)
         {
-            foreach (Cpu cpu in _machine.Cpus)
+            foreach (Cpu cpu in Machine.Cpus)
             {
-                _machine.AddAgent("interrupt", AgentKind.Interrupt, cpu, true, () => HandleInterrupts(cpu));
+                Machine.AddAgent("interrupt", AgentKind.Interrupt, cpu, true, () => HandleInterrupts(cpu));
             }
         }
     }
 
-    internal Operation Send(Cpu sender, ulong mask, int function) => new SendOperation(this, sender, mask, function);
+    internal Operation Send(Cpu sender, ulong mask, int function, ulong argument) => new SendOperation(this, sender, mask, function, argument);
 
     internal Operation AwaitAcknowledgements(Cpu sender) => new AwaitOperation(this, sender);
 
@@ -51,7 +66,12 @@ public sealed class Interrupts
         while (true)
         {
             int request = await new Op<int>(new TakeOperation(this, cpu));
-            Cpu sender = _machine.Cpus[request & 0xff];
+            if (request < 0)
+            {
+                continue;
+            }
+
+            Cpu sender = Machine.Cpus[request & 0xff];
             await _handlers[request >> 8].Code(cpu, sender);
             await new Op(new AcknowledgeOperation(this, cpu, sender));
         }
@@ -71,7 +91,7 @@ public sealed class Interrupts
         return string.Join(", ", names);
     }
 
-    private sealed class SendOperation(Interrupts interrupts, Cpu sender, ulong mask, int function) : Operation
+    private sealed class SendOperation(Interrupts interrupts, Cpu sender, ulong mask, int function, ulong argument) : Operation
     {
         public override string Text => $"[ IPI to {MaskText(mask)} ]";
 
@@ -88,12 +108,14 @@ public sealed class Interrupts
 
             for (ulong rest = mask; rest != 0; rest &= rest - 1)
             {
-                int target = interrupts._pending[BitOperations.TrailingZeroCount(rest)];
-                state.Write(target, state.Read(target) | (1UL << sender.Index));
+                int target = BitOperations.TrailingZeroCount(rest);
+                int pending = interrupts._pending[target];
+                state.Write(pending, state.Read(pending) | (1UL << sender.Index));
+                state.Write(interrupts._outstanding[sender.Index] + target, 1);
             }
 
-            state.Write(interrupts._outstanding[sender.Index], mask);
             state.Write(interrupts._function[sender.Index], (ulong)function);
+            state.Write(interrupts._argument[sender.Index], argument);
             return 0;
         }
 
@@ -101,11 +123,13 @@ public sealed class Interrupts
         {
             for (ulong rest = mask; rest != 0; rest &= rest - 1)
             {
-                footprint.Write(interrupts._pending[BitOperations.TrailingZeroCount(rest)]);
+                int target = BitOperations.TrailingZeroCount(rest);
+                footprint.Write(interrupts._pending[target]);
+                footprint.Write(interrupts._outstanding[sender.Index] + target);
             }
 
-            footprint.Write(interrupts._outstanding[sender.Index]);
             footprint.Write(interrupts._function[sender.Index]);
+            footprint.Write(interrupts._argument[sender.Index]);
             sender.Machine.Model.AddDrainFootprint(footprint, sender);
         }
     }
@@ -116,20 +140,34 @@ public sealed class Interrupts
 
         public override StepWeight Weight => StepWeight.Context;
 
-        public override int Alternatives(MachineState state) => state.Read(interrupts._outstanding[sender.Index]) == 0 ? 1 : 0;
+        public override int Alternatives(MachineState state) => BlockedOn(state) < 0 ? 1 : 0;
 
-        public override int BlockedOn(MachineState state) => interrupts._outstanding[sender.Index];
+        public override int BlockedOn(MachineState state)
+        {
+            int first = interrupts._outstanding[sender.Index];
+            for (int target = 0; target < sender.Machine.Cpus.Count; target++)
+            {
+                if (state.Read(first + target) != 0)
+                {
+                    return first + target;
+                }
+            }
+
+            return -1;
+        }
 
         public override long Execute(MachineState state, int alternative)
         {
             state.Write(interrupts._function[sender.Index], 0);
+            state.Write(interrupts._argument[sender.Index], 0);
             return 0;
         }
 
         public override void AddFootprint(Footprint footprint)
         {
-            footprint.Read(interrupts._outstanding[sender.Index]);
+            footprint.ReadRange(interrupts._outstanding[sender.Index], sender.Machine.Cpus.Count);
             footprint.Write(interrupts._function[sender.Index]);
+            footprint.Write(interrupts._argument[sender.Index]);
         }
     }
 
@@ -137,7 +175,7 @@ public sealed class Interrupts
     {
         public override string Text => "[ IPI received ]";
 
-        public override StepWeight Weight => StepWeight.Context;
+        public override StepWeight Weight => interrupts._atomic.Count > 0 ? StepWeight.Key : StepWeight.Context;
 
         public override int Alternatives(MachineState state)
         {
@@ -163,8 +201,15 @@ public sealed class Interrupts
 
             int sender = BitOperations.TrailingZeroCount(rest);
             state.Write(address, pending & ~(1UL << sender));
-            state.Write(cpu.InInterruptAddress, 1);
             state.Record?.Note($"from CPU{sender}");
+            if (interrupts._atomic.TryGetValue((int)state.Read(interrupts._function[sender]), out AtomicHandler? handler))
+            {
+                handler.Run(state, cpu, cpu.Machine.Cpus[sender]);
+                state.Write(interrupts._outstanding[sender] + cpu.Index, 0);
+                return -1;
+            }
+
+            state.Write(cpu.InInterruptAddress, 1);
             return ((long)state.Read(interrupts._function[sender]) << 8) | (long)sender;
         }
 
@@ -172,11 +217,25 @@ public sealed class Interrupts
         {
             footprint.Write(interrupts._pending[cpu.Index]);
             footprint.Read(cpu.InterruptsOffAddress);
-            footprint.Write(cpu.InInterruptAddress);
             cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
-            foreach (int function in interrupts._function)
+            for (int sender = 0; sender < cpu.Machine.Cpus.Count; sender++)
             {
-                footprint.Read(function);
+                footprint.Read(interrupts._function[sender]);
+                footprint.Read(interrupts._argument[sender]);
+                if (interrupts._atomic.Count > 0)
+                {
+                    footprint.Write(interrupts._outstanding[sender] + cpu.Index);
+                }
+            }
+
+            foreach (AtomicHandler handler in interrupts._atomic.Values)
+            {
+                handler.AddFootprint(footprint, cpu);
+            }
+
+            if (interrupts._atomic.Count < interrupts._handlers.Count)
+            {
+                footprint.Write(cpu.InInterruptAddress);
             }
         }
     }
@@ -189,8 +248,7 @@ public sealed class Interrupts
 
         public override long Execute(MachineState state, int alternative)
         {
-            int address = interrupts._outstanding[sender.Index];
-            state.Write(address, state.Read(address) & ~(1UL << cpu.Index));
+            state.Write(interrupts._outstanding[sender.Index] + cpu.Index, 0);
             state.Write(cpu.InInterruptAddress, 0);
             cpu.Machine.Rcu.Quiesce(state, cpu);
             return 0;
@@ -198,11 +256,24 @@ public sealed class Interrupts
 
         public override void AddFootprint(Footprint footprint)
         {
-            footprint.Write(interrupts._outstanding[sender.Index]);
+            footprint.Write(interrupts._outstanding[sender.Index] + cpu.Index);
             footprint.Write(cpu.InInterruptAddress);
             footprint.Read(cpu.InterruptsOffAddress);
             cpu.Machine.Rcu.AddQuiesceFootprint(footprint, cpu);
             cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
         }
     }
+}
+
+/// <summary>A cross-call function that is one indivisible step on its target.</summary>
+public abstract class AtomicHandler(MachineModel machine) : MachineHandle(machine)
+{
+    /// <summary>Name for reports.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Runs on the target.</summary>
+    public abstract void Run(MachineState state, Cpu self, Cpu sender);
+
+    /// <summary>What <see cref="Run"/> may touch on a target.</summary>
+    public abstract void AddFootprint(Footprint footprint, Cpu self);
 }

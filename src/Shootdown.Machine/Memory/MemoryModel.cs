@@ -30,13 +30,10 @@ public enum MemoryOrder
 /// What a CPU's loads, stores and barriers mean. Kernel code never sees it: operations ask the machine's model whether
 /// they may happen now, in how many ways, and with which value. A model with views (arm64) answers more than one way.
 /// </summary>
-public abstract class MemoryModel(MachineModel machine)
+public abstract class MemoryModel(MachineModel machine) : MachineHandle(machine)
 {
     /// <summary>Name as on the command line.</summary>
     public abstract string Name { get; }
-
-    /// <summary>The machine.</summary>
-    protected MachineModel Machine { get; } = machine;
 
     /// <summary>In how many ways a load can be satisfied now.</summary>
     public virtual int LoadAlternatives(MachineState state, Cpu cpu, int address, MemoryOrder order) => 1;

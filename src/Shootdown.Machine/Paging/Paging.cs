@@ -10,21 +10,20 @@ public readonly record struct PageTable(int Index, int Level, int BasePage);
 /// Page-table memory, physical frames and the translation hardware of all CPUs. Tables and frames are
 /// objects with a life of their own: allocated, freed, used again.
 /// </summary>
-public sealed partial class Paging
+public sealed partial class Paging : MachineHandle
 {
-    private readonly MachineModel _machine;
     private readonly int _entries;
     private readonly int _tableLife;
     private readonly int _tableHome;
     private readonly int _frameLife;
     private readonly int _frameContent;
-    private readonly SpinLock[] _tableLocks;
+    private readonly Spinlock[] _tableLocks;
     private readonly List<AddressSpace> _spaces = [];
     private int _tablesBuilt;
 
     internal Paging(MachineModel machine)
+        : base(machine)
     {
-        _machine = machine;
         MachineOptions options = machine.Options;
         Levels = options.Levels;
         EntriesPerTable = options.EntriesPerTable;
@@ -63,21 +62,19 @@ public sealed partial class Paging
     /// <summary>All address spaces.</summary>
     public IReadOnlyList<AddressSpace> Spaces => _spaces;
 
-    internal MachineModel Machine => _machine;
-
     internal TlbModel Tlb { get; }
 
     /// <summary>The address that a report shows for a page.</summary>
     public static string AddressText(int page) => $"0x{(page + 1) << 12:x}";
 
     /// <summary>The lock of a table (<c>pte_lockptr</c>).</summary>
-    public SpinLock LockOf(int table) => _tableLocks[table];
+    public Spinlock LockOf(int table) => _tableLocks[table];
 
     /// <summary>Makes an address space with an empty top-level table; while the machine is built.</summary>
     public AddressSpace NewAddressSpace(string name)
     {
         int root = BuildTable(Levels - 1, 0, _spaces.Count);
-        var space = new AddressSpace(_machine, _spaces.Count, name, root);
+        var space = new AddressSpace(Machine, _spaces.Count, name, root);
         _spaces.Add(space);
         return space;
     }
@@ -89,11 +86,11 @@ public sealed partial class Paging
         for (int level = Levels - 1; level > 0; level--)
         {
             int address = EntryAddress(table, level, page);
-            var entry = new Pte(_machine.WordInfo(address).Initial);
+            var entry = new Pte(Machine.WordInfo(address).Initial);
             if (!entry.Present)
             {
                 entry = Pte.Table(BuildTable(level - 1, BaseOf(page, level), space.Index));
-                _machine.SetInitial(address, entry.Bits);
+                Machine.SetInitial(address, entry.Bits);
             }
 
             table = entry.Frame;
@@ -106,21 +103,21 @@ public sealed partial class Paging
     public void BuildMapping(AddressSpace space, int page, Pte leaf)
     {
         PageTable table = BuildPath(space, page);
-        _machine.SetInitial(EntryAddress(table.Index, 0, page), leaf.Bits);
+        Machine.SetInitial(EntryAddress(table.Index, 0, page), leaf.Bits);
         BuildFrame(leaf.Frame);
         FrameWords frame = Frames[leaf.Frame];
-        _machine.SetInitial(frame.RefCount.Address, _machine.WordInfo(frame.RefCount.Address).Initial + 1);
-        _machine.SetInitial(frame.MapCount.Address, _machine.WordInfo(frame.MapCount.Address).Initial + 1);
+        Machine.SetInitial(frame.RefCount.Address, Machine.WordInfo(frame.RefCount.Address).Initial + 1);
+        Machine.SetInitial(frame.MapCount.Address, Machine.WordInfo(frame.MapCount.Address).Initial + 1);
     }
 
     /// <summary>Marks a frame as allocated in the initial state.</summary>
-    public void BuildFrame(int frame) => _machine.SetInitial(_frameLife + frame, 1);
+    public void BuildFrame(int frame) => Machine.SetInitial(_frameLife + frame, 1);
 
     /// <summary>The address spaces' first CPU state: the root is loaded before the check starts.</summary>
     public void BuildLoadedRoot(Cpu cpu, AddressSpace space, int asid)
     {
-        _machine.SetInitial(cpu.RootAddress, (ulong)space.Index + 1);
-        _machine.SetInitial(cpu.AsidAddress, (ulong)asid);
+        Machine.SetInitial(cpu.RootAddress, (ulong)space.Index + 1);
+        Machine.SetInitial(cpu.AsidAddress, (ulong)asid);
     }
 
     /// <summary>Number of pages that one entry of a level maps.</summary>
@@ -147,7 +144,10 @@ public sealed partial class Paging
     internal int FrameContentAddress(int frame) => _frameContent + frame;
 
     internal bool IsFrameOfPage(int frame, int page)
-        => frame % _machine.Options.FrameColours == page % _machine.Options.FrameColours;
+        => frame % Machine.Options.FrameColours == page % Machine.Options.FrameColours;
+
+    /// <summary>Address of the word of an entry.</summary>
+    public int EntryAddressOf(PageTable table, int page) => EntryAddress(table.Index, table.Level, page);
 
     /// <summary>Level of a live table; -1 if it is free.</summary>
     internal int LevelOf(MachineState state, int table) => (int)state.Read(_tableLife + table) - 1;
@@ -191,7 +191,7 @@ public sealed partial class Paging
         Tlb.AfterEntryChange(state, change);
         if (level == 0)
         {
-            foreach (MachineMonitor monitor in _machine.Monitors)
+            foreach (MachineMonitor monitor in Machine.Monitors)
             {
                 monitor.OnEntryChanged(state, space, page, change.Old, change.New);
             }
@@ -209,7 +209,7 @@ public sealed partial class Paging
         {
             if (MayCover(index, page))
             {
-                foreach (MachineMonitor monitor in _machine.Monitors)
+                foreach (MachineMonitor monitor in Machine.Monitors)
                 {
                     monitor.AddEntryChangedFootprint(footprint, page);
                 }
@@ -254,8 +254,8 @@ public sealed partial class Paging
         }
 
         int table = _tablesBuilt++;
-        _machine.SetInitial(_tableLife + table, (ulong)level + 1);
-        _machine.SetInitial(_tableHome + table, ((ulong)space << 32) | (uint)basePage);
+        Machine.SetInitial(_tableLife + table, (ulong)level + 1);
+        Machine.SetInitial(_tableHome + table, ((ulong)space << 32) | (uint)basePage);
         return table;
     }
 }

@@ -57,6 +57,35 @@ public static class TlbInspector
         }
     }
 
+    /// <summary>Drops a page, or everything (page -1), from what a CPU holds under its current ASID; for atomic handlers.</summary>
+    public static void Flush(MachineState state, Cpu cpu, int page)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(cpu);
+        TlbModel tlb = cpu.Machine.Paging.Tlb;
+        state.Record?.Note(page >= 0 ? $"[ INVLPG {Paging.AddressText(page)} ]" : "[ full TLB flush ]");
+        if (page >= 0)
+        {
+            tlb.FlushPage(state, cpu, page);
+        }
+        else
+        {
+            tlb.FlushAsid(state, cpu, (int)state.Read(cpu.AsidAddress));
+        }
+    }
+
+    /// <summary>The words that any <see cref="Flush"/> of a CPU touches.</summary>
+    public static void AddFlushFootprint(Footprint footprint, Cpu cpu)
+    {
+        ArgumentNullException.ThrowIfNull(cpu);
+        for (int page = 0; page < cpu.Machine.Paging.PageCount; page++)
+        {
+            cpu.Machine.Paging.Tlb.AddPageFlushFootprint(footprint, cpu, page);
+        }
+
+        cpu.Machine.Paging.Tlb.AddFlushFootprint(footprint, cpu);
+    }
+
     /// <summary>A translation's frame and rights, without what hardware learned (dirty, dangling).</summary>
     public static Translation Plain(Translation value)
         => new((ushort)(value.Bits & ~(Translation.DirtyBit | Translation.DanglingBit)));

@@ -15,7 +15,7 @@ internal readonly record struct AccessChoice(
 /// The TLBs and walk caches of all CPUs, behind one interface: what they may hold, what an access can see, what a flush removes.
 /// Words: for every (CPU, ASID, page) a set of translations, for every (CPU, ASID, upper entry) a set of tables.
 /// </summary>
-internal abstract class TlbModel
+internal abstract class TlbModel : MachineHandle
 {
     internal const int ChoicesMax = 64;
     private readonly int _leaf;
@@ -24,6 +24,7 @@ internal abstract class TlbModel
     private readonly int[] _upperStart;
 
     protected TlbModel(Paging paging)
+        : base(paging.Machine)
     {
         Paging = paging;
         MachineOptions options = paging.Machine.Options;

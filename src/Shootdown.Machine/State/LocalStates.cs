@@ -33,8 +33,8 @@ public sealed class LocalStates
             {
                 foreach ((long result, LocalState next) in from.Successors)
                 {
-                    (ProcStack? stack, _) = Trampoline.Current.Resume(from.Stack!, result);
-                    if (!KeyOf(from.Agent, stack).Equals(KeyOf(next.Agent, next.Stack)))
+                    (ProcStack? stack, Operation? operation) = Trampoline.Current.Resume(from.Stack!, result);
+                    if (!KeyOf(from.Agent, stack, operation).Equals(KeyOf(next.Agent, next.Stack, next.Operation)))
                     {
                         throw Nondeterministic(from, "a later run");
                     }
@@ -65,8 +65,8 @@ public sealed class LocalStates
             }
 
             (ProcStack? stack, Operation? operation) = Trampoline.Current.Resume(from.Stack!, result);
-            (ProcStack? again, _) = Trampoline.Current.Resume(from.Stack!, result);
-            if (!KeyOf(from.Agent, stack).Equals(KeyOf(from.Agent, again)))
+            (ProcStack? again, Operation? operationAgain) = Trampoline.Current.Resume(from.Stack!, result);
+            if (!KeyOf(from.Agent, stack, operation).Equals(KeyOf(from.Agent, again, operationAgain)))
             {
                 throw Nondeterministic(from, "a second run");
             }
@@ -84,7 +84,7 @@ public sealed class LocalStates
         + $"after {from.Operation!.Text}, did something else in {which} with the same locals and result; "
         + "it reads a clock, a random number or mutable state outside the machine");
 
-    private static Key KeyOf(Agent agent, ProcStack? stack)
+    private static Key KeyOf(Agent agent, ProcStack? stack, Operation? operation)
     {
         var words = new List<long>(32) { agent.Index };
         for (ProcStack? node = stack; node is not null; node = node.Caller)
@@ -92,12 +92,17 @@ public sealed class LocalStates
             words.AddRange(node.Encoding);
         }
 
+        if (operation is not null)
+        {
+            words.AddRange(FrameCodec.Encode(operation));
+        }
+
         return new Key([.. words]);
     }
 
     private LocalState Intern(Agent agent, ProcStack? stack, Operation? operation)
     {
-        Key key = KeyOf(agent, stack);
+        Key key = KeyOf(agent, stack, operation);
         ref LocalState? slot = ref CollectionsMarshal.GetValueRefOrAddDefault(_known, key, out bool exists);
         if (!exists)
         {

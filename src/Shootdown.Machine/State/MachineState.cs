@@ -16,7 +16,9 @@ public sealed class MachineState
     private int[] _undoAddress = new int[1024];
     private ulong[] _undoValue = new ulong[1024];
     private readonly long[] _judgements;
+    private (int Agent, LocalState Local)[] _undoLocal = new (int Agent, LocalState Local)[256];
     private int _undoCount;
+    private int _undoLocalCount;
     private ulong _hashLow;
     private ulong _hashHigh;
 
@@ -53,8 +55,8 @@ public sealed class MachineState
     /// <summary>High half of the fingerprint.</summary>
     public ulong HashHigh => _hashHigh;
 
-    /// <summary>Number of logged writes; pass it to <see cref="UndoTo"/>.</summary>
-    public int UndoMark => _undoCount;
+    /// <summary>Where the undo log stands; pass it to <see cref="UndoTo"/>.</summary>
+    public long UndoMark => ((long)_undoLocalCount << 32) | (uint)_undoCount;
 
     /// <summary>All words, for packing and reports.</summary>
     public ReadOnlySpan<ulong> Words => _words;
@@ -81,14 +83,22 @@ public sealed class MachineState
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public LocalState LocalOf(int agent) => _locals[agent];
 
-    /// <summary>Moves an agent to a local state. Not logged: the explorer restores it from its own stack.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    /// <summary>Moves an agent to a local state, its fingerprint and the undo log.</summary>
     public void SetLocal(int agent, LocalState local)
     {
         LocalState old = _locals[agent];
-        _hashLow ^= old.HashLow ^ local.HashLow;
-        _hashHigh ^= old.HashHigh ^ local.HashHigh;
-        _locals[agent] = local;
+        if (ReferenceEquals(old, local))
+        {
+            return;
+        }
+
+        if (_undoLocalCount == _undoLocal.Length)
+        {
+            Array.Resize(ref _undoLocal, _undoLocalCount * 2);
+        }
+
+        _undoLocal[_undoLocalCount++] = (agent, old);
+        MoveLocal(agent, old, local);
     }
 
     /// <summary>
@@ -116,10 +126,18 @@ public sealed class MachineState
         }
     }
 
-    /// <summary>Takes back every write since the mark was read.</summary>
-    public void UndoTo(int mark)
+    /// <summary>Takes back every change since the mark was read.</summary>
+    public void UndoTo(long mark)
     {
-        for (int i = _undoCount - 1; i >= mark; i--)
+        int localMark = (int)(mark >> 32);
+        while (_undoLocalCount > localMark)
+        {
+            (int agent, LocalState local) = _undoLocal[--_undoLocalCount];
+            MoveLocal(agent, _locals[agent], local);
+        }
+
+        int wordMark = (int)mark;
+        for (int i = _undoCount - 1; i >= wordMark; i--)
         {
             int address = _undoAddress[i];
             ulong value = _undoValue[i];
@@ -127,18 +145,22 @@ public sealed class MachineState
             _words[address] = value;
         }
 
-        _undoCount = mark;
+        _undoCount = wordMark;
     }
 
-    /// <summary>Forgets the log: what was written so far cannot be undone.</summary>
-    public void ForgetUndo() => _undoCount = 0;
+    /// <summary>Forgets the log: what was changed so far cannot be undone.</summary>
+    public void ForgetUndo()
+    {
+        _undoCount = 0;
+        _undoLocalCount = 0;
+    }
 
     /// <summary>Replaces the whole state by a packed one and forgets the log.</summary>
     public void Restore(ReadOnlySpan<ulong> words, ReadOnlySpan<LocalState> locals)
     {
         words.CopyTo(_words);
         locals.CopyTo(_locals);
-        _undoCount = 0;
+        ForgetUndo();
         Violation = null;
         RecomputeHash();
     }
@@ -175,6 +197,14 @@ public sealed class MachineState
         ulong keyHigh = _keyHigh[address];
         _hashLow ^= Hash128.Mix(old + keyLow) ^ Hash128.Mix(value + keyLow);
         _hashHigh ^= Hash128.Mix((old * 0x9fb21c651e98df25) ^ keyHigh) ^ Hash128.Mix((value * 0x9fb21c651e98df25) ^ keyHigh);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void MoveLocal(int agent, LocalState from, LocalState to)
+    {
+        _hashLow ^= from.HashLow ^ to.HashLow;
+        _hashHigh ^= from.HashHigh ^ to.HashHigh;
+        _locals[agent] = to;
     }
 
     private void WriteChanged(int address, ulong old, ulong value)

@@ -22,6 +22,12 @@ public abstract class Operation
     /// <summary>True if no other agent can notice it, so that it is no scheduling point.</summary>
     public virtual bool IsLocal => false;
 
+    /// <summary>
+    /// True if it only judges: it changes no word and leads back to the same local state. The explorer performs it in every
+    /// state that it visits and never has to choose it.
+    /// </summary>
+    public virtual bool IsObservation => false;
+
     /// <summary>What a reader sees, e.g. <c>spin_lock(ptl)</c>.</summary>
     public abstract string Text { get; }
 

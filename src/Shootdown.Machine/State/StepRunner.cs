@@ -19,8 +19,7 @@ public static class StepRunner
     }
 
     /// <summary>
-    /// Performs the operation that an agent waits for in one of its ways. The caller keeps the agent's local state and
-    /// the undo mark from before.
+    /// Performs the operation that an agent waits for in one of its ways. <see cref="MachineState.UndoTo"/> takes it back.
     /// </summary>
     public static void Step(MachineState state, int agent, int alternative)
     {

@@ -6,10 +6,9 @@ namespace Shootdown.Machine;
 /// RCU as its contract says: a grace period that starts ends only after every read section that was open then has
 /// ended. Sections are those of <c>rcu_read_lock</c>, interrupts off and interrupt handlers (RCU-sched).
 /// </summary>
-public sealed class Rcu
+public sealed class Rcu : MachineHandle
 {
     private const int QueueDepth = 4;
-    private readonly MachineModel _machine;
     private readonly int[] _nesting;
     private readonly int[] _waitingFor;
     private readonly List<Func<Cpu, ulong, Proc>> _callbacks = [];
@@ -17,8 +16,8 @@ public sealed class Rcu
     private readonly int _queue;
 
     internal Rcu(MachineModel machine)
+        : base(machine)
     {
-        _machine = machine;
         int cpus = machine.Options.Cpus;
         _nesting = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.rcu_nesting", WordKind.Hardware))];
         _waitingFor = [.. Enumerable.Range(0, cpus + 1).Select(c => machine.Allocate($"rcu.waiting[{c}]", WordKind.Hardware))];
@@ -37,7 +36,7 @@ public sealed class Rcu
     {
         if (IsUsed && _callbacks.Count > 0)
         {
-            _machine.AddAgent("rcu", AgentKind.Reactive, null, true, RunCallbacks);
+            Machine.AddAgent("rcu", AgentKind.Reactive, null, true, RunCallbacks);
         }
     }
 
@@ -70,7 +69,7 @@ public sealed class Rcu
     }
 
     /// <summary>True if programs may wait for grace periods; without it no step needs to look for waiters.</summary>
-    private bool IsUsed => _machine.Options.GracePeriods;
+    private bool IsUsed => Machine.Options.GracePeriods;
 
     internal Operation ReadSection(Cpu cpu, bool enters) => new SectionOperation(this, cpu, enters);
 
@@ -86,8 +85,8 @@ public sealed class Rcu
 
     private async Proc RunCallbacks()
     {
-        Cpu cpu = _machine.Cpus[0];
-        int waiter = _machine.Options.Cpus;
+        Cpu cpu = Machine.Cpus[0];
+        int waiter = Machine.Options.Cpus;
         while (true)
         {
             ulong entry = await new Op<ulong>(new DequeueOperation(this));
@@ -140,7 +139,7 @@ public sealed class Rcu
             if (begins)
             {
                 ulong open = 0;
-                foreach (Cpu cpu in rcu._machine.Cpus)
+                foreach (Cpu cpu in rcu.Machine.Cpus)
                 {
                     bool isOpen = cpu.Index != waiter && (state.Read(rcu._nesting[cpu.Index]) != 0
                         || state.Read(cpu.InterruptsOffAddress) != 0 || state.Read(cpu.InInterruptAddress) != 0);
@@ -157,7 +156,7 @@ public sealed class Rcu
         public override void AddFootprint(Footprint footprint)
         {
             footprint.Write(rcu._waitingFor[waiter]);
-            foreach (Cpu cpu in rcu._machine.Cpus)
+            foreach (Cpu cpu in rcu.Machine.Cpus)
             {
                 footprint.Read(rcu._nesting[cpu.Index]);
                 footprint.Read(cpu.InterruptsOffAddress);

@@ -45,9 +45,6 @@ internal static partial class CallText
     public static bool IsDelimiter(string text)
         => Closer(text) is not null || text.EndsWith("--", StringComparison.Ordinal) || Ending().IsMatch(text);
 
-    /// <summary>True if the text is about an entry of a page table: what a reader of a race asks for first.</summary>
-    public static bool IsAboutEntry(string text) => Entry().IsMatch(text);
-
     private static string CloserOfFunction(string name)
     {
         foreach ((string opens, string closes) in Pairs)
@@ -81,7 +78,4 @@ internal static partial class CallText
 
     [GeneratedRegex(@"^up_|unlock|_enable|_restore|_range_end|^dec_")]
     private static partial Regex Ending();
-
-    [GeneratedRegex(@"(^|[^a-z])(pte|ptep|pmd|pmdp|pud|pudp|p4d|pgd)([^a-z]|$)")]
-    private static partial Regex Entry();
 }

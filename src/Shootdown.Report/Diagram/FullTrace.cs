@@ -33,7 +33,6 @@ public static class FullTrace
             WriteStep(step, i + 1, digits, writer);
         }
 
-        writer.WriteLine();
         MailDiagram.WriteSentence(run, writer);
     }
 

@@ -40,13 +40,18 @@ public static class MailDiagram
             writer.WriteLine(line);
         }
 
-        writer.WriteLine();
         WriteSentence(run, writer);
     }
 
-    /// <summary>Writes the sentence that says what went wrong.</summary>
+    /// <summary>Writes the sentence that says what went wrong, below a blank line; a replay without a violation has none.</summary>
     internal static void WriteSentence(Counterexample run, TextWriter writer)
     {
+        if (run.Sentence.Length == 0)
+        {
+            return;
+        }
+
+        writer.WriteLine();
         string margin = new(' ', DiagramLayout.Margin);
         foreach (string line in Paragraph.Wrap(run.Sentence, margin, margin))
         {

@@ -45,8 +45,7 @@ internal sealed class RowBuilder
     {
         TraceStep step = _steps[index];
         CallGroup group = _groups.Of(index);
-        bool isNamed = group.Function.Length > 0
-            && (group.InInterrupt || (_style.FunctionRows > 0 && group.ShownSteps >= _style.FunctionRows));
+        bool isNamed = group.InInterrupt || (_style.FunctionRows > 0 && group.ShownSteps >= _style.FunctionRows);
         int depth = isNamed ? 1 : 0;
         bool isFirst = group.First == index;
         if (_style.GapRows)
@@ -54,13 +53,17 @@ internal sealed class RowBuilder
             AddGap(index, isFirst ? 0 : depth);
         }
 
+        bool isEntry = CallGroups.IsEntry(step);
         if (isNamed && isFirst)
         {
-            string name = group.InInterrupt ? $"<IPI> {group.Function}()" : $"{group.Function}()";
-            _rows.Add(new DiagramRow { Column = step.Column, Text = name });
+            _rows.Add(new DiagramRow { Column = step.Column, Text = group.Name, IsDecisive = isEntry && step.IsDecisive });
         }
 
-        _rows.Add(RowOf(step, depth));
+        if (!isEntry)
+        {
+            _rows.Add(RowOf(step, depth));
+        }
+
         _lastShown[step.Column] = index;
     }
 
@@ -68,11 +71,18 @@ internal sealed class RowBuilder
     {
         Column = step.Column,
         Text = step.Text,
-        Outcomes = [.. step.Notes.Where(note => !IsEvent(note))],
+        Outcomes = [.. step.Notes.Where(note => !IsEvent(note)).Take(1).Where(note => IsRead(step.Text) || !IsValue(note))],
         Events = [.. step.Notes.Where(IsEvent)],
         Depth = depth,
         IsDecisive = step.IsDecisive,
     };
+
+    /// <summary>Only a read is about the value that it found.</summary>
+    private static bool IsRead(string text)
+        => text.StartsWith("read ", StringComparison.Ordinal) || text.Contains("_get(", StringComparison.Ordinal)
+            || text.EndsWith("++", StringComparison.Ordinal) || text.EndsWith("--", StringComparison.Ordinal);
+
+    private static bool IsValue(string note) => note.StartsWith("is ", StringComparison.Ordinal);
 
     private static bool IsEvent(string note) => note.StartsWith('[');
 
@@ -93,7 +103,7 @@ internal sealed class RowBuilder
         {
             TraceStep step = _steps[i];
             if (step.Column == column && step.Weight != StepWeight.Detail && !step.InInterrupt
-                && !CallText.IsDelimiter(step.Text) && !RowSelection.IsRepeatedNext(_steps, i))
+                && !CallText.IsDelimiter(step.Text) && !Exchanges.IsRepeatedNext(_steps, i))
             {
                 hidden.Add(step);
             }

@@ -104,12 +104,12 @@ internal static class RowFitter
     }
 
     /// <summary>Wraps at words; a closing bracket stays with the word before it.</summary>
-    private static List<string> Wrap(string text, string indent, int width)
+    private static IReadOnlyList<string> Wrap(string text, string indent, int width)
     {
-        const char Glue = '\u0001';
         string hanging = indent + new string(' ', width < NarrowWidth ? IndentWidth : 2 * IndentWidth);
-        string glued = text.Replace(" ]", Glue + "]", StringComparison.Ordinal).Replace("[ ", "[" + Glue, StringComparison.Ordinal);
-        return [.. Paragraph.Wrap(glued, indent, hanging, width).Select(line => line.Replace(Glue, ' '))];
+        string glued = text.Replace(" ]", $"{Paragraph.Glue}]", StringComparison.Ordinal)
+            .Replace("[ ", $"[{Paragraph.Glue}", StringComparison.Ordinal);
+        return Paragraph.Wrap(glued, indent, hanging, width);
     }
 
     private static double Overflow(IReadOnlyList<string> lines, int width)

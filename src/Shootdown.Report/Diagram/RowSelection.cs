@@ -5,8 +5,8 @@ namespace Shootdown.Report;
 
 /// <summary>
 /// Chooses what of a run is shown. Key steps always; then, while the diagram stays small enough to be read, in this order:
-/// what the code saw in page-table entries, the windows in which others act, names of functions, hand-over of locks, and
-/// marks for what is left out.
+/// interrupts that were taken, what the code saw in page-table entries, the windows in which others act, names of functions, words that columns exchange,
+/// hand-over of locks, and marks for what is left out.
 /// </summary>
 public static class RowSelection
 {
@@ -28,13 +28,15 @@ public static class RowSelection
         var shown = new SortedSet<int>(Enumerable.Range(0, steps.Count)
             .Where(i => steps[i].Weight == StepWeight.Key || steps[i].IsDecisive || i == steps.Count - 1));
 
+        AddInterrupts(steps, shown);
         AddEntryReads(steps, shown);
         IReadOnlyList<Window> windows = Windows.Find(steps);
         AddRaceWindows(steps, windows, shown);
         RowStyle style = new[] { new RowStyle(1, false), new RowStyle(2, false), Plain }
             .First(s => s == Plain || Count(steps, shown, s) <= RowsMax);
+        AddWordReads(steps, shown, style);
         AddHandOvers(steps, windows, shown, style);
-        FillUp(steps, shown, style);
+        FillUp(steps, windows, shown, style);
 
         RowStyle withGaps = style with { GapRows = true };
         return RowBuilder.Build(steps, shown, Count(steps, shown, withGaps) <= RowsMax ? withGaps : style);
@@ -60,11 +62,25 @@ public static class RowSelection
         return true;
     }
 
-    /// <summary>Reads of page-table entries with what they saw; first on the columns that show least.</summary>
+    /// <summary>A handler that shows nothing else: that it ran, and did nothing, may be the whole point.</summary>
+    private static void AddInterrupts(IReadOnlyList<TraceStep> steps, SortedSet<int> shown)
+    {
+        for (int entry = 0; entry < steps.Count; entry++)
+        {
+            int column = steps[entry].Column;
+            if (CallGroups.IsEntry(steps[entry])
+                && !Enumerable.Range(entry + 1, steps.Count - entry - 1).Where(i => steps[i].Column == column)
+                    .TakeWhile(i => steps[i].InInterrupt && !CallGroups.IsEntry(steps[i])).Any(shown.Contains))
+            {
+                TryAdd(steps, shown, Plain, RowsBeforeNames, entry);
+            }
+        }
+    }
+
+    /// <summary>What the code saw in entries that others changed; first on the columns that show least.</summary>
     private static void AddEntryReads(IReadOnlyList<TraceStep> steps, SortedSet<int> shown)
     {
-        IEnumerable<int> reads = Enumerable.Range(0, steps.Count)
-            .Where(i => steps[i].Weight == StepWeight.Context && IsEntryRead(steps[i]) && !IsRepeatedNext(steps, i))
+        IEnumerable<int> reads = Exchanges.EntryReads(steps)
             .OrderBy(i => shown.Count(k => steps[k].Column == steps[i].Column)).ThenBy(i => i);
         foreach (int read in reads.ToList())
         {
@@ -72,13 +88,12 @@ public static class RowSelection
         }
     }
 
-    private static bool IsEntryRead(TraceStep step) => step.Notes.Count > 0 && CallText.IsAboutEntry(step.Text);
-
-    /// <summary>True if the column goes on to read or change the same entry: that step says what it saw.</summary>
-    internal static bool IsRepeatedNext(IReadOnlyList<TraceStep> steps, int read)
+    private static void AddWordReads(IReadOnlyList<TraceStep> steps, SortedSet<int> shown, RowStyle style)
     {
-        TraceStep? next = steps.Skip(read + 1).FirstOrDefault(step => step.Column == steps[read].Column && step.Weight != StepWeight.Detail);
-        return next is not null && IsEntryRead(next) && CallText.ObjectOf(next.Text) == CallText.ObjectOf(steps[read].Text);
+        foreach ((int read, int write) in Exchanges.WordReads(steps).ToList())
+        {
+            TryAdd(steps, shown, style, RowsMax, read, write);
+        }
     }
 
     private static void AddRaceWindows(IReadOnlyList<TraceStep> steps, IReadOnlyList<Window> windows, SortedSet<int> shown)
@@ -103,14 +118,15 @@ public static class RowSelection
         }
     }
 
-    /// <summary>A very short run gets the context steps that stand nearest to what is shown.</summary>
-    private static void FillUp(IReadOnlyList<TraceStep> steps, SortedSet<int> shown, RowStyle style)
+    /// <summary>A very short run gets the context steps that stand nearest to what is shown; windows only as a whole.</summary>
+    private static void FillUp(IReadOnlyList<TraceStep> steps, IReadOnlyList<Window> windows, SortedSet<int> shown, RowStyle style)
     {
         while (Count(steps, shown, style) < RowsMin)
         {
             int next = Enumerable.Range(0, steps.Count)
                 .Where(i => steps[i].Weight == StepWeight.Context && !shown.Contains(i))
-                .OrderBy(i => shown.Min(k => Math.Abs(k - i) + (steps[k].Column == steps[i].Column ? 0 : steps.Count)))
+                .OrderBy(i => CallText.IsDelimiter(steps[i].Text))
+                .ThenBy(i => shown.Min(k => Math.Abs(k - i) + (steps[k].Column == steps[i].Column ? 0 : steps.Count)))
                 .DefaultIfEmpty(-1).First();
             if (next < 0)
             {
@@ -118,6 +134,11 @@ public static class RowSelection
             }
 
             shown.Add(next);
+            foreach (Window window in windows.Where(w => w.Open == next || w.Close == next))
+            {
+                shown.Add(window.Open);
+                shown.Add(window.Close ?? window.Open);
+            }
         }
     }
 }

@@ -32,10 +32,12 @@ public static class ExplainPage
         WriteFact("model", card.Model, writer);
         WriteFact("size", ScenarioTable.SizeOf(card), writer);
         WriteFact("tags", string.Join(", ", card.Tags), writer);
+        string label = "expected";
         foreach (IGrouping<string, ExpectationCard> model in card.Expectations.GroupBy(expectation => expectation.Model))
         {
             string verdicts = string.Join(", ", model.Select(expectation => $"{expectation.Variant} {expectation.Verdict}"));
-            WriteFact("expected", $"{model.Key}: {verdicts}", writer);
+            WriteFact(label, $"{model.Key}: {verdicts}", writer);
+            label = string.Empty;
         }
     }
 

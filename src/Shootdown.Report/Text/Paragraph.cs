@@ -8,6 +8,11 @@ public static class Paragraph
     /// <summary>Longest line of anything that may be pasted into a mail.</summary>
     public const int MailWidth = 72;
 
+    /// <summary>A space at which no line is broken.</summary>
+    public const char Glue = '\u00a0';
+
+    private static readonly char[] Blanks = [' ', '\t', '\r', '\n'];
+
     /// <summary>
     /// Lines of at most <paramref name="width"/> columns. The first one starts with <paramref name="first"/>, the others
     /// with <paramref name="rest"/>. Only a single word that is longer than the room makes a longer line.
@@ -17,7 +22,7 @@ public static class Paragraph
         var lines = new List<string>();
         var line = new StringBuilder(first);
         bool isEmpty = true;
-        foreach (string word in text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
+        foreach (string word in text.Split(Blanks, StringSplitOptions.RemoveEmptyEntries))
         {
             if (!isEmpty && line.Length + 1 + word.Length > width)
             {
@@ -26,7 +31,7 @@ public static class Paragraph
                 isEmpty = true;
             }
 
-            line.Append(isEmpty ? string.Empty : " ").Append(word);
+            line.Append(isEmpty ? string.Empty : " ").Append(word.Replace(Glue, ' '));
             isEmpty = false;
         }
 

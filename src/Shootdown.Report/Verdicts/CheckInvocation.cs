@@ -7,9 +7,11 @@ namespace Shootdown.Report;
 /// <param name="Variant"><c>bug</c> or <c>fix</c>.</param>
 /// <param name="Model">Memory model.</param>
 /// <param name="ChangedBounds">Bounds that differ from the scenario's own.</param>
-public sealed record CheckInvocation(string Target, string Variant, string Model, IReadOnlyList<Bound> ChangedBounds)
+/// <param name="IsReplay">True if one schedule was run and nothing explored.</param>
+public sealed record CheckInvocation(
+    string Target, string Variant, string Model, IReadOnlyList<Bound> ChangedBounds, bool IsReplay = false)
 {
-    private const string QuotedByShell = " \t'\"\\$`*?()[]{}<>|&;#~!";
+    private const string PlainInShell = "./_-+=:,@%";
 
     /// <summary>The command as separate words, without the schedule.</summary>
     public IReadOnlyList<string> Words =>
@@ -23,5 +25,7 @@ public sealed record CheckInvocation(string Target, string Variant, string Model
     /// <summary>The command on one line.</summary>
     public string OneLine(string schedule) => $"{string.Join(' ', Words)} --schedule '{schedule}'";
 
-    private static string Quoted(string path) => path.AsSpan().IndexOfAny(QuotedByShell) < 0 ? path : $"'{path.Replace("'", @"'\''", StringComparison.Ordinal)}'";
+    private static string Quoted(string path) => path.All(c => char.IsAsciiLetterOrDigit(c) || PlainInShell.Contains(c))
+        ? path
+        : $"'{path.Replace("'", @"'\''", StringComparison.Ordinal)}'";
 }

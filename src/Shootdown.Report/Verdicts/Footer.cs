@@ -12,21 +12,18 @@ public static class Footer
     public static IReadOnlyList<string> Lines(CheckReport report, CheckInvocation invocation)
     {
         var lines = new List<string>();
-        Add(lines, "model", ModelText(report));
-        if (report.Verdict != Verdict.Unsupported)
+        Add(lines, "model", ModelText(report, invocation));
+        if (invocation.IsReplay)
         {
-            Add(lines, "explored", ExploredText(report));
-            Add(lines, "took", CostText(report.Stats));
+            AddReplayed(lines, report);
         }
-
-        foreach (PropertyCoverage coverage in report.Coverage)
+        else if (report.Stats.Workers > 0 && report.Verdict != Verdict.Unsupported)
         {
-            Add(lines, "judged", $"{coverage.PropertyId}: {Quantity.Exact(coverage.TimesExercised)} {coverage.What}");
+            AddExplored(lines, report);
         }
 
         if (report.Counterexample is { } run)
         {
-            Add(lines, "trace", TraceText(run));
             string hanging = Margin + new string(' ', LabelWidth) + Margin;
             lines.AddRange(ReplayCommand.Lines(invocation, run.Schedule, Label("replay"), hanging));
         }
@@ -34,31 +31,54 @@ public static class Footer
         return lines;
     }
 
-    private static string ModelText(CheckReport report)
-        => string.Join(", ", report.Bounds.Select(bound => $"{bound.Name} {bound.Value}").Prepend(report.Model));
+    private static void AddReplayed(List<string> lines, CheckReport report)
+    {
+        if (report.Counterexample is { } run)
+        {
+            Add(lines, "replayed", $"{LengthText(run)}; one schedule, nothing explored");
+        }
+    }
+
+    private static void AddExplored(List<string> lines, CheckReport report)
+    {
+        Add(lines, "explored", ExploredText(report));
+        Add(lines, "took", CostText(report.Stats));
+        string label = "judged";
+        foreach (PropertyCoverage coverage in report.Coverage.Where(c => c.TimesExercised > 0 || report.Verdict == Verdict.Inconclusive))
+        {
+            Add(lines, label, $"{coverage.PropertyId} {Quantity.Count(coverage.TimesExercised, "time")} ({coverage.What})");
+            label = string.Empty;
+        }
+
+        if (report.Counterexample is { } run)
+        {
+            Add(lines, "trace", $"{LengthText(run)}, {(run.IsMinimal ? "minimal" : "not proved minimal")}");
+        }
+    }
+
+    private static string ModelText(CheckReport report, CheckInvocation invocation)
+        => string.Join(", ", report.Bounds.Select(bound => Glued($"{bound.Name} {bound.Value}")).Prepend(invocation.Model));
 
     private static string ExploredText(CheckReport report)
     {
         ExplorationStats stats = report.Stats;
         string completeness = stats.Exhaustive ? "exhaustive"
             : report.Verdict == Verdict.Violation ? "stopped at the violation" : "NOT exhaustive";
-        string counts = $"{Quantity.Count(stats.States, "state")}, {Quantity.Count(stats.Transitions, "transition")}, "
-            + $"{Quantity.Count(stats.Executions, "execution")}, depth {Quantity.Exact(stats.DepthMax)}";
-        return $"{counts}; {completeness}";
+        return $"{completeness}; {Glued(Quantity.Count(stats.States, "state"))}, {Glued(Quantity.Count(stats.Transitions, "transition"))}, "
+            + Glued(Quantity.Count(stats.Executions, "execution"));
     }
 
     private static string CostText(ExplorationStats stats)
     {
         string reduction = stats.Reduced ? "reduction on" : "reduction off";
         return $"{Quantity.Elapsed(stats.ElapsedSeconds)}, {Quantity.Count(stats.Workers, "worker")}, {reduction}, "
-            + $"memory {Quantity.Bytes(stats.PeakMemoryBytes)} (states {Quantity.Bytes(stats.TableBytes)})";
+            + $"{Glued(Quantity.Bytes(stats.PeakMemoryBytes))} ({Glued(Quantity.Bytes(stats.TableBytes))} of states)";
     }
 
-    private static string TraceText(Counterexample run)
-    {
-        string minimality = run.IsMinimal ? "minimal" : "not proved minimal";
-        return $"{Quantity.Count(run.Steps.Count, "step")}, {Quantity.Count(run.ContextSwitches, "context switch", "context switches")}, {minimality}";
-    }
+    private static string LengthText(Counterexample run)
+        => $"{Quantity.Count(run.Steps.Count, "step")}, {Quantity.Count(run.ContextSwitches, "context switch", "context switches")}";
+
+    private static string Glued(string quantity) => quantity.Replace(' ', Paragraph.Glue);
 
     private static string Label(string label) => Margin + label.PadRight(LabelWidth);
 

@@ -29,7 +29,8 @@ public static class Summary
     }
 
     private static string Line(CheckReport report)
-        => $"  {report.ScenarioId} ({report.Variant}): {VerdictLine.Name(report.Verdict)}, expected {VerdictLine.Name(report.Expected!.Value)}";
+        => $"  {report.ScenarioId} ({report.Variant}): {VerdictLine.Name(report.Verdict)}"
+            + (report.Expected is { } expected ? $", expected {VerdictLine.Name(expected)}" : string.Empty);
 
     private static void AddCount(List<string> parts, IReadOnlyList<CheckReport> reports, Verdict verdict, string one, string many)
     {

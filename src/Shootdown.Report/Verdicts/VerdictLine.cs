@@ -8,18 +8,25 @@ public static class VerdictLine
     /// <summary>E.g. <c>VIOLATION  madv-dontneed-parallel (bug)  P-ret</c>.</summary>
     public static string Of(CheckReport report)
     {
-        string properties = report.Counterexample?.PropertyId
-            ?? string.Join(", ", report.Coverage.Select(coverage => coverage.PropertyId));
+        IEnumerable<PropertyCoverage> judged = report.Coverage.Where(c => c.TimesExercised > 0 || report.Verdict == Verdict.Inconclusive);
+        string properties = report.Counterexample is { PropertyId.Length: > 0 } run
+            ? run.PropertyId
+            : string.Join(", ", judged.Select(coverage => coverage.PropertyId));
         return $"{Name(report.Verdict).ToUpperInvariant()}  {report.ScenarioId} ({report.Variant})  {properties}".TrimEnd();
     }
 
     /// <summary>The line that a surprise gets; null if the verdict is the catalogue's, or the catalogue has none.</summary>
     public static string? Surprise(CheckReport report) => IsAsExpected(report)
-        ? null
-        : $"UNEXPECTED: the catalogue expects {Name(report.Expected!.Value)} for the {report.Variant} under {report.Model}";
+        || report.Expected is not { } expected
+            ? null
+            : $"{(IsAnswer(report.Verdict) ? "UNEXPECTED" : "NOT SETTLED")}: the catalogue expects {Name(expected)} "
+                + $"for the {report.Variant} under {report.Model}";
 
-    /// <summary>True unless the catalogue says something else.</summary>
-    public static bool IsAsExpected(CheckReport report) => report.Expected is null || report.Expected == report.Verdict;
+    /// <summary>True if the verdict is the catalogue's; where that says nothing, if there is an answer at all.</summary>
+    public static bool IsAsExpected(CheckReport report)
+        => report.Expected is { } expected ? report.Verdict == expected : IsAnswer(report.Verdict);
+
+    private static bool IsAnswer(Verdict verdict) => verdict is Verdict.Pass or Verdict.Violation;
 
     /// <summary>The verdict in lower case, as in JSON.</summary>
     public static string Name(Verdict verdict) => verdict switch

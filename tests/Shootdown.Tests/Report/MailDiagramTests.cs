@@ -14,6 +14,8 @@ public sealed class MailDiagramTests
         ["four-columns"] = SampleRuns.FourColumns,
         ["interrupt"] = SampleRuns.InterruptBlock,
         ["store-buffer"] = SampleRuns.StoreBuffer,
+        ["handler-that-flushes-nothing"] = SampleRuns.HandlerThatFlushesNothing,
+        ["exchange"] = SampleRuns.Exchange,
         ["long-texts"] = SampleRuns.LongTexts,
         ["very-short"] = SampleRuns.VeryShort,
     };

@@ -1,9 +1,9 @@
 namespace Shootdown.Machine;
 
 /// <summary>A spinlock. Waiting is an operation that cannot happen yet, not a loop.</summary>
-public sealed class SpinLock : MachineHandle
+public sealed class Spinlock : MachineHandle
 {
-    internal SpinLock(MachineModel machine, string name)
+    internal Spinlock(MachineModel machine, string name)
         : base(machine) => Word = machine.NewWord(name);
 
     /// <summary>0 when free, else 1 + the index of the CPU that holds it.</summary>
@@ -22,9 +22,9 @@ public sealed class SpinLock : MachineHandle
 }
 
 /// <summary>A mutex: a lock whose waiter sleeps.</summary>
-public sealed class Mutex : MachineHandle
+public sealed class KernelMutex : MachineHandle
 {
-    internal Mutex(MachineModel machine, string name)
+    internal KernelMutex(MachineModel machine, string name)
         : base(machine) => Word = machine.NewWord(name);
 
     /// <summary>0 when free, else 1 + the index of the CPU whose task holds it.</summary>

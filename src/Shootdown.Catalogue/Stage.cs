@@ -1,0 +1,93 @@
+using Shootdown.Check;
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>A machine with a kernel and one address space: what most scenarios start from.</summary>
+/// <param name="Kernel">The kernel.</param>
+/// <param name="Mm">The address space.</param>
+public sealed record Stage(KernelModel Kernel, Mm Mm)
+{
+    /// <summary>The machine.</summary>
+    public MachineModel Machine => Kernel.Machine;
+
+    /// <summary>A CPU.</summary>
+    public Cpu Cpu(int index) => Machine.Cpus[index];
+
+    /// <summary>Sizes for one level of tables, with enough frames and pages that never exchange frames.</summary>
+    /// <param name="setup">What is asked for.</param>
+    /// <param name="cpus">CPUs.</param>
+    /// <param name="pages">Pages of the address space.</param>
+    /// <param name="framesPerPage">Frames that one page can use at the same time, those that wait to be freed included.</param>
+    public static MachineOptions FlatOptions(ScenarioSetup setup, int cpus, int pages, int framesPerPage)
+    {
+        ArgumentNullException.ThrowIfNull(setup);
+        return new MachineOptions
+        {
+            Cpus = cpus,
+            EntriesPerTable = pages,
+            Frames = pages * framesPerPage,
+            FrameColours = pages,
+            Model = setup.Model,
+            Tlb = setup.Tlb,
+        };
+    }
+
+    /// <summary>A new address space in which frame p is mapped at page p, writable.</summary>
+    /// <param name="options">Sizes.</param>
+    /// <param name="pages">Mapped pages.</param>
+    /// <param name="mmapWriters">False if no program takes mmap_lock for writing.</param>
+    /// <param name="dirty">True if the pages were stored to, so that a TLB may let stores through without a walk.</param>
+    /// <param name="parts">Replaced mechanisms.</param>
+    public static Stage WithMappedPages(MachineOptions options, int pages, bool mmapWriters, bool dirty, KernelParts? parts = null)
+    {
+        var kernel = new KernelModel(new MachineModel(options), parts: parts);
+        Mm mm = kernel.NewMm("mm", pages, mmapWriters);
+        for (int page = 0; page < pages; page++)
+        {
+            kernel.Machine.Paging.BuildMapping(mm.Space, page, Pte.Leaf(page, write: true, dirty));
+        }
+
+        return new Stage(kernel, mm);
+    }
+
+    /// <summary>A promise about all pages from the first on.</summary>
+    public Promise Promise(int cpu, int pages, PromiseKind kind, string function)
+        => new(Machine, Cpu(cpu), Mm.Space, 0, pages, kind, function);
+
+    /// <summary>Starts a task on a CPU that runs a thread of the address space.</summary>
+    public void AddThread(int cpu, string role, Func<Proc> program)
+    {
+        Kernel.BuildRunning(Cpu(cpu), Mm);
+        Machine.AddTask(Cpu(cpu), role, program);
+    }
+
+    /// <summary>Starts a task on a CPU that runs on kernel page tables (kswapd and the like).</summary>
+    public void AddKernelThread(int cpu, string role, Func<Proc> program) => Machine.AddTask(Cpu(cpu), role, program);
+
+    /// <summary>A user thread that loads from every page once.</summary>
+    public static async Proc LoadPages(KernelModel kernel, Cpu cpu, Mm mm, int pages)
+    {
+        for (int page = 0; page < pages; page++)
+        {
+            await kernel.UserAccess.UserLoad(cpu, mm, page);
+        }
+    }
+
+    /// <summary>A user thread that stores to every page once.</summary>
+    public static async Proc StorePages(KernelModel kernel, Cpu cpu, Mm mm, int pages)
+    {
+        for (int page = 0; page < pages; page++)
+        {
+            await kernel.UserAccess.UserStore(cpu, mm, page, 1);
+        }
+    }
+
+    /// <summary>The model: one property that decides, and assertions of kernel code.</summary>
+    public CheckModel ToModel(params IReadOnlyList<Property> properties)
+    {
+        ArgumentNullException.ThrowIfNull(properties);
+        return new CheckModel(Machine, [.. properties, new Assertions()], [.. properties.Select(property => property.Id)]);
+    }
+}

@@ -1,0 +1,69 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using Shootdown.Catalogue;
+using Shootdown.Check;
+
+namespace Shootdown.Cli;
+
+/// <summary>All that the command line needs from the world around it, so that tests can run it in-process.</summary>
+internal sealed record CliHost
+{
+    private const double ShareOfMemory = 0.75;
+
+    /// <summary>Results.</summary>
+    public required TextWriter Out { get; init; }
+
+    /// <summary>Progress and errors.</summary>
+    public required TextWriter Error { get; init; }
+
+    /// <summary>True if <see cref="Error"/> is a terminal, where a line can be rewritten.</summary>
+    public bool ErrorIsTerminal { get; init; }
+
+    /// <summary>The catalogue.</summary>
+    public required Func<IReadOnlyList<Scenario>> Scenarios { get; init; }
+
+    /// <summary>Runs one check.</summary>
+    public required Func<Scenario, ScenarioSetup, CheckOptions, CheckReport> Check { get; init; }
+
+    /// <summary>Reads a scenario file.</summary>
+    public Func<string, ScenarioFile> LoadFile { get; init; } = SingleFileScenario.Load;
+
+    /// <summary>Calls back on Ctrl-C until disposed.</summary>
+    public Func<Action, IDisposable?> OnInterrupt { get; init; } = _ => null;
+
+    /// <summary>Memory for a check unless <c>--memory</c> says otherwise.</summary>
+    public long MemoryBytes { get; init; } = (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * ShareOfMemory);
+
+    /// <summary>Workers of a check unless <c>--workers</c> says otherwise.</summary>
+    public int Workers { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>True to show stack traces of unexpected errors.</summary>
+    public bool IsDebug { get; init; }
+
+    /// <summary>The host of a real process.</summary>
+    public static CliHost OfProcess()
+    {
+        var plain = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+        return new CliHost
+        {
+            Out = new StreamWriter(Console.OpenStandardOutput(), plain) { NewLine = "\n" },
+            Error = new StreamWriter(Console.OpenStandardError(), plain) { NewLine = "\n", AutoFlush = true },
+            ErrorIsTerminal = !Console.IsErrorRedirected,
+            Scenarios = () => ScenarioList.All,
+            Check = ScenarioCheck.Run,
+            OnInterrupt = ListenForSignals,
+            IsDebug = Environment.GetEnvironmentVariable("SHOOTDOWN_DEBUG") == "1",
+        };
+    }
+
+    /// <summary>The first Ctrl-C ends the check with what it has found; the second one ends the process.</summary>
+    private static IDisposable ListenForSignals(Action interrupted)
+    {
+        int count = 0;
+        return PosixSignalRegistration.Create(PosixSignal.SIGINT, context =>
+        {
+            context.Cancel = Interlocked.Increment(ref count) == 1;
+            interrupted();
+        });
+    }
+}

@@ -1,0 +1,100 @@
+using System.CommandLine;
+using Shootdown.Catalogue;
+
+namespace Shootdown.Cli;
+
+/// <summary>
+/// The grammar of the command line. Values stay text here: <see cref="CheckRequest"/> reads them, so that every error is
+/// worded by us.
+/// </summary>
+internal sealed class CommandTree
+{
+    /// <summary>Bounds that most scenarios have and that are worth an error of their own where one has not.</summary>
+    private static readonly string[] CommonBounds = ["cpus", "pages"];
+
+    private readonly HashSet<string> _takenNames = [];
+
+    public CommandTree(IReadOnlyList<Scenario> scenarios)
+    {
+        Root = new RootCommand("Checks races between page tables and TLBs.") { TreatUnmatchedTokensAsErrors = false };
+        Root.Options.Clear();
+        Root.Directives.Clear();
+        Root.Add(Help);
+        Root.Add(Version);
+        Help.Recursive = true;
+
+        Add(List, Tags, Json);
+        Add(Explain, Json);
+        Explain.Add(Ids);
+        Add(Check, All, Tags, VariantName, Model, Bounds, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace, Expect);
+        Check.Add(Ids);
+        BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
+            .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
+        foreach (Option<string> bound in BoundOptions)
+        {
+            Check.Add(bound);
+        }
+    }
+
+    public RootCommand Root { get; }
+
+    public Command List { get; } = new("list") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Explain { get; } = new("explain") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Check { get; } = new("check") { TreatUnmatchedTokensAsErrors = false };
+
+    public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
+
+    public Option<bool> Version { get; } = Flag("--version");
+
+    public Option<bool> Json { get; } = Flag("--json");
+
+    public Option<bool> Quiet { get; } = Flag("--quiet", "-q");
+
+    public Option<bool> All { get; } = Flag("--all");
+
+    public Option<bool> NoReduction { get; } = Flag("--no-reduction");
+
+    public Option<bool> Expect { get; } = Flag("--expect");
+
+    public Option<string[]> Tags { get; } = Many("--tag");
+
+    public Option<string[]> Bounds { get; } = Many("--bound");
+
+    public Option<string> VariantName { get; } = new("--variant");
+
+    public Option<string> Model { get; } = new("--model");
+
+    public Option<string> Memory { get; } = new("--memory");
+
+    public Option<string> Time { get; } = new("--time");
+
+    public Option<string> Workers { get; } = new("--workers");
+
+    public Option<string> Schedule { get; } = new("--schedule");
+
+    public Option<string> Trace { get; } = new("--trace");
+
+    public Argument<string[]> Ids { get; } = new("id") { Arity = ArgumentArity.ZeroOrMore };
+
+    /// <summary>One option for every bound that some scenario declares.</summary>
+    public IReadOnlyList<Option<string>> BoundOptions { get; }
+
+    /// <summary>Names of a command's options, for suggestions.</summary>
+    public static IEnumerable<string> OptionNames(Command command) => command.Options.Select(option => option.Name).Append("--help");
+
+    private void Add(Command command, params ReadOnlySpan<Option> options)
+    {
+        Root.Add(command);
+        foreach (Option option in options)
+        {
+            command.Add(option);
+            _takenNames.Add(option.Name);
+        }
+    }
+
+    private static Option<bool> Flag(string name, params string[] aliases) => new(name, aliases) { Arity = ArgumentArity.Zero };
+
+    private static Option<string[]> Many(string name) => new(name) { Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false };
+}

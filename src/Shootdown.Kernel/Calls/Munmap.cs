@@ -1,0 +1,27 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary><c>munmap</c> (mm/mmap.c; mm/vma.c since 6.12).</summary>
+public class Munmap(KernelModel kernel) : Mechanism(kernel)
+{
+    /// <summary>
+    /// mm/vma.c: <c>do_vmi_align_munmap</c> with <c>unmap_region</c>. The areas are unlinked with mmap_lock held for writing; then it is
+    /// downgraded, and faults and madvise elsewhere in the address space run beside the removal of pages and tables.
+    /// </summary>
+    public virtual async Proc DoMunmap(Cpu cpu, Mm mm, Promise promise)
+    {
+        await cpu.BeginPromise(promise);
+        await Kernel.MmapLock.MmapWriteLock(cpu, mm);
+        VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
+        VmAreas remaining = areas.Without(promise.FirstPage, promise.PageCount);
+        await cpu.Store(mm.Vmas, remaining.Bits);
+        await Kernel.MmapLock.MmapWriteDowngrade(cpu, mm);
+        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+        await Kernel.Zap.UnmapVmas(tlb, promise.FirstPage, promise.PageCount);
+        await Kernel.PageTableFree.FreePgtables(tlb, promise.FirstPage, promise.PageCount, remaining);
+        await Kernel.MmuGather.TlbFinishMmu(tlb);
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+        await cpu.ReturnPromise(promise);
+    }
+}

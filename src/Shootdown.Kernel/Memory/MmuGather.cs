@@ -1,0 +1,175 @@
+using System.Numerics;
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// Gathering of what a zap removes (mm/mmu_gather.c, include/asm-generic/tlb.h): entries are cleared under their tables'
+/// locks, and one flush for all of them comes later. What they mapped is freed behind that flush.
+/// </summary>
+public class MmuGather(KernelModel kernel) : Mechanism(kernel)
+{
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_gather_mmu</c>. Raising tlb_flush_pending comes before the first change of an entry: who takes a
+    /// table's lock behind this gather sees the count.
+    /// </summary>
+    public virtual async Proc<TlbGather> TlbGatherMmu(Cpu cpu, Mm mm)
+    {
+        await cpu.AddReturn(mm.TlbFlushPending, 1);
+        return new TlbGather(cpu, mm, Kernel.Gathers[cpu.Index]);
+    }
+
+    /// <summary>include/asm-generic/tlb.h: <c>tlb_remove_tlb_entry</c>: an entry of a level was cleared or restricted.</summary>
+    public virtual async Proc TlbRemoveTlbEntry(TlbGather tlb, int page, int level)
+    {
+        await AdjustRange(tlb, PageRange.Of(page, Machine.Paging.SpanOf(level)));
+        await SetFlags(tlb, GatherWords.Cleared(level));
+    }
+
+    /// <summary>
+    /// include/asm-generic/tlb.h: the part of <c>pte_free_tlb</c> that records a table that was unhooked: one page of range and the
+    /// level above it.
+    /// </summary>
+    public virtual async Proc TlbRemoveTableEntry(TlbGather tlb, int page, int level)
+    {
+        await AdjustRange(tlb, PageRange.Of(page, 1));
+        await SetFlags(tlb, GatherWords.Cleared(level) | GatherWords.FreedTables);
+    }
+
+    /// <summary>mm/mmu_gather.c: <c>__tlb_remove_page</c>: queues a frame; true if the queue is full now.</summary>
+    public virtual async Proc<bool> TlbRemovePage(TlbGather tlb, int frame)
+    {
+        ulong frames = await tlb.Cpu.Load(tlb.Words.Frames) | (1UL << frame);
+        await tlb.Cpu.Store(tlb.Words.Frames, frames);
+        return BitOperations.PopCount(frames) >= Kernel.Options.GatherFrames;
+    }
+
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_flush_mmu_tlbonly</c>. Nothing recorded: nothing is flushed. Queued frames stay queued.
+    /// </summary>
+    public virtual async Proc TlbFlushMmuTlbonly(TlbGather tlb)
+    {
+        ulong flags = await tlb.Cpu.Load(tlb.Words.Flags);
+        if ((flags & (GatherWords.FreedTables | GatherWords.ClearedMask)) == 0)
+        {
+            return;
+        }
+
+        await TlbFlush(tlb, flags);
+        await tlb.Cpu.Store(tlb.Words.Range, 0);
+        await tlb.Cpu.Store(tlb.Words.Flags, flags & (GatherWords.FullMm | GatherWords.NeedFlushAll));
+    }
+
+    /// <summary>mm/mmu_gather.c: <c>tlb_flush_mmu</c>: flushes, then frees what was queued.</summary>
+    public virtual async Proc TlbFlushMmu(TlbGather tlb)
+    {
+        await TlbFlushMmuTlbonly(tlb);
+        await TlbFlushMmuFree(tlb);
+    }
+
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_finish_mmu</c>. If another gather of the address space is under way, it may have cleared entries
+    /// that this one found empty and recorded nothing for: then everything is flushed, whatever was recorded. The count
+    /// goes down behind the flush.
+    /// </summary>
+    public virtual async Proc TlbFinishMmu(TlbGather tlb)
+    {
+        if (await MmTlbFlushNested(tlb.Cpu, tlb.Mm))
+        {
+            await tlb.Cpu.Store(tlb.Words.Range, 0);
+            await tlb.Cpu.Store(tlb.Words.Flags, GatherWords.FullMm | GatherWords.FreedTables);
+        }
+
+        await TlbFlushMmu(tlb);
+        await tlb.Cpu.Store(tlb.Words.Flags, 0);
+        await tlb.Cpu.AddReturn(tlb.Mm.TlbFlushPending, -1);
+    }
+
+    /// <summary>
+    /// include/linux/mm_inline.h: <c>mm_tlb_flush_nested</c>. Meaningful to a gather that took the tables' locks: whoever cleared
+    /// an entry that it saw empty had raised the count before taking the lock.
+    /// </summary>
+    public virtual async Proc<bool> MmTlbFlushNested(Cpu cpu, Mm mm)
+        => await cpu.Load(mm.TlbFlushPending, weight: StepWeight.Context) > 1;
+
+    /// <summary>arch/x86/include/asm/tlb.h: <c>tlb_flush</c>: the recorded range, in steps of the lowest level that was cleared.</summary>
+    protected virtual async Proc TlbFlush(TlbGather tlb, ulong flags)
+    {
+        bool whole = (flags & (GatherWords.FullMm | GatherWords.NeedFlushAll)) != 0;
+        PageRange range = whole ? PageRange.All : new PageRange(await tlb.Cpu.Load(tlb.Words.Range));
+        await Kernel.TlbFlush.FlushTlbMmRange(
+            tlb.Cpu, tlb.Mm, range, GatherWords.LowestCleared(flags), (flags & GatherWords.FreedTables) != 0);
+    }
+
+    /// <summary>mm/mmu_gather.c: <c>tlb_flush_mmu_free</c>: tables first, then frames (<c>tlb_batch_pages_flush</c>).</summary>
+    protected virtual async Proc TlbFlushMmuFree(TlbGather tlb)
+    {
+        await Kernel.PageTableFree.TlbTableFlush(tlb);
+        ulong frames = await tlb.Cpu.Load(tlb.Words.Frames);
+        if (frames != 0)
+        {
+            await tlb.Cpu.FreeFrames(frames, "free_pages_and_swap_cache");
+            await tlb.Cpu.Store(tlb.Words.Frames, 0);
+        }
+    }
+
+    private static async Proc AdjustRange(TlbGather tlb, PageRange added)
+    {
+        var range = new PageRange(await tlb.Cpu.Load(tlb.Words.Range));
+        await tlb.Cpu.Store(tlb.Words.Range, range.With(added).Bits);
+    }
+
+    private static async Proc SetFlags(TlbGather tlb, ulong flags)
+        => await tlb.Cpu.Store(tlb.Words.Flags, await tlb.Cpu.Load(tlb.Words.Flags) | flags);
+}
+
+/// <summary>A gather that is under way, as kernel code passes it around (<c>struct mmu_gather *tlb</c>).</summary>
+/// <param name="Cpu">The CPU whose task it belongs to.</param>
+/// <param name="Mm">The address space.</param>
+/// <param name="Words">What it has gathered.</param>
+public readonly record struct TlbGather(Cpu Cpu, Mm Mm, GatherWords Words);
+
+/// <summary>What the gather of a CPU's task has recorded: words on that task's stack, so no scheduling points. All 0 when there is none.</summary>
+public sealed class GatherWords : MachineHandle
+{
+    /// <summary>Flag: page tables are freed.</summary>
+    public const ulong FreedTables = 1;
+
+    /// <summary>Flag: flush the whole address space.</summary>
+    public const ulong FullMm = 2;
+
+    /// <summary>Flag: flush all, range or not.</summary>
+    public const ulong NeedFlushAll = 4;
+
+    /// <summary>Flags of all levels (<c>cleared_ptes</c>, <c>cleared_pmds</c>, ...).</summary>
+    public const ulong ClearedMask = 0xf0;
+
+    internal GatherWords(Cpu cpu)
+        : base(cpu.Machine)
+    {
+        string name = $"cpu{cpu.Index}.tlb";
+        Range = Machine.NewLocalWord(cpu, $"{name}.range");
+        Flags = Machine.NewLocalWord(cpu, $"{name}.flags");
+        Frames = Machine.NewLocalWord(cpu, $"{name}.pages");
+        Tables = Machine.NewLocalWord(cpu, $"{name}.tables");
+    }
+
+    /// <summary>Range to flush, as <see cref="PageRange"/>.</summary>
+    public Word Range { get; }
+
+    /// <summary>Flags.</summary>
+    public Word Flags { get; }
+
+    /// <summary>Frames to free behind the flush, as a bit mask.</summary>
+    public Word Frames { get; }
+
+    /// <summary>Page tables to free behind the flush, as a bit mask.</summary>
+    public Word Tables { get; }
+
+    /// <summary>Flag: an entry of the level was cleared.</summary>
+    public static ulong Cleared(int level) => 0x10UL << level;
+
+    /// <summary>The lowest level that was cleared; 0 if none is recorded.</summary>
+    public static int LowestCleared(ulong flags)
+        => (flags & ClearedMask) == 0 ? 0 : BitOperations.TrailingZeroCount(flags & ClearedMask) - 4;
+}

@@ -1,0 +1,142 @@
+using System.Numerics;
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// Freeing of page tables (mm/memory.c, mm/mmu_gather.c), in two builds. Without RCU freeing they are queued like pages and
+/// freed behind the flush, whose IPIs wait for walkers with interrupts off. With it, they are freed after a grace
+/// period; if no memory for the queue can be had, one by one behind an IPI to everybody. All three invalidate first.
+/// </summary>
+public class PageTableFree : Mechanism
+{
+    private readonly int _sync;
+    private readonly int _callback;
+
+    /// <summary>Registers the cross-call and the RCU callback, where the build has them.</summary>
+    public PageTableFree(KernelModel kernel)
+        : base(kernel)
+    {
+        if (kernel.Options.RcuTableFree)
+        {
+            _sync = Machine.Interrupts.RegisterFunction("tlb_remove_table_smp_sync", TlbRemoveTableSmpSync);
+            _callback = Machine.Rcu.RegisterCallback(TlbRemoveTableRcu);
+        }
+    }
+
+    /// <summary>
+    /// mm/memory.c: <c>free_pgtables</c>: unhooks every table of the range below which no area is left, lowest level first.
+    /// </summary>
+    /// <param name="tlb">The gather; it flushes and frees.</param>
+    /// <param name="first">First page.</param>
+    /// <param name="count">Number of pages.</param>
+    /// <param name="remaining">The areas that are left; nobody can add one while the caller holds mmap_lock.</param>
+    public virtual async Proc FreePgtables(TlbGather tlb, int first, int count, VmAreas remaining)
+    {
+        await Kernel.Rmap.UnlinkAnonVmas(tlb.Cpu, tlb.Mm, first, count);
+        for (int level = 1; level < Machine.Paging.Levels; level++)
+        {
+            int span = Machine.Paging.SpanOf(level);
+            for (int page = first / span * span; page < first + count; page += span)
+            {
+                if (!remaining.Touches(page, span))
+                {
+                    await FreePteRange(tlb, page, level);
+                }
+            }
+        }
+    }
+
+    /// <summary>mm/memory.c: <c>free_pte_range</c>: unhooks one table with a plain store and hands it to the gather.</summary>
+    /// <param name="tlb">The gather.</param>
+    /// <param name="page">First page that the table maps.</param>
+    /// <param name="level">Level of the entry that points to the table.</param>
+    public virtual async Proc FreePteRange(TlbGather tlb, int page, int level)
+    {
+        PageTable above = await Kernel.PageWalk.TableAt(tlb.Cpu, tlb.Mm, page, level);
+        if (above.Index < 0)
+        {
+            return;
+        }
+
+        Pte entry = await tlb.Cpu.EntryRead(above, page, "pmdp_get");
+        if (entry.Present && !entry.Huge)
+        {
+            await tlb.Cpu.EntryStore(above, page, Pte.None, "pmd_clear");
+            await Kernel.MmuGather.TlbRemoveTableEntry(tlb, page, level);
+            await TlbRemoveTable(tlb, entry.Frame);
+        }
+    }
+
+    /// <summary>mm/mmu_gather.c: <c>tlb_remove_table</c>; without RCU freeing <c>tlb_remove_page</c>.</summary>
+    public virtual async Proc TlbRemoveTable(TlbGather tlb, int table)
+    {
+        ulong queued = await tlb.Cpu.Load(tlb.Words.Tables);
+        if (queued == 0 && Kernel.Options is { RcuTableFree: true, TableBatchMayFail: true }
+            && await tlb.Cpu.Choose(2, "whether a page for the table batch can be had") == 1)
+        {
+            await Kernel.MmuGather.TlbFlushMmuTlbonly(tlb);
+            await TlbRemoveTableSyncOne(tlb.Cpu);
+            await tlb.Cpu.FreeTable(table, "__tlb_remove_table");
+            return;
+        }
+
+        await tlb.Cpu.Store(tlb.Words.Tables, queued | (1UL << table));
+    }
+
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_table_flush</c>. The invalidation comes before the grace period starts: hardware walkers do not
+    /// take part in RCU.
+    /// </summary>
+    public virtual async Proc TlbTableFlush(TlbGather tlb)
+    {
+        ulong tables = await tlb.Cpu.Load(tlb.Words.Tables);
+        if (tables == 0)
+        {
+            return;
+        }
+
+        if (Kernel.Options.RcuTableFree)
+        {
+            await Kernel.MmuGather.TlbFlushMmuTlbonly(tlb);
+            await tlb.Cpu.CallRcu(_callback, tables);
+        }
+        else
+        {
+            await FreeTables(tlb.Cpu, tables);
+        }
+
+        await tlb.Cpu.Store(tlb.Words.Tables, 0);
+    }
+
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_remove_table_sync_one</c>: an empty IPI to all CPUs. No grace period, but enough for software
+    /// walkers that rely on interrupts being off.
+    /// </summary>
+    public virtual async Proc TlbRemoveTableSyncOne(Cpu cpu)
+    {
+        ulong others = ((1UL << Machine.Cpus.Count) - 1) & ~cpu.Bit;
+        if (Kernel.Options.RcuTableFree && others != 0)
+        {
+            await cpu.SendIpi(others, _sync);
+            await cpu.AwaitIpiAcknowledgements();
+        }
+    }
+
+    /// <summary>mm/mmu_gather.c: <c>tlb_remove_table_rcu</c>: the grace period is over.</summary>
+    protected virtual async Proc TlbRemoveTableRcu(Cpu cpu, ulong tables) => await FreeTables(cpu, tables);
+
+    /// <summary>mm/mmu_gather.c: <c>__tlb_remove_table_free</c>.</summary>
+    protected virtual async Proc FreeTables(Cpu cpu, ulong tables)
+    {
+        for (ulong rest = tables; rest != 0; rest &= rest - 1)
+        {
+            await cpu.FreeTable(BitOperations.TrailingZeroCount(rest), "__tlb_remove_table");
+        }
+    }
+
+    /// <summary>mm/mmu_gather.c: <c>tlb_remove_table_smp_sync</c>: being interrupted is all that is asked for.</summary>
+    private static async Proc TlbRemoveTableSmpSync(Cpu cpu, Cpu sender)
+    {
+    }
+}

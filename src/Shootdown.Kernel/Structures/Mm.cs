@@ -1,0 +1,110 @@
+using System.Collections.Immutable;
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>A user address space (<c>struct mm_struct</c>): the words of it that translation coherence depends on.</summary>
+public sealed class Mm : MachineHandle
+{
+    private const int PagesMax = 32;
+
+    internal Mm(KernelModel kernel, int index, string name, int pages, bool mmapWriters)
+        : base(kernel.Machine)
+    {
+        if (pages is < 1 or > PagesMax)
+        {
+            throw new ArgumentException($"an address space has 1 to {PagesMax} mapped pages, not {pages}", nameof(pages));
+        }
+
+        MachineModel machine = kernel.Machine;
+        Index = index;
+        Name = name;
+        HasMmapWriters = mmapWriters;
+        Space = machine.Paging.NewAddressSpace(name);
+        TlbGen = machine.NewWord($"{name}.tlb_gen", 1);
+        CpuMask = machine.NewWord($"mm_cpumask({name})");
+        TlbFlushPending = machine.NewWord($"{name}.tlb_flush_pending");
+        TlbFlushBatched = machine.NewWord($"{name}.tlb_flush_batched");
+        MmapLock = machine.NewRwSemaphore($"{name}.mmap_lock");
+        AnonVma = machine.NewRwSemaphore($"{name}.anon_vma");
+        Vmas = machine.NewWord($"{name}.mm_mt", VmAreas.Covering(0, pages).Bits);
+        AnonVmaPages = machine.NewWord($"{name}.anon_vma.rb_root", VmAreas.Covering(0, pages).Bits);
+        SwapSlots = [.. Enumerable.Range(0, machine.Paging.PageCount).Select(page => machine.NewWord($"{name}.swap[{page}]"))];
+    }
+
+    /// <summary>Position in <see cref="KernelModel.Mms"/>.</summary>
+    public int Index { get; }
+
+    /// <summary>Name for reports.</summary>
+    public string Name { get; }
+
+    /// <summary>Its page tables.</summary>
+    public AddressSpace Space { get; }
+
+    /// <summary>Value of <c>loaded_mm</c> on a CPU that has it loaded.</summary>
+    public ulong LoadedValue => KernelModel.LoadedMmSwitching + 1 + (ulong)Index;
+
+    /// <summary><c>mm->context.ctx_id</c>: never used again; 0 is no address space, 1 is init_mm.</summary>
+    public ulong CtxId => CpuTlbState.InitMmCtxId + 1 + (ulong)Index;
+
+    /// <summary><c>mm->context.tlb_gen</c>: counts changes of its page tables that TLBs must follow; starts at 1.</summary>
+    public Word TlbGen { get; }
+
+    /// <summary><c>mm_cpumask(mm)</c>: CPUs that may hold translations under its loaded root.</summary>
+    public Word CpuMask { get; }
+
+    /// <summary><c>mm->tlb_flush_pending</c>: gathers (and similar) that changed entries and did not flush yet.</summary>
+    public Word TlbFlushPending { get; }
+
+    /// <summary><c>mm->tlb_flush_batched</c>: batched unmaps, bits 0 to 14 pending, bits 16 to 30 flushed.</summary>
+    public Word TlbFlushBatched { get; }
+
+    /// <summary><c>mm->mmap_lock</c>.</summary>
+    public RwSemaphore MmapLock { get; }
+
+    /// <summary><c>vma->anon_vma->root->rwsem</c>: one for the address space.</summary>
+    public RwSemaphore AnonVma { get; }
+
+    /// <summary>What the tree of areas says (<c>mm->mm_mt</c>), as <see cref="VmAreas"/>; changed under mmap_lock for writing.</summary>
+    public Word Vmas { get; }
+
+    /// <summary>Pages that a walk from page to tables can find, as <see cref="VmAreas"/>; changed under the anon_vma lock.</summary>
+    public Word AnonVmaPages { get; }
+
+    /// <summary>The swap slot of every page: what was written out last.</summary>
+    public ImmutableArray<Word> SwapSlots { get; }
+
+    /// <summary>False if no program takes the mmap_lock for writing.</summary>
+    public bool HasMmapWriters { get; }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
+
+/// <summary>Which of the first 32 pages are mapped by an area (bits 0 to 31), and which of them may be written (bits 32 to 63).</summary>
+/// <param name="Bits">The packed value.</param>
+public readonly record struct VmAreas(ulong Bits)
+{
+    /// <summary>One readable and writable area.</summary>
+    public static VmAreas Covering(int first, int count) => new(Mask(first, count) | (Mask(first, count) << 32));
+
+    /// <summary>True if every page of the range is in an area.</summary>
+    public bool Covers(int first, int count) => (Bits & Mask(first, count)) == Mask(first, count);
+
+    /// <summary>True if any page of the range is in an area.</summary>
+    public bool Touches(int first, int count) => (Bits & Mask(first, count)) != 0;
+
+    /// <summary>True if the page's area allows the access.</summary>
+    public bool Allows(int page, bool write) => (Bits & Mask(page, 1) << (write ? 32 : 0)) != 0;
+
+    /// <summary>After the range was unmapped.</summary>
+    public VmAreas Without(int first, int count) => new(Bits & ~(Mask(first, count) | (Mask(first, count) << 32)));
+
+    /// <summary>After the range was made read-only.</summary>
+    public VmAreas ReadOnly(int first, int count) => new(Bits & ~(Mask(first, count) << 32));
+
+    /// <summary>After the mapped pages of the range were made writable.</summary>
+    public VmAreas Writable(int first, int count) => new(Bits | ((Bits & Mask(first, count)) << 32));
+
+    private static ulong Mask(int first, int count) => ((1UL << count) - 1) << first & 0xffff_ffff;
+}

@@ -1,0 +1,57 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Shootdown.Check;
+
+namespace Shootdown.Report;
+
+/// <summary>
+/// Writes the JSON documents, one a command. The schema's number changes when a field changes its meaning or goes away;
+/// new fields may come at any time.
+/// </summary>
+public static class ReportJson
+{
+    /// <summary>Writes the document of <c>check --json</c>.</summary>
+    public static void WriteChecks(
+        IReadOnlyList<(CheckReport Report, CheckInvocation Invocation)> checks, int notRun, int exitCode, string version, TextWriter writer)
+    {
+        var document = new CheckDocument(
+            "shootdown/check/1",
+            version,
+            [.. checks.Select(check => CheckEntry.Of(check.Report, check.Invocation))],
+            CheckSummary.Of([.. checks.Select(check => check.Report)], notRun),
+            exitCode);
+        writer.WriteLine(JsonSerializer.Serialize(document, ReportJsonContext.Readable.CheckDocument));
+    }
+
+    /// <summary>Writes the document of <c>list --json</c>.</summary>
+    public static void WriteList(IReadOnlyList<ScenarioCard> cards, TextWriter writer)
+    {
+        var document = new ListDocument("shootdown/list/1", [.. cards.Select(ListEntry.Of)]);
+        writer.WriteLine(JsonSerializer.Serialize(document, ReportJsonContext.Readable.ListDocument));
+    }
+
+    /// <summary>Writes the document of <c>explain --json</c>.</summary>
+    public static void WriteExplanation(ScenarioCard card, TextWriter writer)
+    {
+        var document = new ExplainDocument("shootdown/explain/1", card);
+        writer.WriteLine(JsonSerializer.Serialize(document, ReportJsonContext.Readable.ExplainDocument));
+    }
+}
+
+/// <summary>Generated serialisers: reflection would cost a tenth of a second at start.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(CheckDocument))]
+[JsonSerializable(typeof(ListDocument))]
+[JsonSerializable(typeof(ExplainDocument))]
+internal sealed partial class ReportJsonContext : JsonSerializerContext
+{
+    /// <summary>Leaves <c>&lt;--</c> and quotes as they are: the output is not for HTML.</summary>
+    public static ReportJsonContext Readable { get; } = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        NewLine = "\n",
+    });
+}
