@@ -3,7 +3,7 @@ namespace Shootdown.Catalogue;
 /// <summary>All scenarios of the catalogue.</summary>
 public static class ScenarioList
 {
-    /// <summary>In the order of their catalogue numbers.</summary>
+    /// <summary>In the order of their catalogue numbers, then the programs that are compared with other tools.</summary>
     public static IReadOnlyList<Scenario> All { get; } =
     [
         new TtuBatchVsMprotect(),
@@ -12,6 +12,17 @@ public static class ScenarioList
         new GenZeroMeansOld(),
         new LazyTlbFreedTables(),
         new SwitchingWindowSkip(),
+        new TlbDefer(),
+        new Sb(),
+        new Ninc(),
+        new Ainc(),
+        new Readers(),
+        new LastZero(),
+        new Indexer(),
+        new Ticket(),
+        new Seqlock(),
+        new Treiber(),
+        new TlbRace(),
     ];
 
     /// <summary>The scenario with this id or catalogue number, in any case; null if there is none.</summary>

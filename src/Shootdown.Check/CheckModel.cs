@@ -27,6 +27,9 @@ public sealed class CheckModel
     /// <summary>The machine.</summary>
     public MachineModel Machine { get; }
 
+    /// <summary>CPUs and pages that are interchangeable; null if none are. States that differ in their names only are explored once.</summary>
+    public SymmetricParts? Symmetry { get; init; }
+
     /// <summary>The properties, by slot.</summary>
     public IReadOnlyList<Property> Properties { get; }
 

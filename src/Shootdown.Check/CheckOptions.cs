@@ -15,6 +15,9 @@ public sealed record CheckOptions
     /// <summary>False explores every order of independent steps too.</summary>
     public bool Reduction { get; init; } = true;
 
+    /// <summary>False tells apart states that differ only in the names of CPUs and pages that the model says are alike.</summary>
+    public bool Symmetry { get; init; } = true;
+
     /// <summary>Told about twice a second.</summary>
     public IProgress<CheckProgress>? Progress { get; init; }
 

@@ -127,7 +127,7 @@ public static class Checker
                 ElapsedSeconds = clock.Elapsed.TotalSeconds,
                 Exhaustive = verdict == Verdict.Pass,
                 Workers = options.Workers > 0 ? options.Workers : Environment.ProcessorCount,
-                Reduced = options.Reduction,
+                Reduced = options.Reduction && (model is null || !Explorer.UsesSymmetry(model, options)),
                 TableBytes = result.TableBytes,
                 PeakMemoryBytes = Process.GetCurrentProcess().PeakWorkingSet64,
             },

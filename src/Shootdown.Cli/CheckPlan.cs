@@ -21,62 +21,72 @@ internal sealed class CheckPlan(CliHost host, CheckRequest request)
     public IReadOnlyList<PlannedCheck> Build()
     {
         var checks = new List<PlannedCheck>();
-        var scenarios = new List<(string Target, Scenario Scenario)>();
-        foreach ((string target, Scenario? scenario, string problem) in Selected())
+        var selected = new List<Selection>();
+        foreach (Selection selection in Select())
         {
-            if (scenario is null)
+            if (selection.Scenario is null)
             {
-                checks.Add(Unreadable(target, problem));
+                checks.Add(Unreadable(selection));
             }
-            else if (!scenarios.Exists(known => ReferenceEquals(known.Scenario, scenario)))
+            else if (!selected.Exists(known => ReferenceEquals(known.Scenario, selection.Scenario)))
             {
-                scenarios.Add((target, scenario));
+                selected.Add(selection);
             }
         }
 
-        if (scenarios.Count > 0)
+        if (selected.Count > 0)
         {
-            request.Bounds.RequireKnown([.. scenarios.Select(selected => selected.Scenario)]);
+            request.Bounds.RequireKnown([.. selected.Select(selection => selection.Scenario!)]);
         }
 
-        foreach ((string target, Scenario scenario) in scenarios)
+        foreach (Selection selection in selected)
         {
-            checks.AddRange(VariantNames.Selected(request.Variant).Select(variant => Plan(target, scenario, variant)));
+            checks.AddRange(VariantNames.Selected(request.Variant)
+                .Select(variant => Plan(selection.Target, selection.Scenario!, variant)));
         }
 
         return checks;
     }
 
-    private IEnumerable<(string Target, Scenario? Scenario, string Problem)> Selected()
+    private List<Selection> Select()
     {
         IReadOnlyList<Scenario> catalogue = host.Scenarios();
         var lookup = new ScenarioLookup(catalogue);
         if (request.All || request.Tags.Count > 0)
         {
-            return (request.All ? catalogue : lookup.WithTags(request.Tags)).Select(s => (s.Id, (Scenario?)s, string.Empty));
+            return [.. (request.All ? catalogue : lookup.WithTags(request.Tags)).Select(Of)];
         }
 
-        return request.Targets.SelectMany(target => SingleFileScenario.IsFile(target) ? FromFile(target) : [(target, lookup.Find(target), string.Empty)])
-            .Select(selected => selected with { Target = SingleFileScenario.IsFile(selected.Target) ? selected.Target : selected.Scenario!.Id });
-    }
+        var selections = new List<Selection>();
+        foreach (string target in request.Targets)
+        {
+            if (!SingleFileScenario.IsFile(target))
+            {
+                selections.Add(Of(lookup.Find(target)));
+                continue;
+            }
 
-    private IEnumerable<(string Target, Scenario? Scenario, string Problem)> FromFile(string path)
-    {
-        ScenarioFile file = host.LoadFile(path);
-        return file.Scenarios.Count == 0
-            ? [(path, null, file.Reason)]
-            : file.Scenarios.Select(scenario => (path, (Scenario?)scenario, string.Empty));
+            ScenarioFile file = host.LoadFile(target);
+            selections.AddRange(file.Scenarios.Count == 0
+                ? [new Selection(target, null, file.Reason)]
+                : file.Scenarios.Select(scenario => new Selection(target, scenario, string.Empty)));
+        }
+
+        return selections;
+
+        static Selection Of(Scenario scenario) => new(scenario.Id, scenario, string.Empty);
     }
 
     private PlannedCheck Plan(string target, Scenario scenario, Variant variant)
     {
         string model = request.Model ?? ModelNames.Of(scenario.Model);
         IReadOnlyDictionary<string, int> values = request.Bounds.ValuesFor(scenario);
-        var invocation = new CheckInvocation(target, VariantNames.Of(variant), model, BoundRequest.Changed(scenario, values), request.Schedule is not null);
+        IReadOnlyList<Bound> changed = BoundRequest.Changed(scenario, values);
+        var invocation = new CheckInvocation(target, VariantNames.Of(variant), model, changed, request.Schedule is not null);
         if (ModelNames.Kind(model) is not { } kind)
         {
-            return new PlannedCheck(invocation, _ => WithoutAnswer(scenario, invocation, values, Verdict.Unsupported,
-                $"The memory model {model} does not exist yet; use {ModelNames.Sc} or {ModelNames.X86Tso}."));
+            string reason = $"The memory model {model} does not exist yet; use {ModelNames.Sc} or {ModelNames.X86Tso}.";
+            return new PlannedCheck(invocation, _ => WithoutAnswer(scenario, invocation, values, Verdict.Unsupported, reason));
         }
 
         var setup = new ScenarioSetup(variant, kind, TlbKind.Lagging, values);
@@ -88,29 +98,30 @@ internal sealed class CheckPlan(CliHost host, CheckRequest request)
             }
             catch (OperationCanceledException)
             {
-                return WithoutAnswer(scenario, invocation, values, Verdict.Inconclusive, "Interrupted before there was an answer.")
-                    with { Expected = scenario.Expect(variant, kind) };
+                const string Reason = "Interrupted before there was an answer.";
+                CheckReport stopped = WithoutAnswer(scenario, invocation, values, Verdict.Inconclusive, Reason);
+                return stopped with { Expected = scenario.Expect(variant, kind) };
             }
         });
     }
 
-    private PlannedCheck Unreadable(string path, string reason)
+    private PlannedCheck Unreadable(Selection file)
     {
         string model = request.Model ?? ModelNames.Sc;
         var report = new CheckReport
         {
-            ScenarioId = path,
+            ScenarioId = file.Target,
             Number = string.Empty,
             Title = string.Empty,
             Variant = request.Variant,
             Verdict = Verdict.Unsupported,
-            Reason = reason,
+            Reason = file.Problem,
             Model = model,
             Bounds = [],
             Stats = new ExplorationStats(),
             Coverage = [],
         };
-        return new PlannedCheck(new CheckInvocation(path, request.Variant, model, []), _ => report);
+        return new PlannedCheck(new CheckInvocation(file.Target, request.Variant, model, []), _ => report);
     }
 
     private static CheckReport WithoutAnswer(
@@ -127,4 +138,7 @@ internal sealed class CheckPlan(CliHost host, CheckRequest request)
             Stats = new ExplorationStats(),
             Coverage = [],
         };
+
+    /// <summary>What one word of the command line means: a scenario, or a file that has none that can be run.</summary>
+    private sealed record Selection(string Target, Scenario? Scenario, string Problem);
 }

@@ -21,7 +21,8 @@ internal sealed class ScenarioLookup(IReadOnlyList<Scenario> scenarios)
         {
             if (!known.Contains(tag, StringComparer.OrdinalIgnoreCase))
             {
-                throw new UsageException($"no scenario has the tag '{tag}'{DidYouMean(tag, known, otherwise: ".")} Tags: {string.Join(", ", known)}");
+                string question = DidYouMean(tag, known, otherwise: ".");
+                throw new UsageException($"no scenario has the tag '{tag}'{question} Tags: {string.Join(", ", known)}");
             }
         }
 
@@ -31,7 +32,7 @@ internal sealed class ScenarioLookup(IReadOnlyList<Scenario> scenarios)
     /// <summary>True if there is such an id or number.</summary>
     public bool Knows(string name) => scenarios.Any(scenario => IsNamed(scenario, name));
 
-    /// <summary>A question for error messages; empty if nothing is near.</summary>
+    /// <summary>A question for error messages; other words if nothing is near.</summary>
     public static string DidYouMean(string typed, IEnumerable<string> candidates, string otherwise = "")
         => NearestName.Of(typed, candidates) is { } nearest ? $"; did you mean '{nearest}'?" : otherwise;
 

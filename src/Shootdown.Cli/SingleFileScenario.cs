@@ -1,3 +1,5 @@
+using System.Reflection;
+using System.Runtime.Loader;
 using Shootdown.Catalogue;
 
 namespace Shootdown.Cli;
@@ -19,14 +21,57 @@ internal static class SingleFileScenario
     public static bool IsFile(string target) => target.EndsWith(Extension, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Compiles and loads the file.</summary>
-    /// <exception cref="UsageException">There is no such file.</exception>
-    public static ScenarioFile Load(string path)
+    /// <exception cref="UsageException">There is no such file, it does not compile, or it has no scenario.</exception>
+    public static ScenarioFile Load(string path) => Load(path, SingleFileBuild.DefaultCache());
+
+    /// <summary>The same with a folder of the caller's for what was compiled.</summary>
+    public static ScenarioFile Load(string path, string cache)
     {
         if (!File.Exists(path))
         {
             throw new UsageException($"there is no file {path}");
         }
 
-        return new ScenarioFile([], "Scenario files cannot be checked yet; add the scenario to the catalogue instead.");
+        SingleFileBuild.Outcome built = SingleFileBuild.Compile(path, cache);
+        if (built.Errors.Count > 0)
+        {
+            throw new UsageException($"{path} does not compile\n{string.Join('\n', built.Errors)}");
+        }
+
+        return built.AssemblyPath is { } assembly ? new ScenarioFile(ScenariosOf(path, assembly), string.Empty) : new ScenarioFile([], built.Reason);
+    }
+
+    /// <summary>
+    /// Every scenario class of the assembly, public or not, in the order of the source. A load context of its own falls back
+    /// to the program's for what it does not have, so the file's base class is our <see cref="Scenario"/> and no copy.
+    /// </summary>
+    private static Scenario[] ScenariosOf(string path, string assemblyPath)
+    {
+        var context = new AssemblyLoadContext(path, isCollectible: false);
+        Type[] types =
+        [
+            .. context.LoadFromAssemblyPath(assemblyPath).GetTypes()
+                .Where(type => type.IsSubclassOf(typeof(Scenario)) && !type.IsAbstract)
+                .OrderBy(type => type.MetadataToken),
+        ];
+        return types.Length > 0
+            ? [.. types.Select(type => Create(path, type))]
+            : throw new UsageException($"{path} has no class that derives from {typeof(Scenario).FullName}");
+    }
+
+    private static Scenario Create(string path, Type type)
+    {
+        try
+        {
+            return (Scenario)Activator.CreateInstance(type, nonPublic: true)!;
+        }
+        catch (MissingMethodException)
+        {
+            throw new UsageException($"{path}: {type.Name} needs a constructor without parameters");
+        }
+        catch (TargetInvocationException exception) when (exception.InnerException is { } inner)
+        {
+            throw new UsageException($"{path}: the constructor of {type.Name} threw {inner.GetType().Name}: {inner.Message}");
+        }
     }
 }

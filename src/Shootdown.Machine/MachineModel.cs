@@ -10,6 +10,7 @@ public sealed class MachineModel
     private readonly List<Agent> _agents = [];
     private readonly List<Promise> _promises = [];
     private readonly List<int> _lockWords = [];
+    private readonly Dictionary<int, WordPlace> _places = [];
     private int _handles;
     private int[] _pagingWordOf = [];
     private ulong[]? _keyLow;
@@ -70,11 +71,19 @@ public sealed class MachineModel
     public bool IsSealed { get; private set; }
 
     /// <summary>A word of kernel memory.</summary>
-    public Word NewWord(string name, ulong initial = 0) => new(this, Allocate(name, WordKind.Shared, initial), name, WordKind.Shared, null);
+    /// <param name="name">Name for reports.</param>
+    /// <param name="initial">Value in the initial state.</param>
+    /// <param name="place">Whose word it is, if it is one of a family.</param>
+    public Word NewWord(string name, ulong initial = 0, WordPlace? place = null)
+        => new(this, Described(Allocate(name, WordKind.Shared, initial), place), name, WordKind.Shared, null);
 
     /// <summary>A word that only one CPU touches: using it is no scheduling point.</summary>
-    public Word NewLocalWord(Cpu owner, string name, ulong initial = 0)
-        => new(this, Allocate(name, WordKind.Local, initial), name, WordKind.Local, owner);
+    /// <param name="owner">The CPU.</param>
+    /// <param name="name">Name for reports.</param>
+    /// <param name="initial">Value in the initial state.</param>
+    /// <param name="place">Whose word it is, if it is one of a family.</param>
+    public Word NewLocalWord(Cpu owner, string name, ulong initial = 0, WordPlace? place = null)
+        => new(this, Described(Allocate(name, WordKind.Local, initial), place), name, WordKind.Local, owner);
 
     /// <summary>A spinlock.</summary>
     public Spinlock NewSpinLock(string name)
@@ -92,8 +101,11 @@ public sealed class MachineModel
         return made;
     }
 
-    /// <summary>Addresses of the words of all exclusive locks.</summary>
-    public IReadOnlyList<int> LockWords => _lockWords;
+    /// <summary>True if the word is that of an exclusive lock, whose value names its owner.</summary>
+    public bool IsLockWord(int address) => _lockWords.Contains(address);
+
+    /// <summary>Addresses of words that programs wait for to become 0: exclusive locks, outstanding acknowledgements of IPIs.</summary>
+    public IReadOnlyList<int> BarrierWords => [.. _lockWords, .. Interrupts.OutstandingWords];
 
     /// <summary>A reader-writer semaphore.</summary>
     public RwSemaphore NewRwSemaphore(string name) => new(this, name);
@@ -166,6 +178,17 @@ public sealed class MachineModel
         return first;
     }
 
+    /// <summary>Says whose word it is: a check that uses symmetry needs to know.</summary>
+    public void Describe(int address, WordPlace place)
+    {
+        RequireUnsealed();
+        _places[address] = place;
+    }
+
+    /// <summary>Whose word it is.</summary>
+    public WordPlace PlaceOf(int address)
+        => _places.TryGetValue(address, out WordPlace place) ? place : new WordPlace($"word {address}");
+
     /// <summary>A value reaches memory: the only way in which kernel words change.</summary>
     internal void Commit(MachineState state, int address, ulong value)
     {
@@ -209,6 +232,16 @@ public sealed class MachineModel
     }
 
     internal int NextHandleId() => ++_handles;
+
+    private int Described(int address, WordPlace? place)
+    {
+        if (place is { } known)
+        {
+            Describe(address, known);
+        }
+
+        return address;
+    }
 
     internal ulong[] InitialWords() => [.. _words.Select(word => word.Initial)];
 

@@ -93,7 +93,7 @@ public sealed class MadvDontneedParallel : Scenario
             if (index is 0 or 1 or 3)
             {
                 Promise promise = stage.Promise(index, pages, PromiseKind.Removed, "madvise()");
-                stage.AddThread(index, "madvise", () => Discard(stage.Kernel, cpu, stage.Mm, promise));
+                stage.AddThread(index, "madvise", () => Discard(stage.Kernel, cpu, stage.Mm, promise, cpu.Index == 1));
             }
             else
             {
@@ -104,10 +104,13 @@ public sealed class MadvDontneedParallel : Scenario
         return stage.ToModel(new PRet());
     }
 
-    private static async Proc Discard(KernelModel kernel, Cpu cpu, Mm mm, Promise promise)
+    private static async Proc Discard(KernelModel kernel, Cpu cpu, Mm mm, Promise promise, bool loads)
     {
         await kernel.Madvise.MadviseDontneed(cpu, mm, promise);
-        await Stage.LoadPages(kernel, cpu, mm, promise.PageCount);
+        if (loads)
+        {
+            await Stage.LoadPages(kernel, cpu, mm, promise.PageCount);
+        }
     }
 
     /// <summary>The gather before 99baac21e458: whoever recorded nothing flushes nothing.</summary>

@@ -9,23 +9,27 @@ namespace Shootdown.Check;
 /// </summary>
 /// <remarks>
 /// <para>Start from one agent. Add every agent outside the set that may, as far as its program is known, touch what an enabled
-/// step of the set touches before the set moves. An agent does not get past the acquisition of a lock that the set
-/// holds, nor out of a wait whose word only members of the set can change. For a blocked member, add whoever may change the
+/// step of the set touches before the set moves. An agent does not get past a barrier (a lock, an
+/// acknowledgement) that only the set can lower, nor out of a wait whose word only members of the set can change. For a blocked member, add whoever may change the
 /// word that it waits for. Repeat until nothing is added.</para>
-/// <para>A chosen set never contains an enabled agent at a loop head (<see cref="ReductionTable.IsSticky"/>), so that every cycle
+/// <para>A chosen set never contains an enabled agent at a loop head (<see cref="ReductionTable.Entry.IsSticky"/>), so that every cycle
 /// has a state in which all agents are moved and none is ignored for ever.</para>
 /// </remarks>
 internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
 {
     private readonly int _agents = machine.Agents.Count;
     private readonly ReductionTable.Entry[] _entries = new ReductionTable.Entry[machine.Agents.Count];
-    private readonly bool _locksHold = machine.Options.Model == MemoryModelKind.Sc;
     private readonly int[] _blockedOn = new int[machine.Agents.Count];
     private ulong _enabled;
-    private readonly int[] _lockWords = [.. machine.LockWords];
-    private readonly int[] _lockOwner = new int[machine.LockWords.Count];
+    private readonly int[] _barriers = [.. table.Barriers];
+    private readonly bool[] _isLock = [.. table.Barriers.Select(machine.IsLockWord)];
+    private readonly int[] _raised = new int[table.Barriers.Count];
+    private readonly int[] _held = new int[table.Barriers.Count];
     private readonly int[] _taskOf = [.. machine.Cpus.Select(cpu => OnlyTaskOf(machine, cpu))];
     private readonly ulong _all = machine.Agents.Count == 64 ? ulong.MaxValue : (1UL << machine.Agents.Count) - 1;
+    private readonly ulong _interrupts = InterruptsOf(machine);
+    private int _raisedCount;
+    private int _heldCount;
     private ulong _observers;
     private ulong _sticky;
     private ulong _blocked;
@@ -43,20 +47,28 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         ulong best = movers;
         isReduced = BitOperations.PopCount(movers) == 1 && (movers & _sticky) == 0;
         int bestCount = BitOperations.PopCount(movers);
-        for (ulong rest = movers & ~_sticky; rest != 0 && bestCount > 1; rest &= rest - 1)
+        isReduced |= TrySeeds(movers & _interrupts, 0, ref best, ref bestCount)
+            | TrySeeds(movers & ~_interrupts, 0, ref best, ref bestCount)
+            | (_blockedOwners != 0 && TrySeeds(movers, _blockedOwners, ref best, ref bestCount));
+        return best;
+    }
+
+    /// <summary>Closes a set around every seed (handlers that run come first: they end soon) and keeps the smallest.</summary>
+    private bool TrySeeds(ulong seeds, ulong companions, ref ulong best, ref int bestCount)
+    {
+        bool improved = false;
+        for (ulong rest = seeds & ~_sticky; rest != 0 && bestCount > 1; rest &= rest - 1)
         {
-            int seed = BitOperations.TrailingZeroCount(rest);
-            ulong movable = Close((1UL << seed) | _blockedOwners, bestCount);
-            int count = BitOperations.PopCount(movable);
-            if (movable != 0 && count < bestCount)
+            ulong movable = Close((rest & (~rest + 1)) | companions, bestCount);
+            if (movable != 0)
             {
                 best = movable;
-                bestCount = count;
-                isReduced = true;
+                bestCount = BitOperations.PopCount(movable);
+                improved = true;
             }
         }
 
-        return best;
+        return improved;
     }
 
     private void Load(MachineState state, ulong enabled, ulong observers)
@@ -70,24 +82,26 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
             LocalState local = state.LocalOf(i);
             _entries[i] = table.Of(local);
             ulong bit = 1UL << i;
-            _sticky |= table.IsSticky(local) ? bit : 0;
+            _sticky |= _entries[i].IsSticky ? bit : 0;
             _blockedOn[i] = (enabled & bit) != 0 ? -1 : state.BlockedOn(machine.Agents[i]);
             _blocked |= _blockedOn[i] >= 0 || _entries[i].IsEnded ? bit : 0;
         }
 
         _blockedOwners = 0;
-        for (int i = 0; i < _lockWords.Length; i++)
+        _raisedCount = 0;
+        for (int i = 0; i < _barriers.Length; i++)
         {
-            ulong owner = _locksHold ? state.Read(_lockWords[i]) : 0;
-            _lockOwner[i] = -1;
-            if (owner == 0 || _taskOf[owner - 1] < 0)
+            ulong value = state.Read(_barriers[i]);
+            if (value == 0)
             {
                 continue;
             }
 
-            int task = _taskOf[owner - 1];
-            _lockOwner[i] = task;
-            _blockedOwners |= ~enabled & (1UL << task);
+            _raised[_raisedCount++] = i;
+            if (_isLock[i] && _taskOf[value - 1] >= 0)
+            {
+                _blockedOwners |= ~enabled & (1UL << _taskOf[value - 1]);
+            }
         }
     }
 
@@ -102,12 +116,12 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
                 return 0;
             }
 
-            int held = HeldLock(set);
-            ulong frozen = Frozen(set, held);
+            FindHeld(set);
+            ulong frozen = Frozen(set);
             ulong add = 0;
             for (ulong rest = set; rest != 0; rest &= rest - 1)
             {
-                add |= Needed(set | add | frozen, BitOperations.TrailingZeroCount(rest), held);
+                add |= Needed(set | add | frozen, BitOperations.TrailingZeroCount(rest));
             }
 
             if (add == 0)
@@ -120,7 +134,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     }
 
     /// <summary>Agents that must join because of one member; those in the set already or frozen are not looked at.</summary>
-    private ulong Needed(ulong excluded, int member, int held)
+    private ulong Needed(ulong excluded, int member)
     {
         if (_entries[member].IsEnded)
         {
@@ -134,10 +148,9 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         for (ulong rest = _all & ~excluded; rest != 0; rest &= rest - 1)
         {
             int other = BitOperations.TrailingZeroCount(rest);
-            Footprint future = FutureOf(other, held);
-            bool joins = isEnabled ? step.ConflictsWith(future)
-                : blockedOn < 0 ? future.WritesWhatTouches(step)
-                : future.Writes(blockedOn);
+            bool joins = isEnabled ? MayConflict(step, other)
+                : blockedOn < 0 ? _entries[other].Future.WritesWhatTouches(step)
+                : MayWrite(other, blockedOn);
             add |= joins ? 1UL << other : 0;
         }
 
@@ -148,7 +161,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     /// Agents outside the set that cannot move before the set does: each waits for a word that only the set or other frozen
     /// agents can change (greatest fixpoint).
     /// </summary>
-    private ulong Frozen(ulong set, int held)
+    private ulong Frozen(ulong set)
     {
         ulong frozen = _blocked & ~set;
         while (true)
@@ -164,7 +177,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
 
                 for (ulong others = _all & ~set & ~frozen; others != 0; others &= others - 1)
                 {
-                    if (FutureOf(BitOperations.TrailingZeroCount(others), held).Writes(_blockedOn[agent]))
+                    if (MayWrite(BitOperations.TrailingZeroCount(others), _blockedOn[agent]))
                     {
                         thawed |= 1UL << agent;
                         break;
@@ -181,34 +194,61 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         }
     }
 
-    private Footprint FutureOf(int agent, int held) => held < 0 ? _entries[agent].Future : _entries[agent].FutureBefore[held];
-
-    /// <summary>
-    /// Index of a lock that a member of the set holds, or -1: until the set moves, nobody else gets past taking it. Not used
-    /// if another agent might write the lock's word without taking it first.
-    /// </summary>
-    private int HeldLock(ulong set)
+    /// <summary>True if a step conflicts with what an agent outside the set may do before it must wait for the set.</summary>
+    private bool MayConflict(Footprint step, int agent)
     {
-        for (int i = 0; i < _lockWords.Length; i++)
+        bool conflicts = step.ConflictsWith(_entries[agent].Future);
+        for (int i = 0; conflicts && i < _heldCount; i++)
         {
-            if (_lockOwner[i] < 0 || (set & (1UL << _lockOwner[i])) == 0)
-            {
-                continue;
-            }
-
-            bool mayBeReleased = false;
-            for (ulong rest = _all & ~set; rest != 0 && !mayBeReleased; rest &= rest - 1)
-            {
-                mayBeReleased = _entries[BitOperations.TrailingZeroCount(rest)].FutureBefore[i].Writes(_lockWords[i]);
-            }
-
-            if (!mayBeReleased)
-            {
-                return i;
-            }
+            conflicts = step.ConflictsWith(_entries[agent].FutureBefore[_held[i]]);
         }
 
-        return -1;
+        return conflicts;
+    }
+
+    private bool MayWrite(int agent, int address)
+    {
+        bool writes = _entries[agent].Future.Writes(address);
+        for (int i = 0; writes && i < _heldCount; i++)
+        {
+            writes = _entries[agent].FutureBefore[_held[i]].Writes(address);
+        }
+
+        return writes;
+    }
+
+    /// <summary>
+    /// The raised barriers that only the set can lower: nobody outside writes the word before waiting for it, so that until
+    /// the set moves nobody gets past.
+    /// </summary>
+    private void FindHeld(ulong set)
+    {
+        _heldCount = 0;
+        for (int i = 0; i < _raisedCount; i++)
+        {
+            int barrier = _raised[i];
+            bool mayBeLowered = false;
+            for (ulong rest = _all & ~set; rest != 0 && !mayBeLowered; rest &= rest - 1)
+            {
+                mayBeLowered = _entries[BitOperations.TrailingZeroCount(rest)].FutureBefore[barrier].Writes(_barriers[barrier]);
+            }
+
+            if (!mayBeLowered)
+            {
+                _held[_heldCount++] = barrier;
+            }
+        }
+    }
+
+    private static ulong InterruptsOf(MachineModel machine)
+    {
+        ulong interrupts = 0;
+        foreach (Agent agent in machine.Agents)
+        {
+            interrupts |= agent.Kind == AgentKind.Interrupt ? 1UL << agent.Index : 0;
+        }
+
+        return interrupts;
     }
 
     /// <summary>The task of a CPU; -1 if it has several, so that a lock's owner is not known.</summary>

@@ -25,9 +25,21 @@ public static class Explorer
         }
 
         var clock = Stopwatch.StartNew();
+        if (UsesSymmetry(model, options))
+        {
+            var symmetry = new MachineSymmetry(model.Machine, model.Symmetry!);
+            ExplorationResult result = RunPass(model, options, null, symmetry, clock);
+            if (result.Violation is null)
+            {
+                symmetry.CheckPrograms();
+            }
+
+            return result;
+        }
+
         if (!options.Reduction)
         {
-            return RunPass(model, options, null, clock);
+            return RunPass(model, options, null, null, clock);
         }
 
         var reduction = new ReductionTable(model.Machine);
@@ -35,7 +47,7 @@ public static class Explorer
         while (true)
         {
             reduction.BeginPass();
-            ExplorationResult result = RunPass(model, options, reduction, clock);
+            ExplorationResult result = RunPass(model, options, reduction, null, clock);
             if (result.Violation is not null || result.Incomplete is not null || reduction.PassWasSound())
             {
                 return result;
@@ -43,10 +55,17 @@ public static class Explorer
         }
     }
 
-    private static ExplorationResult RunPass(CheckModel model, CheckOptions options, ReductionTable? reduction, Stopwatch clock)
+    /// <summary>
+    /// True if states are told apart up to symmetry; reduction is off then. Final states that are to be compared keep their names.
+    /// </summary>
+    internal static bool UsesSymmetry(CheckModel model, CheckOptions options)
+        => options.Symmetry && model.Symmetry is not null && !options.CollectFinalStates;
+
+    private static ExplorationResult RunPass(
+        CheckModel model, CheckOptions options, ReductionTable? reduction, MachineSymmetry? symmetry, Stopwatch clock)
     {
         int workers = options.Workers > 0 ? options.Workers : Environment.ProcessorCount;
-        using var search = new SharedSearch(model, options, reduction, workers, clock);
+        using var search = new SharedSearch(model, options, reduction, symmetry, workers, clock);
         SearchWorker[] crew = [.. Enumerable.Range(0, workers).Select(index => new SearchWorker(search, index))];
         Thread[] threads = [.. crew.Skip(1).Select(worker => new Thread(worker.Run, WorkerStackBytes) { IsBackground = true })];
         foreach (Thread thread in threads)

@@ -5,12 +5,13 @@ namespace Shootdown.Check;
 /// <summary>
 /// What every agent may still touch from each of its local states, learned while its program is run: the union of the
 /// footprints of all operations that are reachable in the program as known so far, and the same without passing
-/// the acquisition of a given lock. Grows only; an exploration counts only if nothing grew while it ran.
+/// an operation that waits for a given barrier word (a lock, an acknowledgement). Grows only; an exploration counts only if nothing grew while it ran.
 /// </summary>
 public sealed class ReductionTable
 {
     private readonly MachineModel _machine;
-    private readonly Dictionary<int, int> _lockIndex = [];
+    private readonly Lock _gate = new();
+    private readonly int[] _barriers;
     private Entry?[] _entries = new Entry?[256];
     private HashSet<LocalState> _sticky = [];
 
@@ -19,11 +20,7 @@ public sealed class ReductionTable
     {
         ArgumentNullException.ThrowIfNull(machine);
         _machine = machine;
-        foreach (int word in machine.LockWords)
-        {
-            _lockIndex.Add(word, _lockIndex.Count);
-        }
-
+        _barriers = [.. machine.BarrierWords];
         for (int id = 0; id < machine.LocalStates.Count; id++)
         {
             EntryOf(machine.LocalStates[id]);
@@ -37,7 +34,7 @@ public sealed class ReductionTable
             }
         }
 
-        machine.LocalStates.EdgeDiscovered = Connect;
+        machine.LocalStates.EdgeDiscovered = (from, _, to) => Connect(from, to);
     }
 
     /// <summary>True if something was learned since <see cref="BeginPass"/> that an earlier choice may have relied on.</summary>
@@ -46,16 +43,25 @@ public sealed class ReductionTable
     /// <summary>Starts an exploration: computes where loops must be expanded fully and forgets that anything grew.</summary>
     public void BeginPass()
     {
+        foreach (LocalState local in _sticky)
+        {
+            Of(local).IsSticky = false;
+        }
+
         _sticky = FindSticky();
+        foreach (LocalState local in _sticky)
+        {
+            Of(local).IsSticky = true;
+        }
+
         Grew = false;
     }
 
     /// <summary>True if the pass that ended learned nothing, so that its choices were all sound.</summary>
     public bool PassWasSound() => !Grew && FindSticky().SetEquals(_sticky);
 
-    internal int IndexOfLock(int word) => _lockIndex[word];
-
-    internal bool IsSticky(LocalState local) => _sticky.Contains(local);
+    /// <summary>Addresses of the barrier words, by index.</summary>
+    internal IReadOnlyList<int> Barriers => _barriers;
 
     /// <summary>The entry of a local state; every local state that was reached has one.</summary>
     internal Entry Of(LocalState local)
@@ -66,7 +72,7 @@ public sealed class ReductionTable
 
     private Entry EntryUnderLock(LocalState local)
     {
-        lock (_lockIndex)
+        lock (_gate)
         {
             return EntryOf(local);
         }
@@ -79,12 +85,12 @@ public sealed class ReductionTable
             Array.Resize(ref _entries, Math.Max(local.Id + 1, _entries.Length * 2));
         }
 
-        return _entries[local.Id] ??= new Entry(_machine, local, _lockIndex);
+        return _entries[local.Id] ??= new Entry(_machine, local, _barriers);
     }
 
     private void Connect(LocalState from, LocalState to)
     {
-        lock (_lockIndex)
+        lock (_gate)
         {
             Entry source = EntryOf(from);
             Entry target = EntryOf(to);
@@ -153,33 +159,18 @@ public sealed class ReductionTable
     /// <summary>The footprints of one local state.</summary>
     internal sealed class Entry
     {
-        private readonly int _acquires;
+        private readonly bool[] _waitsFor;
         private readonly bool _isLocal;
 
-        internal Entry(MachineModel machine, LocalState local, Dictionary<int, int> locks)
+        internal Entry(MachineModel machine, LocalState local, int[] barriers)
         {
             _isLocal = local.IsLocalStep;
             IsEnded = local.Operation is null;
             Operation = new Footprint(machine.WordCount);
             local.Operation?.AddFootprint(Operation);
-            if (local is { Operation: not null, Agent: { Kind: AgentKind.Task, Cpu: { } cpu } } && HasInterrupts(machine))
-            {
-                Operation.Read(cpu.InInterruptAddress);
-            }
-
-            _acquires = local.Operation is { AcquiresLock: >= 0 } operation ? locks[operation.AcquiresLock] : -1;
-            Future = new Footprint(machine.WordCount);
-            Future.UnionWith(Operation);
-            FutureBefore = [.. Enumerable.Range(0, locks.Count).Select(index =>
-            {
-                var future = new Footprint(machine.WordCount);
-                if (index != _acquires)
-                {
-                    future.UnionWith(Operation);
-                }
-
-                return future;
-            })];
+            _waitsFor = [.. barriers.Select(word => local.Operation?.WaitsForZero(word) ?? false)];
+            Future = FutureOf(machine, local);
+            FutureBefore = [.. _waitsFor.Select(waits => waits ? new Footprint(machine.WordCount) : FutureOf(machine, local))];
         }
 
         /// <summary>What the pending operation, and the local ones that are taken in the same step, may touch.</summary>
@@ -188,8 +179,11 @@ public sealed class ReductionTable
         /// <summary>What the program may touch from here on.</summary>
         internal Footprint Future { get; }
 
-        /// <summary>The same for the part of the program before it takes a lock, by index of the lock.</summary>
+        /// <summary>The same for the part of the program before it waits for a barrier, by index of the barrier.</summary>
         internal Footprint[] FutureBefore { get; }
+
+        /// <summary>True at a loop head, where the pass expands everything.</summary>
+        internal bool IsSticky { get; set; }
 
         /// <summary>True if the program has ended.</summary>
         internal bool IsEnded { get; }
@@ -206,7 +200,7 @@ public sealed class ReductionTable
 
             for (int i = 0; i < FutureBefore.Length; i++)
             {
-                if (i != _acquires)
+                if (!_waitsFor[i])
                 {
                     grew |= FutureBefore[i].UnionWith(next.FutureBefore[i]);
                 }
@@ -215,6 +209,20 @@ public sealed class ReductionTable
             return grew;
         }
 
-        private static bool HasInterrupts(MachineModel machine) => machine.Agents.Any(agent => agent.Kind == AgentKind.Interrupt);
+        /// <summary>
+        /// A task's future reads the word that says whether its CPU handles an interrupt: taking one stops the task. Its own next
+        /// step does not: it can be moved before the interrupt if it touches nothing that the handler touches.
+        /// </summary>
+        private Footprint FutureOf(MachineModel machine, LocalState local)
+        {
+            var future = new Footprint(machine.WordCount);
+            future.UnionWith(Operation);
+            if (local is { Operation: not null, Agent: { Kind: AgentKind.Task, Cpu: { } cpu } })
+            {
+                future.Read(cpu.InInterruptAddress);
+            }
+
+            return future;
+        }
     }
 }

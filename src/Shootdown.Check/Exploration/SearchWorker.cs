@@ -13,6 +13,8 @@ internal sealed class SearchWorker
     private readonly MachineModel _machine;
     private readonly MachineState _state;
     private readonly AmpleChooser? _chooser;
+    private readonly CanonicalFingerprint? _canonical;
+    private readonly SymmetrySampler? _sampler;
     private readonly Agent[] _agents;
     private readonly ulong _programs;
     private Step[] _trail = new Step[4096];
@@ -41,6 +43,8 @@ internal sealed class SearchWorker
         _programs = ProgramsOf(_machine);
         _state = new MachineState(_machine);
         _chooser = search.Reduction is { } table ? new AmpleChooser(_machine, table) : null;
+        _canonical = search.Symmetry is { } symmetry ? new CanonicalFingerprint(symmetry) : null;
+        _sampler = search.Symmetry is { } sampled ? new SymmetrySampler(sampled) : null;
     }
 
     internal int Index { get; }
@@ -106,7 +110,8 @@ internal sealed class SearchWorker
         Chain();
         if (prefix.Length == 0)
         {
-            _search.Visited.Add(_state.HashLow, _state.HashHigh);
+            (ulong low, ulong high) = Fingerprint();
+            _search.Visited.Add(low, high);
             _states++;
         }
 
@@ -124,7 +129,7 @@ internal sealed class SearchWorker
                 _successorCount = level.Start;
                 if (_depth > 0)
                 {
-                    BackTo(_levels[_depth - 1]);
+                    BackTo(ref _levels[_depth - 1]);
                 }
             }
             else if (_search.WantsWork)
@@ -141,7 +146,7 @@ internal sealed class SearchWorker
         }
     }
 
-    private void BackTo(in Level level)
+    private void BackTo(ref Level level)
     {
         _state.UndoTo(level.UndoMark);
         _trailCount = level.TrailMark;
@@ -165,15 +170,14 @@ internal sealed class SearchWorker
 
     /// <summary>
     /// Goes on while one agent has one way to move and nobody else needs to be considered: the states in between lead
-    /// nowhere else and need not be remembered. Ends before every loop head.
+    /// nowhere else and need not be remembered. Ends before every loop head. Not used without reduction.
     /// </summary>
     private void Chain()
     {
-        while (_state.Violation is null)
+        while (_chooser is not null && _state.Violation is null)
         {
             FindEnabled();
-            Observe();
-            if (_chooser is null || (_enabled & _programs) == 0 || _state.Violation is not null)
+            if ((_enabled & _programs) == 0)
             {
                 break;
             }
@@ -186,11 +190,17 @@ internal sealed class SearchWorker
                 return;
             }
 
-            Take(new Step((byte)agent, 0));
+            Observe();
+            if (_state.Violation is null)
+            {
+                Take(new Step((byte)agent, 0));
+            }
         }
 
         _chosen = _enabled & ~_observers;
     }
+
+    private (ulong Low, ulong High) Fingerprint() => _canonical is null ? (_state.HashLow, _state.HashHigh) : _canonical.Of(_state);
 
     private void FindEnabled()
     {
@@ -232,6 +242,15 @@ internal sealed class SearchWorker
             Tick();
         }
 
+        if (_chooser is null)
+        {
+            FindEnabled();
+            _chosen = _enabled & ~_observers;
+        }
+
+        _state.CountsJudgements = true;
+        Observe();
+        _sampler?.Look(_state);
         int start = _successorCount;
         if ((_enabled & _programs) == 0)
         {
@@ -247,7 +266,7 @@ internal sealed class SearchWorker
         level = new Level { Start = start, Next = start, UndoMark = _state.UndoMark, TrailMark = _trailCount };
         for (ulong rest = _chosen; rest != 0; rest &= rest - 1)
         {
-            ExecuteAll(System.Numerics.BitOperations.TrailingZeroCount(rest), level);
+            ExecuteAll(System.Numerics.BitOperations.TrailingZeroCount(rest), ref level);
         }
 
         KeepNew(start);
@@ -255,7 +274,7 @@ internal sealed class SearchWorker
         DepthMax = Math.Max(DepthMax, _trailCount);
     }
 
-    private void ExecuteAll(int agent, in Level level)
+    private void ExecuteAll(int agent, ref Level level)
     {
         int alternatives = _state.AlternativesOf(_agents[agent]);
         ulong chosen = _chosen;
@@ -271,9 +290,10 @@ internal sealed class SearchWorker
                 Array.Resize(ref _successors, _successorCount * 2);
             }
 
-            _successors[_successorCount++] = new Successor(step, _state.HashLow, _state.HashHigh);
-            _search.Visited.Prefetch(_state.HashLow, _state.HashHigh);
-            BackTo(level);
+            (ulong low, ulong high) = Fingerprint();
+            _successors[_successorCount++] = new Successor(step, low, high);
+            _search.Visited.Prefetch(low, high);
+            BackTo(ref level);
         }
 
         _chosen = chosen;

@@ -17,10 +17,12 @@ internal sealed class SharedSearch : IDisposable
     private long _states;
     private long _transitions;
 
-    internal SharedSearch(CheckModel model, CheckOptions options, ReductionTable? reduction, int workers, Stopwatch clock)
+    internal SharedSearch(
+        CheckModel model, CheckOptions options, ReductionTable? reduction, MachineSymmetry? symmetry, int workers, Stopwatch clock)
     {
         Model = model;
         Reduction = reduction;
+        Symmetry = symmetry;
         _options = options;
         _workers = workers;
         _clock = clock;
@@ -30,6 +32,8 @@ internal sealed class SharedSearch : IDisposable
     internal CheckModel Model { get; }
 
     internal ReductionTable? Reduction { get; }
+
+    internal MachineSymmetry? Symmetry { get; }
 
     internal VisitedSet Visited { get; }
 

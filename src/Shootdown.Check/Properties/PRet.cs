@@ -7,13 +7,18 @@ namespace Shootdown.Check;
 /// of that range that existed before the call and contradicts the promise.
 /// </summary>
 /// <remarks>
-/// At the call, every translation of the range that exists (current or still cached somewhere) and that the promise rules out
-/// is noted; a store of the same value into the entry takes it off the note again. From the return on, an access through a
-/// noted translation that some TLB still holds violates the promise. An access by hardware that is really made is judged, not a possibility: a lazy
-/// CPU or one that flushes before it returns to user mode may keep old entries.
+/// <para>A word for every page of the call, and one for every page after its return, says "all translations that existed when
+/// the call began are ruled out" and lists, in the same set, those that were put into the entry since and are therefore
+/// exempt. An access through a stale translation that is ruled out violates the promise. The access must really happen: a
+/// lazy CPU, or one that flushes before it returns to user mode, may keep old entries.</para>
+/// <para>When an entry is set and no TLB holds anything that is ruled out, the promise has nothing left to rule out and is
+/// forgotten. With <paramref name="forgetsAtReturn"/> the same is done when the call returns: fewer states in programs
+/// that promise for ever, but the return then reads all TLBs, which reduction must respect.</para>
 /// </remarks>
-public sealed class PRet : Property
+/// <param name="forgetsAtReturn">True to look at all TLBs when a call returns.</param>
+public sealed class PRet(bool forgetsAtReturn = false) : Property
 {
+    private static readonly PromiseKind[] Kinds = [PromiseKind.Removed, PromiseKind.WriteProtected];
     private readonly Dictionary<Promise, int> _noted = [];
     private MachineModel _machine = null!;
     private int _forbidden;
@@ -23,24 +28,14 @@ public sealed class PRet : Property
     public override string Id => "P-ret";
 
     /// <inheritdoc/>
-    public override string JudgementText => "returns with older translations to rule out, and stale accesses after them";
+    public override string JudgementText => "accesses and faults while a returned promise holds";
 
     /// <inheritdoc/>
     public override void OnPromiseBegins(MachineState state, Promise promise)
     {
         for (int i = 0; i < promise.PageCount; i++)
         {
-            int page = promise.FirstPage + i;
-            ulong noted = 0;
-            foreach (Translation value in TlbInspector.Possible(state, promise.Space, page))
-            {
-                if (promise.Kind == PromiseKind.Removed || value.Write)
-                {
-                    noted = TlbInspector.Add(noted, TlbInspector.Plain(value));
-                }
-            }
-
-            state.Write(_noted[promise] + i, noted);
+            state.Write(_noted[promise] + i, Marker(promise.FirstPage + i).Bits);
         }
     }
 
@@ -49,65 +44,79 @@ public sealed class PRet : Property
     {
         for (int i = 0; i < promise.PageCount; i++)
         {
-            int address = Forbidden(promise.Kind, promise.Space, promise.FirstPage + i);
-            ulong set = state.Read(address);
+            int page = promise.FirstPage + i;
+            int address = Forbidden(promise.Kind, promise.Space, page);
             ulong noted = state.Read(_noted[promise] + i);
-            if (noted != 0)
+            ulong before = state.Read(address);
+            foreach (Translation exempt in TlbInspector.Members(before == 0 ? 0 : noted))
+            {
+                noted = TlbInspector.Contains(before, exempt) ? noted : TlbInspector.Remove(noted, exempt);
+            }
+
+            state.Write(address, noted);
+            state.Write(_noted[promise] + i, 0);
+            if (forgetsAtReturn)
             {
                 Judge(state);
+                ForgetIfNothingIsHeld(state, promise.Kind, promise.Space, page);
             }
-
-            foreach (Translation value in TlbInspector.Members(noted))
-            {
-                // What no TLB holds any more can only come back through a new entry, and then it is no old translation.
-                set = IsHeld(state, promise, promise.FirstPage + i, value) ? TlbInspector.Add(set, value) : set;
-            }
-
-            state.Write(address, set);
-            state.Write(_noted[promise] + i, 0);
         }
     }
 
     /// <inheritdoc/>
     public override void OnEntryChanged(MachineState state, AddressSpace space, int page, Pte old, Pte value)
     {
-        Translation now = Translation.Of(value);
-        if (now.IsNone)
+        if (!value.Present)
         {
             return;
         }
 
-        Forget(state, Forbidden(PromiseKind.Removed, space, page), now);
-        Forget(state, Forbidden(PromiseKind.WriteProtected, space, page), now);
+        Translation now = TlbInspector.Plain(Translation.Of(value));
         foreach (Promise promise in _machine.Promises)
         {
             if (promise.Space == space && page >= promise.FirstPage && page < promise.FirstPage + promise.PageCount)
             {
-                Forget(state, _noted[promise] + page - promise.FirstPage, now);
+                Exempt(state, _noted[promise] + page - promise.FirstPage, now);
             }
+        }
+
+        foreach (PromiseKind kind in Kinds)
+        {
+            Exempt(state, Forbidden(kind, space, page), now);
+            ForgetIfNothingIsHeld(state, kind, space, page);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnFault(MachineState state, Cpu cpu, AddressSpace space, int page, bool write)
+    {
+        if (state.Read(Forbidden(PromiseKind.Removed, space, page)) != 0
+            || (write && state.Read(Forbidden(PromiseKind.WriteProtected, space, page)) != 0))
+        {
+            Judge(state);
         }
     }
 
     /// <inheritdoc/>
     public override void OnAccess(MachineState state, in AccessEvent access)
     {
-        ulong removed = state.Read(Forbidden(PromiseKind.Removed, access.Space, access.Page));
-        ulong protectedOnly = access.IsWrite ? state.Read(Forbidden(PromiseKind.WriteProtected, access.Space, access.Page)) : 0;
-        if (!access.IsStale || (removed | protectedOnly) == 0)
+        foreach (PromiseKind kind in Kinds)
         {
-            return;
-        }
+            ulong set = state.Read(Forbidden(kind, access.Space, access.Page));
+            if (set == 0 || (kind == PromiseKind.WriteProtected && !access.IsWrite))
+            {
+                continue;
+            }
 
-        Judge(state);
-        Translation used = TlbInspector.Plain(access.Translation);
-        bool afterRemoval = TlbInspector.Contains(removed, used);
-        if (afterRemoval || TlbInspector.Contains(protectedOnly, used))
-        {
-            Promise promise = PromiseOf(afterRemoval ? PromiseKind.Removed : PromiseKind.WriteProtected, access);
-            string what = access.IsWrite ? "written" : "read";
-            string still = access.IsWrite ? ", writable," : string.Empty;
-            Report(state, $"In this case {Paging.AddressText(access.Page)} may still be {what} through the stale TLB entry "
-                + $"of {access.Cpu} (frame {used.Frame}{still}) after {promise.Function} returned.");
+            Judge(state);
+            Translation used = TlbInspector.Plain(access.Translation);
+            if (access.IsStale && !TlbInspector.Contains(set, used))
+            {
+                string what = access.IsWrite ? "written" : "read";
+                string still = access.IsWrite ? ", writable" : string.Empty;
+                Report(state, $"In this case {Paging.AddressText(access.Page)} may still be {what} through the stale TLB entry "
+                    + $"of {access.Cpu} (frame {used.Frame}{still}) after {PromiseOf(kind, access).Function} returned.");
+            }
         }
     }
 
@@ -127,6 +136,7 @@ public sealed class PRet : Property
             footprint.Write(Forbidden(PromiseKind.WriteProtected, space, page));
         }
 
+        TlbInspector.AddFootprint(footprint, _machine, page);
         foreach (Promise promise in _machine.Promises)
         {
             if (page >= promise.FirstPage && page < promise.FirstPage + promise.PageCount)
@@ -143,7 +153,10 @@ public sealed class PRet : Property
         for (int page = promise.FirstPage; page < promise.FirstPage + promise.PageCount; page++)
         {
             footprint.Write(Forbidden(promise.Kind, promise.Space, page));
-            TlbInspector.AddFootprint(footprint, _machine, page);
+            if (forgetsAtReturn)
+            {
+                TlbInspector.AddFootprint(footprint, _machine, page);
+            }
         }
     }
 
@@ -154,32 +167,61 @@ public sealed class PRet : Property
         int words = machine.Paging.Spaces.Count * machine.Paging.PageCount;
         _forbidden = machine.AllocateRange("p_ret.removed", WordKind.Hardware, words);
         _forbiddenStores = machine.AllocateRange("p_ret.write_protected", WordKind.Hardware, words);
+        int pages = machine.Paging.PageCount;
+        for (int i = 0; i < words; i++)
+        {
+            machine.Describe(_forbidden + i, new WordPlace($"p_ret.removed {i / pages}", Page: i % pages, Meaning: WordMeaning.Translations));
+            machine.Describe(_forbiddenStores + i, new WordPlace(
+                $"p_ret.write_protected {i / pages}", Page: i % pages, Meaning: WordMeaning.Translations));
+        }
+
+        var alike = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (Promise promise in machine.Promises)
         {
-            _noted.Add(promise, machine.AllocateRange("p_ret.noted", WordKind.Hardware, promise.PageCount));
-        }
-    }
-
-    private static bool IsHeld(MachineState state, Promise promise, int page, Translation value)
-    {
-        foreach (Translation held in TlbInspector.Possible(state, promise.Space, page))
-        {
-            if (TlbInspector.Plain(held) == value)
+            int noted = machine.AllocateRange("p_ret.noted", WordKind.Hardware, promise.PageCount);
+            _noted.Add(promise, noted);
+            string family = $"p_ret.noted {promise.Space.Index} {promise.Kind} {promise.PageCount}";
+            string place = $"{family} {promise.Cpu.Index} {promise.FirstPage}";
+            int number = alike[place] = alike.GetValueOrDefault(place) + 1;
+            for (int i = 0; i < promise.PageCount; i++)
             {
-                return true;
+                machine.Describe(noted + i, new WordPlace(
+                    $"{family} {number}", promise.Cpu.Index, Page: promise.FirstPage + i, Meaning: WordMeaning.Translations));
             }
         }
-
-        return false;
     }
 
-    private static void Forget(MachineState state, int address, Translation now)
+    /// <summary>The member of a set that says that the promise is in force; no translation looks like it.</summary>
+    private Translation Marker(int page)
+        => TlbInspector.NoTranslation(page % _machine.Options.FrameColours);
+
+    private static void Exempt(MachineState state, int address, Translation now)
     {
         ulong set = state.Read(address);
         if (set != 0)
         {
-            state.Write(address, TlbInspector.Remove(set, TlbInspector.Plain(now)));
+            state.Write(address, TlbInspector.Add(set, now));
         }
+    }
+
+    private void ForgetIfNothingIsHeld(MachineState state, PromiseKind kind, AddressSpace space, int page)
+    {
+        int address = Forbidden(kind, space, page);
+        ulong set = state.Read(address);
+        if (set == 0)
+        {
+            return;
+        }
+
+        foreach (Translation held in TlbInspector.Possible(state, space, page))
+        {
+            if ((kind == PromiseKind.Removed || held.Write) && !TlbInspector.Contains(set, TlbInspector.Plain(held)))
+            {
+                return;
+            }
+        }
+
+        state.Write(address, 0);
     }
 
     private int Forbidden(PromiseKind kind, AddressSpace space, int page)

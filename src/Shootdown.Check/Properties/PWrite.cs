@@ -59,5 +59,9 @@ public sealed class PWrite : Property
     {
         _machine = machine;
         _modified = machine.AllocateRange("p_write.modified", WordKind.Hardware, machine.Paging.Frames.Count);
+        for (int frame = 0; frame < machine.Paging.Frames.Count; frame++)
+        {
+            machine.Describe(_modified + frame, machine.Paging.PlaceOfFrame("p_write.modified", frame));
+        }
     }
 }

@@ -32,7 +32,6 @@ public sealed class CpuTlbState : MachineHandle
         InvalidateOther = machine.NewLocalWord(cpu, $"{name}.invalidate_other");
         SlotCtxId = [.. Enumerable.Range(0, asids).Select(i => machine.NewLocalWord(cpu, $"{name}.ctxs[{i}].ctx_id", i == 0 ? InitMmCtxId : 0))];
         SlotTlbGen = [.. Enumerable.Range(0, asids).Select(i => machine.NewLocalWord(cpu, $"{name}.ctxs[{i}].tlb_gen", i == 0 ? InitMmTlbGen : 0))];
-        FlushRequest = machine.NewWord($"{name}.flush_tlb_info");
     }
 
     /// <summary><see cref="KernelModel.InitMm"/>, <see cref="KernelModel.LoadedMmSwitching"/> or <see cref="Mm.LoadedValue"/>.</summary>
@@ -55,7 +54,4 @@ public sealed class CpuTlbState : MachineHandle
 
     /// <summary>The generation that each slot has caught up to.</summary>
     public ImmutableArray<Word> SlotTlbGen { get; }
-
-    /// <summary>The request that this CPU has sent to others (per-CPU <c>flush_tlb_info</c>); 0 when there is none.</summary>
-    public Word FlushRequest { get; }
 }

@@ -164,15 +164,15 @@ public class TlbFlush : Mechanism
 
     /// <summary>
     /// kernel/smp.c: <c>on_each_cpu_cond_mask</c> with the CPUs that were chosen: interrupts the others, runs the function here if this
-    /// CPU is one of them, then waits. The request stays in this CPU's <c>flush_tlb_info</c> until all have answered.
+    /// CPU is one of them, then waits. The request travels with the IPI: the kernel keeps it in this CPU's <c>flush_tlb_info</c>, which nobody
+    /// changes until all have answered.
     /// </summary>
     protected virtual async Proc OnEachCpuMask(Cpu cpu, ulong targets, FlushTlbInfo info)
     {
         ulong others = targets & ~cpu.Bit;
         if (others != 0)
         {
-            await cpu.Store(Kernel.TlbStates[cpu.Index].FlushRequest, info.Bits);
-            await cpu.SendIpi(others, _function);
+            await cpu.SendIpi(others, _function, info.Bits);
         }
 
         if ((targets & cpu.Bit) != 0)
@@ -183,7 +183,6 @@ public class TlbFlush : Mechanism
         if (others != 0)
         {
             await cpu.AwaitIpiAcknowledgements();
-            await cpu.Store(Kernel.TlbStates[cpu.Index].FlushRequest, 0);
         }
     }
 
@@ -197,7 +196,7 @@ public class TlbFlush : Mechanism
 
     private async Proc ReceiveFlush(Cpu cpu, Cpu sender)
     {
-        var info = new FlushTlbInfo(await cpu.Load(Kernel.TlbStates[sender.Index].FlushRequest));
+        var info = new FlushTlbInfo(await cpu.IpiArgument(sender));
         await FlushTlbFunc(cpu, info, false);
     }
 }

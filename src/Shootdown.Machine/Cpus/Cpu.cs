@@ -14,7 +14,11 @@ public sealed partial class Cpu : MachineHandle
         InInterruptAddress = machine.Allocate($"cpu{index}.in_interrupt", WordKind.Hardware);
         RootAddress = machine.Allocate($"cpu{index}.cr3", WordKind.Hardware);
         AsidAddress = machine.Allocate($"cpu{index}.pcid", WordKind.Hardware);
-        PreemptCount = machine.NewLocalWord(this, $"cpu{index}.preempt_count");
+        PreemptCount = machine.NewLocalWord(this, $"cpu{index}.preempt_count", 0, new WordPlace("preempt_count", index));
+        machine.Describe(InterruptsOffAddress, new WordPlace("interrupts_off", index));
+        machine.Describe(InInterruptAddress, new WordPlace("in_interrupt", index));
+        machine.Describe(RootAddress, new WordPlace("cr3", index));
+        machine.Describe(AsidAddress, new WordPlace("pcid", index));
     }
 
     /// <summary>Number of the CPU, from 0.</summary>
@@ -103,6 +107,9 @@ public sealed partial class Cpu : MachineHandle
     /// <summary>A free choice between 0 and count - 1; what says of what, for schedules.</summary>
     public Op<int> Choose(int count, string what) => new(new ChooseOperation(count, what));
 
+    /// <summary>A free choice of a page.</summary>
+    public Op<int> ChoosePage() => new(new ChooseOperation(Machine.Paging.PageCount, "a page", true));
+
     /// <summary><c>local_irq_disable</c>.</summary>
     public Op InterruptsOff() => new(new InterruptFlagOperation(this, true));
 
@@ -117,6 +124,9 @@ public sealed partial class Cpu : MachineHandle
 
     /// <summary>Marks a cross-call pending at every CPU of the mask (not this one).</summary>
     public Op SendIpi(ulong mask, int function, ulong argument = 0) => new(Machine.Interrupts.Send(this, mask, function, argument));
+
+    /// <summary>What the sender of the request that this CPU handles passed with it.</summary>
+    public Op<ulong> IpiArgument(Cpu sender) => new(Machine.Interrupts.ReadArgument(sender));
 
     /// <summary>Waits until all targets of the last <see cref="SendIpi"/> returned from their handlers.</summary>
     public Op AwaitIpiAcknowledgements() => new(Machine.Interrupts.AwaitAcknowledgements(this));

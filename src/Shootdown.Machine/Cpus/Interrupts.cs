@@ -24,6 +24,16 @@ public sealed class Interrupts : MachineHandle
         _outstanding = [.. Enumerable.Range(0, cpus).Select(c => machine.AllocateRange($"cpu{c}.ipi_outstanding", WordKind.Hardware, cpus))];
         _argument = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.ipi_argument", WordKind.Hardware))];
         _function = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.ipi_function", WordKind.Hardware))];
+        for (int c = 0; c < cpus; c++)
+        {
+            machine.Describe(_pending[c], new WordPlace("ipi_pending", c, Meaning: WordMeaning.CpuSet));
+            machine.Describe(_argument[c], new WordPlace("ipi_argument", c));
+            machine.Describe(_function[c], new WordPlace("ipi_function", c));
+            for (int target = 0; target < cpus; target++)
+            {
+                machine.Describe(_outstanding[c] + target, new WordPlace("ipi_outstanding", c, target));
+            }
+        }
     }
 
     /// <summary>The argument that a CPU passed with its last request.</summary>
@@ -43,6 +53,11 @@ public sealed class Interrupts : MachineHandle
     public int RegisterAtomicFunction(AtomicHandler handler)
     {
         _atomic.Add(_handlers.Count, handler);
+        for (int c = 0; c < _argument.Length && handler.ArgumentIsPage; c++)
+        {
+            Machine.Describe(_argument[c], new WordPlace("ipi_argument", c, Meaning: WordMeaning.PageNumber));
+        }
+
         return RegisterFunction(handler.Name, static (_, _) => throw new ProcRuleException("an atomic handler has no program"));
     }
 
@@ -57,7 +72,13 @@ public sealed class Interrupts : MachineHandle
         }
     }
 
+    /// <summary>Words that are 1 while a target has not acknowledged its sender's request; none without handlers.</summary>
+    internal IEnumerable<int> OutstandingWords => _handlers.Count == 0 ? [] : _outstanding.SelectMany(
+        (first, sender) => Enumerable.Range(0, _outstanding.Length).Where(target => target != sender).Select(target => first + target));
+
     internal Operation Send(Cpu sender, ulong mask, int function, ulong argument) => new SendOperation(this, sender, mask, function, argument);
+
+    internal Operation ReadArgument(Cpu sender) => new ArgumentOperation(this, sender);
 
     internal Operation AwaitAcknowledgements(Cpu sender) => new AwaitOperation(this, sender);
 
@@ -142,6 +163,12 @@ public sealed class Interrupts : MachineHandle
 
         public override int Alternatives(MachineState state) => BlockedOn(state) < 0 ? 1 : 0;
 
+        public override bool WaitsForZero(int address)
+        {
+            int first = interrupts._outstanding[sender.Index];
+            return address >= first && address < first + sender.Machine.Cpus.Count;
+        }
+
         public override int BlockedOn(MachineState state)
         {
             int first = interrupts._outstanding[sender.Index];
@@ -213,6 +240,9 @@ public sealed class Interrupts : MachineHandle
             return ((long)state.Read(interrupts._function[sender]) << 8) | (long)sender;
         }
 
+        public override long ResultUnder(Permutation permutation, long result)
+            => result < 0 ? result : (result & ~0xffL) | (long)permutation.CpuOf((int)(result & 0xff));
+
         public override void AddFootprint(Footprint footprint)
         {
             footprint.Write(interrupts._pending[cpu.Index]);
@@ -238,6 +268,18 @@ public sealed class Interrupts : MachineHandle
                 footprint.Write(cpu.InInterruptAddress);
             }
         }
+    }
+
+    /// <summary>The argument is fixed from the request to its acknowledgement: reading it in between is no scheduling point.</summary>
+    private sealed class ArgumentOperation(Interrupts interrupts, Cpu sender) : Operation
+    {
+        public override string Text => "read the argument of the cross-call";
+
+        public override bool IsLocal => true;
+
+        public override long Execute(MachineState state, int alternative) => unchecked((long)interrupts.ArgumentOf(state, sender));
+
+        public override void AddFootprint(Footprint footprint) => footprint.Read(interrupts._argument[sender.Index]);
     }
 
     private sealed class AcknowledgeOperation(Interrupts interrupts, Cpu cpu, Cpu sender) : Operation
@@ -270,6 +312,9 @@ public abstract class AtomicHandler(MachineModel machine) : MachineHandle(machin
 {
     /// <summary>Name for reports.</summary>
     public abstract string Name { get; }
+
+    /// <summary>True if the argument is 0 or 1 + a page; the arguments of all functions of a machine then must be.</summary>
+    public virtual bool ArgumentIsPage => false;
 
     /// <summary>Runs on the target.</summary>
     public abstract void Run(MachineState state, Cpu self, Cpu sender);

@@ -20,6 +20,11 @@ public abstract class MachineMonitor
     {
     }
 
+    /// <summary>An access faults: no translation allowed it.</summary>
+    public virtual void OnFault(MachineState state, Cpu cpu, AddressSpace space, int page, bool write)
+    {
+    }
+
     /// <summary>A walker (possibly speculative) reads from a table that was freed.</summary>
     public virtual void OnWalkOfFreedTable(MachineState state, Cpu cpu, int page, int table)
     {
@@ -70,7 +75,7 @@ public abstract class MachineMonitor
     {
     }
 
-    /// <summary>Words that <see cref="OnAccess"/> touches for an access to the page.</summary>
+    /// <summary>Words that <see cref="OnAccess"/> and <see cref="OnFault"/> touch for an access to the page.</summary>
     public virtual void AddAccessFootprint(Footprint footprint, AddressSpace? space, int page)
     {
     }

@@ -114,6 +114,13 @@ public sealed class MemoryOperation : Operation
     }
 
     /// <inheritdoc/>
+    public override long ResultUnder(Permutation permutation, long result)
+    {
+        ArgumentNullException.ThrowIfNull(permutation);
+        return unchecked((long)permutation.ValueOf(_cpu.Machine.PlaceOf(_word.Address).Meaning, (ulong)result));
+    }
+
+    /// <inheritdoc/>
     public override void AddFootprint(Footprint footprint)
     {
         if (_action == MemoryAction.Load)

@@ -213,13 +213,19 @@ internal static class AccessRules
     internal static void Report(MachineState state, Cpu cpu, int page, in AccessChoice choice, bool write, bool isStale)
     {
         ReportWalk(state, cpu, page, choice);
+        Paging paging = cpu.Machine.Paging;
+        AddressSpace space = paging.Spaces[(int)state.Read(cpu.RootAddress) - 1];
         if (choice.Faults)
         {
             state.Record?.Note("[ page fault ]");
+            foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+            {
+                monitor.OnFault(state, cpu, space, page, write);
+            }
+
             return;
         }
 
-        Paging paging = cpu.Machine.Paging;
         Translation used = choice.Value;
         if (state.Read(paging.FrameLifeAddress(used.Frame)) == 0)
         {
@@ -232,7 +238,6 @@ internal static class AccessRules
             record.Note(isStale ? $"[ TLB: stale entry, frame {used.Frame}{rights} ]" : $"[ TLB: frame {used.Frame}{rights} ]");
         }
 
-        AddressSpace space = paging.Spaces[(int)state.Read(cpu.RootAddress) - 1];
         var access = new AccessEvent(cpu, space, page, used, isStale, write);
         foreach (MachineMonitor monitor in cpu.Machine.Monitors)
         {

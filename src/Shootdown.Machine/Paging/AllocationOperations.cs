@@ -26,6 +26,8 @@ internal sealed class FrameAllocOperation(Cpu cpu, int page) : Operation
         return -1;
     }
 
+    public override long ResultUnder(Permutation permutation, long result) => permutation.FrameOf((int)result);
+
     public override void AddFootprint(Footprint footprint)
     {
         Paging paging = cpu.Machine.Paging;

@@ -63,6 +63,9 @@ internal sealed class EntryOperation(Cpu cpu, PageTable table, int page, EntryAc
         return unchecked((long)old.Bits);
     }
 
+    public override long ResultUnder(Permutation permutation, long result)
+        => unchecked((long)permutation.EntryOf(new Pte((ulong)result)).Bits);
+
     public override void AddFootprint(Footprint footprint)
     {
         MemoryModel model = cpu.Machine.Model;

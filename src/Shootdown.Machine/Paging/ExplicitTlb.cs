@@ -196,11 +196,7 @@ internal sealed class ExplicitTlb(Paging paging) : TlbModel(paging)
 
         public override void AddFootprint(Footprint footprint)
         {
-            tlb.AddFlushFootprint(footprint, cpu);
-            for (int page = 0; page < tlb.Paging.PageCount; page++)
-            {
-                tlb.Paging.AddWalkFootprint(footprint, page);
-            }
+            tlb.AddRewriteFootprint(footprint, cpu);
         }
 
         /// <summary>Counts the possible moves, and makes the one with the given number.</summary>

@@ -39,6 +39,7 @@ public sealed partial class Paging : MachineHandle
         _tableHome = machine.AllocateRange("table.home", WordKind.Hardware, TableCount);
         _frameLife = machine.AllocateRange("frame.life", WordKind.Hardware, options.Frames);
         _frameContent = machine.AllocateRange("frame.content", WordKind.Shared, options.Frames);
+        DescribeWords();
         Frames = [.. Enumerable.Range(0, options.Frames).Select(f => new FrameWords(machine, f, _frameContent + f))];
         _tableLocks = [.. Enumerable.Range(0, TableCount).Select(t => machine.NewSpinLock(TableCount == 1 ? "ptl" : $"ptl{t}"))];
         Tlb = options.Tlb == TlbKind.Lagging ? new LaggingTlb(this) : new ExplicitTlb(this);
@@ -246,6 +247,26 @@ public sealed partial class Paging : MachineHandle
         }
     }
 
+    /// <summary>For symmetry, which knows one level of tables: there the index of an entry is its page.</summary>
+    private void DescribeWords()
+    {
+        for (int i = 0; i < TableCount * EntriesPerTable && Levels == 1; i++)
+        {
+            Machine.Describe(_entries + i, new WordPlace(
+                $"pte {i / EntriesPerTable}", Page: i % EntriesPerTable, Meaning: WordMeaning.Entry));
+        }
+
+        for (int frame = 0; frame < Machine.Options.Frames; frame++)
+        {
+            Machine.Describe(_frameLife + frame, PlaceOfFrame("life", frame));
+            Machine.Describe(_frameContent + frame, PlaceOfFrame("content", frame));
+        }
+    }
+
+    /// <summary>The place of a word of a frame: it belongs to the page of the frame's colour.</summary>
+    public WordPlace PlaceOfFrame(string family, int frame)
+        => new($"frame {family} {frame / Machine.Options.FrameColours}", Page: frame % Machine.Options.FrameColours);
+
     private int BuildTable(int level, int basePage, int space)
     {
         if (_tablesBuilt == TableCount)
@@ -276,9 +297,10 @@ public sealed class FrameWords : MachineHandle
         : base(machine)
     {
         Number = number;
-        RefCount = machine.NewWord($"page{number}._refcount");
-        MapCount = machine.NewWord($"page{number}._mapcount");
-        Dirty = machine.NewWord($"page{number}.dirty");
+        int colours = machine.Options.FrameColours;
+        RefCount = machine.NewWord($"page{number}._refcount", 0, new WordPlace($"refcount {number / colours}", Page: number % colours));
+        MapCount = machine.NewWord($"page{number}._mapcount", 0, new WordPlace($"mapcount {number / colours}", Page: number % colours));
+        Dirty = machine.NewWord($"page{number}.dirty", 0, new WordPlace($"dirty {number / colours}", Page: number % colours));
         Content = new Word(machine, contentAddress, $"frame {number}", WordKind.Shared, null);
     }
 

@@ -40,6 +40,17 @@ public static class TlbInspector
         return loaded ? Members(state.Machine.Paging.Tlb.LeafSet(state, cpu.Index, (int)state.Read(cpu.AsidAddress), page)) : [];
     }
 
+    /// <summary>True if an access of the CPU to the page need not fault: the loaded root maps it, or the TLB may hold an old translation.</summary>
+    public static bool MayHit(MachineState state, Cpu cpu, int page)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(cpu);
+        int root = (int)state.Read(cpu.RootAddress);
+        Paging paging = state.Machine.Paging;
+        return root != 0 && (paging.Tlb.LeafSet(state, cpu.Index, (int)state.Read(cpu.AsidAddress), page) != 0
+            || CurrentLeaf(state, paging.Spaces[root - 1], page).Present);
+    }
+
     /// <summary>The words that <see cref="Possible"/> and <see cref="Usable"/> read.</summary>
     public static void AddFootprint(Footprint footprint, MachineModel machine, int page)
     {
@@ -89,6 +100,10 @@ public static class TlbInspector
     /// <summary>A translation's frame and rights, without what hardware learned (dirty, dangling).</summary>
     public static Translation Plain(Translation value)
         => new((ushort)(value.Bits & ~(Translation.DirtyBit | Translation.DanglingBit)));
+
+    /// <summary>A member for sets of properties that no <see cref="Plain"/> translation equals.</summary>
+    public static Translation NoTranslation(int frame)
+        => new((ushort)(Translation.ValidBit | Translation.DanglingBit | Translation.DirtyBit | frame));
 
     /// <summary>A set with a translation added.</summary>
     public static ulong Add(ulong set, Translation value) => TranslationSet.Add(set, value);

@@ -31,6 +31,13 @@ internal abstract class TlbModel : MachineHandle
         Asids = options.Asids;
         Cpus = options.Cpus;
         _leaf = paging.Machine.AllocateRange("tlb", WordKind.Hardware, Cpus * Asids * paging.PageCount);
+        for (int i = 0; i < Cpus * Asids * paging.PageCount; i++)
+        {
+            int cpuAndAsid = i / paging.PageCount;
+            paging.Machine.Describe(_leaf + i, new WordPlace(
+                $"tlb {cpuAndAsid % Asids}", cpuAndAsid / Asids, Page: i % paging.PageCount, Meaning: WordMeaning.Translations));
+        }
+
         _upperStart = new int[paging.Levels];
         for (int level = 1; level < paging.Levels; level++)
         {
@@ -103,20 +110,15 @@ internal abstract class TlbModel : MachineHandle
     {
         footprint.Read(cpu.RootAddress);
         footprint.Read(cpu.AsidAddress);
-        footprint.WriteRange(LeafAddress(cpu.Index, 0, 0), Asids * Paging.PageCount);
-        footprint.WriteRange(_upper + (cpu.Index * Asids * _upperPerAsid), Asids * _upperPerAsid);
+        footprint.CommuteRange(LeafAddress(cpu.Index, 0, 0), Asids * Paging.PageCount);
+        footprint.CommuteRange(_upper + (cpu.Index * Asids * _upperPerAsid), Asids * _upperPerAsid);
     }
 
     internal void AddPageFlushFootprint(Footprint footprint, Cpu cpu, int page)
     {
         if (HasWalkCaches)
         {
-            AddFlushFootprint(footprint, cpu);
-            for (int other = 0; other < Paging.PageCount; other++)
-            {
-                Paging.AddWalkFootprint(footprint, other);
-            }
-
+            AddRewriteFootprint(footprint, cpu);
             return;
         }
 
@@ -135,11 +137,7 @@ internal abstract class TlbModel : MachineHandle
         Paging.AddWalkFootprint(footprint, page);
         if (HasWalkCaches)
         {
-            AddFlushFootprint(footprint, cpu);
-            for (int other = 0; other < Paging.PageCount; other++)
-            {
-                Paging.AddWalkFootprint(footprint, other);
-            }
+            AddRewriteFootprint(footprint, cpu);
         }
 
         for (int asid = 0; asid < Asids; asid++)
@@ -158,9 +156,18 @@ internal abstract class TlbModel : MachineHandle
     /// <summary>A root change reads all tables and may rewrite everything that the CPU holds.</summary>
     internal void AddRootFootprint(Footprint footprint, Cpu cpu)
     {
-        AddFlushFootprint(footprint, cpu);
         footprint.Write(cpu.RootAddress);
         footprint.Write(cpu.AsidAddress);
+        AddRewriteFootprint(footprint, cpu);
+    }
+
+    /// <summary>Whoever drops cached tables may add to the CPU's sets what was reachable through them.</summary>
+    internal void AddRewriteFootprint(Footprint footprint, Cpu cpu)
+    {
+        footprint.Read(cpu.RootAddress);
+        footprint.Read(cpu.AsidAddress);
+        footprint.WriteRange(LeafAddress(cpu.Index, 0, 0), Asids * Paging.PageCount);
+        footprint.WriteRange(_upper + (cpu.Index * Asids * _upperPerAsid), Asids * _upperPerAsid);
         for (int page = 0; page < Paging.PageCount; page++)
         {
             Paging.AddWalkFootprint(footprint, page);
@@ -204,13 +211,13 @@ internal abstract class TlbModel : MachineHandle
             {
                 for (int asid = 0; asid < Asids; asid++)
                 {
-                    footprint.Write(LeafAddress(cpu, asid, page));
+                    footprint.Commute(LeafAddress(cpu, asid, page));
                 }
             }
         }
     }
 
-    internal void AddTableFreeFootprint(Footprint footprint) => footprint.WriteRange(_upper, Cpus * Asids * _upperPerAsid);
+    internal void AddTableFreeFootprint(Footprint footprint) => footprint.CommuteRange(_upper, Cpus * Asids * _upperPerAsid);
 
     /// <summary>Address of the set of cached upper entries; level is at least 1.</summary>
     protected int UpperAddress(int cpu, int asid, int level, int page)
@@ -259,11 +266,11 @@ internal abstract class TlbModel : MachineHandle
 
     private void AddLeafFootprint(Footprint footprint, int cpu, int asid, int page)
     {
-        footprint.Write(LeafAddress(cpu, asid, page));
+        footprint.Commute(LeafAddress(cpu, asid, page));
         for (int level = 1; level < Paging.Levels; level++)
         {
             int first = Paging.BaseOf(page, level);
-            footprint.WriteRange(LeafAddress(cpu, asid, first), Paging.SpanOf(level));
+            footprint.CommuteRange(LeafAddress(cpu, asid, first), Paging.SpanOf(level));
         }
     }
 

@@ -1,16 +1,21 @@
 namespace Shootdown.Machine;
 
-/// <summary>A set of words that may be read and a set of words that may be written. Mutable; grows only.</summary>
+/// <summary>
+/// A set of words that may be read, a set that may be written, and a set on which steps commute with each other: erasing a TLB's
+/// set and marking members of it as dangling give the same in any order. Mutable; grows only.
+/// </summary>
 public sealed class Footprint
 {
     private readonly ulong[] _reads;
     private readonly ulong[] _writes;
+    private readonly ulong[] _commuting;
 
     /// <summary>An empty footprint over a machine's words.</summary>
     public Footprint(int wordCount)
     {
         _reads = new ulong[(wordCount + 63) / 64];
         _writes = new ulong[(wordCount + 63) / 64];
+        _commuting = new ulong[(wordCount + 63) / 64];
     }
 
     /// <summary>Adds a word that may be read.</summary>
@@ -18,6 +23,18 @@ public sealed class Footprint
 
     /// <summary>Adds a word that may be written (and read).</summary>
     public void Write(int address) => _writes[address >> 6] |= 1UL << (address & 63);
+
+    /// <summary>Adds a word that may be erased or marked: it conflicts with reads and writes, not with another such step.</summary>
+    public void Commute(int address) => _commuting[address >> 6] |= 1UL << (address & 63);
+
+    /// <summary>Adds consecutive words that may be erased or marked.</summary>
+    public void CommuteRange(int address, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            Commute(address + i);
+        }
+    }
 
     /// <summary>Adds consecutive words that may be read.</summary>
     public void ReadRange(int address, int count)
@@ -38,10 +55,10 @@ public sealed class Footprint
     }
 
     /// <summary>True if the word may be written.</summary>
-    public bool Writes(int address) => (_writes[address >> 6] & (1UL << (address & 63))) != 0;
+    public bool Writes(int address) => ((_writes[address >> 6] | _commuting[address >> 6]) & (1UL << (address & 63))) != 0;
 
     /// <summary>True if the word may be read or written.</summary>
-    public bool Touches(int address) => ((_reads[address >> 6] | _writes[address >> 6]) & (1UL << (address & 63))) != 0;
+    public bool Touches(int address) => ((_reads[address >> 6] | _writes[address >> 6] | _commuting[address >> 6]) & (1UL << (address & 63))) != 0;
 
     /// <summary>Adds all of another footprint; true if that changed this one.</summary>
     public bool UnionWith(Footprint other)
@@ -50,7 +67,8 @@ public sealed class Footprint
         ulong added = 0;
         for (int i = 0; i < _reads.Length; i++)
         {
-            added |= (other._reads[i] & ~_reads[i]) | (other._writes[i] & ~_writes[i]);
+            added |= (other._reads[i] & ~_reads[i]) | (other._writes[i] & ~_writes[i]) | (other._commuting[i] & ~_commuting[i]);
+            _commuting[i] |= other._commuting[i];
             _reads[i] |= other._reads[i];
             _writes[i] |= other._writes[i];
         }
@@ -64,7 +82,10 @@ public sealed class Footprint
         ArgumentNullException.ThrowIfNull(other);
         for (int i = 0; i < _reads.Length; i++)
         {
-            if ((_writes[i] & (other._reads[i] | other._writes[i])) != 0 || (_reads[i] & other._writes[i]) != 0)
+            ulong theirs = other._reads[i] | other._writes[i];
+            if ((_writes[i] & (theirs | other._commuting[i])) != 0
+                || (_reads[i] & (other._writes[i] | other._commuting[i])) != 0
+                || (_commuting[i] & theirs) != 0)
             {
                 return true;
             }
@@ -79,7 +100,7 @@ public sealed class Footprint
         ArgumentNullException.ThrowIfNull(other);
         for (int i = 0; i < _reads.Length; i++)
         {
-            if ((_writes[i] & (other._reads[i] | other._writes[i])) != 0)
+            if (((_writes[i] | _commuting[i]) & (other._reads[i] | other._writes[i] | other._commuting[i])) != 0)
             {
                 return true;
             }

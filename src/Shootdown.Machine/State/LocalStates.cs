@@ -10,7 +10,7 @@ public sealed class LocalStates
     private readonly List<LocalState> _byId = [];
 
     /// <summary>Called under the lock for every newly discovered edge of an agent's program.</summary>
-    public Action<LocalState, LocalState>? EdgeDiscovered { get; set; }
+    public Action<LocalState, long, LocalState>? EdgeDiscovered { get; set; }
 
     /// <summary>Number of local states found so far.</summary>
     public int Count => _byId.Count;
@@ -73,7 +73,7 @@ public sealed class LocalStates
 
             LocalState next = Intern(from.Agent, stack, operation);
             EdgeCount++;
-            EdgeDiscovered?.Invoke(from, next);
+            EdgeDiscovered?.Invoke(from, result, next);
             from.AddSuccessor(result, next);
             return next;
         }

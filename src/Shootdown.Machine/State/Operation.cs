@@ -45,11 +45,23 @@ public abstract class Operation
     /// <summary>If it takes an exclusive lock: the address of the lock's word, else -1.</summary>
     public virtual int AcquiresLock => -1;
 
+    /// <summary>
+    /// True if it waits until the word is 0 (a lock that it takes, an acknowledgement): while the word is not, the program stays
+    /// before it. Only words of <see cref="MachineModel.BarrierWords"/> are asked for.
+    /// </summary>
+    public virtual bool WaitsForZero(int address) => AcquiresLock == address;
+
     /// <summary>If it releases an exclusive lock: the address of the lock's word, else -1.</summary>
     public virtual int ReleasesLock => -1;
 
     /// <summary>Performs it in the given way (0 to <see cref="Alternatives"/> - 1) and returns its result.</summary>
     public abstract long Execute(MachineState state, int alternative);
+
+    /// <summary>
+    /// The result that the image of this operation under a permutation of CPUs and pages has where this one has the given
+    /// result. Must be overridden if a result names a CPU, a page or a frame.
+    /// </summary>
+    public virtual long ResultUnder(Permutation permutation, long result) => result;
 
     /// <summary>
     /// Adds every word that it may read (its waiting condition and properties included) or write in any state. Too much

@@ -4,7 +4,7 @@ namespace Shootdown.Machine;
 public sealed class Spinlock : MachineHandle
 {
     internal Spinlock(MachineModel machine, string name)
-        : base(machine) => Word = machine.NewWord(name);
+        : base(machine) => Word = machine.NewWord(name, 0, new WordPlace($"lock {name}", Meaning: WordMeaning.CpuOwner));
 
     /// <summary>0 when free, else 1 + the index of the CPU that holds it.</summary>
     public Word Word { get; }
@@ -25,7 +25,7 @@ public sealed class Spinlock : MachineHandle
 public sealed class KernelMutex : MachineHandle
 {
     internal KernelMutex(MachineModel machine, string name)
-        : base(machine) => Word = machine.NewWord(name);
+        : base(machine) => Word = machine.NewWord(name, 0, new WordPlace($"lock {name}", Meaning: WordMeaning.CpuOwner));
 
     /// <summary>0 when free, else 1 + the index of the CPU whose task holds it.</summary>
     public Word Word { get; }

@@ -21,6 +21,13 @@ public sealed class Rcu : MachineHandle
         int cpus = machine.Options.Cpus;
         _nesting = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.rcu_nesting", WordKind.Hardware))];
         _waitingFor = [.. Enumerable.Range(0, cpus + 1).Select(c => machine.Allocate($"rcu.waiting[{c}]", WordKind.Hardware))];
+        for (int c = 0; c < cpus; c++)
+        {
+            machine.Describe(_nesting[c], new WordPlace("rcu_nesting", c));
+            machine.Describe(_waitingFor[c], new WordPlace("rcu_waiting", c, Meaning: WordMeaning.CpuSet));
+        }
+
+        machine.Describe(_waitingFor[cpus], new WordPlace("rcu_waiting_callbacks", Meaning: WordMeaning.CpuSet));
         _queueCount = machine.Allocate("rcu.callbacks.count", WordKind.Hardware);
         _queue = machine.AllocateRange("rcu.callbacks", WordKind.Hardware, 2 * QueueDepth);
     }

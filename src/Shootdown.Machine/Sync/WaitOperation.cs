@@ -28,17 +28,22 @@ internal sealed class WaitOperation(Cpu cpu, Word word, Condition condition, ulo
     public override long Execute(MachineState state, int alternative)
         => unchecked((long)cpu.Machine.Model.Load(state, cpu, word.Address, MemoryOrder.Acquire, alternative));
 
+    public override long ResultUnder(Permutation permutation, long result)
+        => unchecked((long)permutation.ValueOf(cpu.Machine.PlaceOf(word.Address).Meaning, (ulong)result));
+
     public override void AddFootprint(Footprint footprint) => cpu.Machine.Model.AddLoadFootprint(footprint, cpu, word.Address);
 }
 
-/// <summary>A free choice of the program or its environment: returns 0 to count - 1.</summary>
-internal sealed class ChooseOperation(int count, string what) : Operation
+/// <summary>A free choice of the program or its environment: returns 0 to count - 1, possibly the number of a page.</summary>
+internal sealed class ChooseOperation(int count, string what, bool isPage = false) : Operation
 {
     public override string Text => $"choose {what}";
 
     public override int Alternatives(MachineState state) => count;
 
     public override long Execute(MachineState state, int alternative) => alternative;
+
+    public override long ResultUnder(Permutation permutation, long result) => isPage ? permutation.PageOf((int)result) : result;
 
     public override void AddFootprint(Footprint footprint)
     {

@@ -31,22 +31,24 @@ internal sealed class CallGroup
 internal sealed class CallGroups
 {
     private readonly IReadOnlyList<TraceStep> _steps;
-    private readonly IReadOnlySet<int> _shown;
-    private readonly Dictionary<int, CallGroup> _groupOfStep = [];
+    private readonly StepSet _shown;
+    private readonly CallGroup?[] _groupOfStep;
 
-    public CallGroups(IReadOnlyList<TraceStep> steps, IReadOnlySet<int> shown)
+    public CallGroups(IReadOnlyList<TraceStep> steps, StepSet shown)
     {
         _steps = steps;
         _shown = shown;
-        foreach (IGrouping<int, int> column in Enumerable.Range(0, steps.Count).Where(i => !IsHardware(steps[i])).GroupBy(i => steps[i].Column))
+        _groupOfStep = new CallGroup?[steps.Count];
+        int columns = steps.Count == 0 ? 0 : steps.Max(step => step.Column) + 1;
+        for (int column = 0; column < columns; column++)
         {
-            NameCalls([.. column.Where(i => !steps[i].InInterrupt)]);
-            NameInterrupts([.. column]);
+            NameCalls(OwnSteps(column, withInterrupts: false));
+            NameInterrupts(OwnSteps(column, withInterrupts: true));
         }
     }
 
     /// <summary>The group of a shown step.</summary>
-    public CallGroup Of(int step) => _groupOfStep.GetValueOrDefault(step, CallGroup.None);
+    public CallGroup Of(int step) => _groupOfStep[step] ?? CallGroup.None;
 
     /// <summary>True for the step with which a handler begins.</summary>
     public static bool IsEntry(TraceStep step) => step.InInterrupt && step.Text.Contains("IPI received", StringComparison.Ordinal);
@@ -55,49 +57,69 @@ internal sealed class CallGroups
     private static bool IsHardware(TraceStep step)
         => !step.InInterrupt && step.CallStack.Count <= 1 && step.Text.StartsWith('[');
 
-    private void NameCalls(IReadOnlyList<int> own)
+    private int[] OwnSteps(int column, bool withInterrupts)
     {
-        for (int k = 0; k < own.Count; k++)
+        var own = new List<int>();
+        for (int i = 0; i < _steps.Count; i++)
         {
-            if (!_shown.Contains(own[k]) || _groupOfStep.ContainsKey(own[k]))
+            TraceStep step = _steps[i];
+            if (step.Column == column && !IsHardware(step) && (withInterrupts || !step.InInterrupt))
+            {
+                own.Add(i);
+            }
+        }
+
+        return own.ToArray();
+    }
+
+    private void NameCalls(int[] own)
+    {
+        for (int k = 0; k < own.Length; k++)
+        {
+            if (!_shown.Contains(own[k]) || _groupOfStep[own[k]] is not null)
             {
                 continue;
             }
 
-            (int first, int last, int level) = InnermostWithCompany(own, k, onlyShown: true);
-            int[] members = Members(own, first, last);
-            int direct = members.Count(member => LevelOf(own, member) == level);
-            if (level <= 0 || direct <= members.Length - direct)
+            Call call = InnermostWithCompany(own, k, onlyShown: true);
+            int[] members = Members(own, call.First, call.Last);
+            int direct = 0;
+            foreach (int member in members)
             {
-                (first, last, level) = InnermostWithCompany(own, k, onlyShown: false);
-                members = Members(own, first, last);
+                direct += InnermostWithCompany(own, Array.IndexOf(own, member), onlyShown: true).Level == call.Level ? 1 : 0;
+            }
+
+            if (call.Level <= 0 || direct <= members.Length - direct)
+            {
+                call = InnermostWithCompany(own, k, onlyShown: false);
+                members = Members(own, call.First, call.Last);
                 bool isLoneEvent = members.Length == 1 && _steps[own[k]].Text.StartsWith('[');
-                if (level <= 0 || !isLoneEvent)
+                if (call.Level <= 0 || !isLoneEvent)
                 {
                     continue;
                 }
             }
 
-            AddGroup($"{_steps[own[k]].CallStack[level]}()", members, inInterrupt: false);
+            AddGroup($"{_steps[own[k]].CallStack[call.Level]}()", members, inInterrupt: false);
         }
     }
 
-    private int LevelOf(IReadOnlyList<int> own, int step)
+    private int[] Members(int[] own, int first, int last)
     {
-        int k = 0;
-        while (own[k] != step)
+        var members = new List<int>();
+        for (int k = first; k <= last; k++)
         {
-            k++;
+            if (_shown.Contains(own[k]))
+            {
+                members.Add(own[k]);
+            }
         }
 
-        return InnermostWithCompany(own, k, onlyShown: true).Level;
+        return members.ToArray();
     }
 
-    private int[] Members(IReadOnlyList<int> own, int first, int last)
-        => [.. own.Skip(first).Take(last - first + 1).Where(_shown.Contains)];
-
-    /// <summary>The smallest call around a step that has a second step; its range of positions in the column.</summary>
-    private (int First, int Last, int Level) InnermostWithCompany(IReadOnlyList<int> own, int k, bool onlyShown)
+    /// <summary>The smallest call around a step that has a second step.</summary>
+    private Call InnermostWithCompany(int[] own, int k, bool onlyShown)
     {
         for (int level = _steps[own[k]].CallStack.Count - 1; level >= 0; level--)
         {
@@ -108,7 +130,7 @@ internal sealed class CallGroups
                 first--;
             }
 
-            while (last + 1 < own.Count && IsSameCall(own[last + 1], own[k], level))
+            while (last + 1 < own.Length && IsSameCall(own[last + 1], own[k], level))
             {
                 last++;
             }
@@ -116,11 +138,11 @@ internal sealed class CallGroups
             int company = onlyShown ? Members(own, first, last).Length : last - first + 1;
             if (company >= 2)
             {
-                return (first, last, level);
+                return new Call(first, last, level);
             }
         }
 
-        return (k, k, -1);
+        return new Call(k, k, -1);
     }
 
     /// <summary>
@@ -131,23 +153,37 @@ internal sealed class CallGroups
     {
         IReadOnlyList<string> one = _steps[a].CallStack;
         IReadOnlyList<string> other = _steps[b].CallStack;
-        return one.Count > level && one.Take(level + 1).SequenceEqual(other.Take(level + 1));
+        for (int i = 0; i <= level; i++)
+        {
+            if (i >= one.Count || one[i] != other[i])
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
-    private void NameInterrupts(IReadOnlyList<int> own)
+    private void NameInterrupts(int[] own)
     {
-        for (int k = 0; k < own.Count;)
+        for (int k = 0; k < own.Length;)
         {
             int end = k + 1;
-            while (end < own.Count && _steps[own[k]].InInterrupt && _steps[own[end]].InInterrupt && !IsEntry(_steps[own[end]]))
+            while (end < own.Length && _steps[own[k]].InInterrupt && _steps[own[end]].InInterrupt && !IsEntry(_steps[own[end]]))
             {
                 end++;
             }
 
-            int[] members = [.. own.Skip(k).Take(end - k).Where(i => _steps[i].InInterrupt && _shown.Contains(i))];
+            int[] members = _steps[own[k]].InInterrupt ? Members(own, k, end - 1) : [];
             if (members.Length > 0)
             {
-                AddGroup(HandlerName([.. own.Skip(k).Take(end - k).Select(i => _steps[i])]), members, inInterrupt: true);
+                var handler = new List<TraceStep>();
+                for (int i = k; i < end; i++)
+                {
+                    handler.Add(_steps[own[i]]);
+                }
+
+                AddGroup(HandlerName(handler), members, inInterrupt: true);
             }
 
             k = end;
@@ -163,7 +199,7 @@ internal sealed class CallGroups
         int entryDepth = IsEntry(handler[0]) ? handler[0].CallStack.Count : 0;
         TraceStep[] inner = [.. handler.Where(step => step.CallStack.Count > entryDepth)];
         TraceStep[] visible = [.. inner.Where(step => step.Weight != StepWeight.Detail)];
-        TraceStep[] telling = visible.Length > 0 ? visible : [.. inner.OrderByDescending(step => step.CallStack.Count).Take(1)];
+        TraceStep[] telling = visible.Length > 0 ? visible : inner.Length > 0 ? [inner.MaxBy(step => step.CallStack.Count)!] : [];
         if (telling.Length == 0)
         {
             return "<IPI>";
@@ -173,7 +209,13 @@ internal sealed class CallGroups
         int depth = common.Count;
         foreach (TraceStep step in telling)
         {
-            depth = Math.Min(depth, common.Zip(step.CallStack).TakeWhile(pair => pair.First == pair.Second).Count());
+            int same = 0;
+            while (same < depth && same < step.CallStack.Count && common[same] == step.CallStack[same])
+            {
+                same++;
+            }
+
+            depth = same;
         }
 
         string function = common[Math.Max(depth - 1, Math.Min(entryDepth, common.Count - 1))];
@@ -190,4 +232,7 @@ internal sealed class CallGroups
             _groupOfStep[member] = group;
         }
     }
+
+    /// <summary>A call as positions in its column, and its level on their call stacks; level -1 for none.</summary>
+    private sealed record Call(int First, int Last, int Level);
 }

@@ -44,8 +44,12 @@ internal static class ColumnDiagram
         var positions = new int?[widths.Count];
         for (int column = 0; column < widths.Count; column++)
         {
-            int longest = Enumerable.Range(0, rows.Count).Where(i => rows[i].Column == column && rows[i].IsDecisive)
-                .Select(i => fitted[i].Lines[0].Length).DefaultIfEmpty(0).Max();
+            int longest = 0;
+            for (int i = 0; i < rows.Count; i++)
+            {
+                longest = rows[i].Column == column && rows[i].IsDecisive ? Math.Max(longest, fitted[i].Lines[0].Length) : longest;
+            }
+
             int last = widths[column] - RowFitter.Arrow.Length;
             positions[column] = longest < last ? Math.Min(longest + ArrowDistance, last) : null;
         }

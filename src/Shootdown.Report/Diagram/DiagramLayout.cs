@@ -28,50 +28,78 @@ internal sealed record DiagramLayout(IReadOnlyList<int> Offsets, IReadOnlyList<i
     /// <summary>The offsets at which least of the rows is lost; near the usual ones if that makes no difference.</summary>
     public static DiagramLayout Find(IReadOnlyList<TraceColumn> columns, IReadOnlyList<DiagramRow> rows)
     {
-        DiagramRow[][] rowsOf = [.. columns.Select((_, i) => rows.Where(row => row.Column == i).ToArray())];
-        var known = new Dictionary<(int Column, int Offset, int Width), double>();
         int[] usual = UsualOffsets[columns.Count - 1];
+        double[][,] costs =
+        [
+            .. columns.Select((column, i) =>
+                CostTable(column, rows.Where(row => row.Column == i), usual[i], isLast: i == columns.Count - 1)),
+        ];
         int[] best = usual;
         double least = double.MaxValue;
         foreach (int[] offsets in Candidates(columns.Count))
         {
             double cost = 0;
-            for (int i = 0; i < offsets.Length && cost < least; i++)
+            for (int i = 0; i < offsets.Length; i++)
             {
-                var key = (i, offsets[i], WidthOf(offsets, i));
-                if (!known.TryGetValue(key, out double own))
-                {
-                    known[key] = own = CostOf(columns[i], rowsOf[i], key.Item2, key.Item3);
-                }
-
-                cost += own + Math.Abs(offsets[i] - usual[i]) / PositionsWorthAnArgument;
+                cost += costs[i][offsets[i], WidthOf(offsets, i)];
             }
 
             if (cost < least)
             {
-                (least, best) = (cost, offsets);
+                least = cost;
+                best = offsets;
             }
         }
 
-        return new DiagramLayout(best, [.. best.Select((_, i) => WidthOf(best, i))], least);
+        var widths = new int[best.Length];
+        for (int i = 0; i < widths.Length; i++)
+        {
+            widths[i] = WidthOf(best, i);
+        }
+
+        return new DiagramLayout(best, widths, least);
     }
 
     /// <summary>A row in its place.</summary>
     public FittedRow Fit(DiagramRow row)
-        => RowFitter.Fit(row, Widths[row.Column], Paragraph.MailWidth - Offsets[row.Column]);
+        => new RowFitter(row).Fit(Widths[row.Column], Paragraph.MailWidth - Offsets[row.Column]);
 
     /// <summary>The header of a column on one line.</summary>
     public static string HeaderOf(TraceColumn column) => column.Role.Length == 0 ? column.Name : $"{column.Name} ({column.Role})";
 
-    private static double CostOf(TraceColumn column, IReadOnlyList<DiagramRow> rows, int offset, int width)
-        => rows.Sum(row => RowFitter.Fit(row, width, Paragraph.MailWidth - offset).Cost) + HeaderCost(column, width);
+    /// <summary>
+    /// What a column loses at every offset and width that it can have: the first one stands at the margin, the last one
+    /// ends with the line.
+    /// </summary>
+    private static double[,] CostTable(TraceColumn column, IEnumerable<DiagramRow> rows, int usualOffset, bool isLast)
+    {
+        RowFitter[] fitters = [.. rows.Select(row => new RowFitter(row))];
+        var costs = new double[Paragraph.MailWidth, Paragraph.MailWidth];
+        int lastOffset = usualOffset == Margin ? Margin : Paragraph.MailWidth - WidthMin;
+        for (int offset = Margin; offset <= lastOffset; offset++)
+        {
+            int lineWidth = Paragraph.MailWidth - offset;
+            for (int width = isLast ? lineWidth : WidthMin; width <= lineWidth; width++)
+            {
+                double cost = HeaderCost(column, width) + (Math.Abs(offset - usualOffset) / PositionsWorthAnArgument);
+                foreach (RowFitter fitter in fitters)
+                {
+                    cost += fitter.Cost(width, lineWidth);
+                }
+
+                costs[offset, width] = cost;
+            }
+        }
+
+        return costs;
+    }
 
     private static double HeaderCost(TraceColumn column, int width)
         => HeaderOf(column).Length <= width ? 0
             : Math.Max(column.Name.Length, column.Role.Length + 2) <= width ? CostOfSecondHeaderRow : CostOfCutHeader;
 
-    private static int WidthOf(IReadOnlyList<int> offsets, int column)
-        => column + 1 < offsets.Count ? offsets[column + 1] - Gap - offsets[column] : Paragraph.MailWidth - offsets[column];
+    private static int WidthOf(int[] offsets, int column)
+        => column + 1 < offsets.Length ? offsets[column + 1] - Gap - offsets[column] : Paragraph.MailWidth - offsets[column];
 
     private static IEnumerable<int[]> Candidates(int columns)
     {

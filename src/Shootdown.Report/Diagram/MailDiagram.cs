@@ -20,10 +20,19 @@ public static class MailDiagram
             return [];
         }
 
-        int[] acting = [.. Enumerable.Range(0, run.Columns.Count).Where(column => rows.Any(row => row.Column == column))];
-        TraceColumn[] columns = [.. acting.Select(column => run.Columns[column])];
-        DiagramRow[] placed = [.. rows.Select(row => row with { Column = Array.IndexOf(acting, row.Column) })];
-        if (columns.Length > DiagramLayout.ColumnsMax)
+        var columns = new List<TraceColumn>();
+        var places = new int[run.Columns.Count];
+        for (int i = 0; i < places.Length; i++)
+        {
+            places[i] = columns.Count;
+            if (rows.Any(row => row.Column == i))
+            {
+                columns.Add(run.Columns[i]);
+            }
+        }
+
+        DiagramRow[] placed = [.. rows.Select(row => row with { Column = places[row.Column] })];
+        if (columns.Count > DiagramLayout.ColumnsMax)
         {
             return TimeBlocks.Draw(columns, placed);
         }

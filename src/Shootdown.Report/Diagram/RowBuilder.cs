@@ -12,13 +12,13 @@ internal sealed record RowStyle(int FunctionRows, bool GapRows);
 internal sealed class RowBuilder
 {
     private readonly IReadOnlyList<TraceStep> _steps;
-    private readonly IReadOnlySet<int> _shown;
+    private readonly StepSet _shown;
     private readonly RowStyle _style;
     private readonly CallGroups _groups;
     private readonly List<DiagramRow> _rows = [];
     private readonly Dictionary<int, int> _lastShown = [];
 
-    private RowBuilder(IReadOnlyList<TraceStep> steps, IReadOnlySet<int> shown, RowStyle style)
+    private RowBuilder(IReadOnlyList<TraceStep> steps, StepSet shown, RowStyle style)
     {
         _steps = steps;
         _shown = shown;
@@ -27,7 +27,7 @@ internal sealed class RowBuilder
     }
 
     /// <summary>The rows of the diagram in order.</summary>
-    public static IReadOnlyList<DiagramRow> Build(IReadOnlyList<TraceStep> steps, IReadOnlySet<int> shown, RowStyle style)
+    public static IReadOnlyList<DiagramRow> Build(IReadOnlyList<TraceStep> steps, StepSet shown, RowStyle style)
     {
         var builder = new RowBuilder(steps, shown, style);
         for (int i = 0; i < steps.Count; i++)

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Shootdown.Report;
 
 /// <summary>A row cut to a width.</summary>
@@ -8,10 +6,11 @@ namespace Shootdown.Report;
 internal sealed record FittedRow(IReadOnlyList<string> Lines, double Cost);
 
 /// <summary>
-/// Cuts rows to the width of a column. It gives up, in this order: arguments, old values, notes on the same line, the
-/// column's right border (no other column has anything on that line), one line. Words are never cut.
+/// Cuts a row to the width of a column. It gives up, in this order: arguments, old values, notes on the same line, the
+/// column's right border (no other column has anything on that line), one line. Words are never cut. Made once a row,
+/// because the search for the best columns asks for the cost at every width.
 /// </summary>
-internal static class RowFitter
+internal sealed class RowFitter
 {
     /// <summary>Columns of one level of nesting.</summary>
     public const int IndentWidth = 2;
@@ -27,29 +26,106 @@ internal static class RowFitter
     private const double CostOfWrap = 20;
     private const double CostOfOverflow = 200;
 
-    /// <summary>The fullest form of a row that fits.</summary>
-    /// <param name="row">What happens.</param>
-    /// <param name="width">Room of the column.</param>
-    /// <param name="lineWidth">Room up to the end of the line, across the columns to the right.</param>
-    public static FittedRow Fit(DiagramRow row, int width, int lineWidth)
+    private readonly DiagramRow _row;
+    private readonly string _indent;
+    private readonly string _deeper;
+    private readonly int _arrowRoom;
+
+    /// <summary>Text and notes on one line, the fullest form first.</summary>
+    private readonly string[] _withEvents;
+
+    /// <summary>The text alone, the fullest form first.</summary>
+    private readonly string[] _alone;
+
+    public RowFitter(DiagramRow row)
     {
-        string indent = new(' ', row.Depth * IndentWidth);
-        int arrowRoom = row.IsDecisive ? ArrowRoom : 0;
-        return FitText(row, indent, row.Events, width - arrowRoom, 0)
-            ?? WithEventsBelow(FitText(row, indent, [], width - arrowRoom, CostOfOwnLine), row, indent, width, lineWidth)
-            ?? WithEventsBelow(SpillText(row, indent, width - arrowRoom, lineWidth - arrowRoom), row, indent, width, lineWidth)
-            ?? WithEventsBelow(WrapText(row, indent, width - arrowRoom), row, indent, width, lineWidth)!;
+        _row = row;
+        _indent = new string(' ', row.Depth * IndentWidth);
+        _deeper = _indent + new string(' ', IndentWidth);
+        _arrowRoom = row.IsDecisive ? ArrowRoom : 0;
+        _withEvents = RowText.Forms(row, _indent, row.Events);
+        _alone = row.Events.Count == 0 ? _withEvents : RowText.Forms(row, _indent, []);
     }
 
-    /// <summary>The first of the text's forms that fits on one line; null if none does.</summary>
-    private static FittedRow? FitText(DiagramRow row, string indent, IReadOnlyList<string> events, int room, double cost)
+    /// <summary>How much is lost at a width.</summary>
+    public double Cost(int width, int lineWidth)
     {
-        foreach ((string text, IReadOnlyList<string> outcomes) in Forms(row))
+        double cost = 0;
+        if (OneLine(width, lineWidth, ref cost, out bool eventsBelow) is null)
         {
-            string line = indent + Compose(text, outcomes, events);
-            if (line.Length <= room)
+            return Fit(width, lineWidth).Cost;
+        }
+
+        for (int i = 0; eventsBelow && i < _row.Events.Count; i++)
+        {
+            int length = _deeper.Length + _row.Events[i].Length;
+            if (length > lineWidth)
             {
-                return new FittedRow([line], cost);
+                return Fit(width, lineWidth).Cost;
+            }
+
+            cost += SpillCost(length, width);
+        }
+
+        return cost;
+    }
+
+    /// <summary>The fullest form of the row that fits.</summary>
+    /// <param name="width">Room of the column.</param>
+    /// <param name="lineWidth">Room up to the end of the line, across the columns to the right.</param>
+    public FittedRow Fit(int width, int lineWidth)
+    {
+        var lines = new List<string>();
+        double cost = 0;
+        if (OneLine(width, lineWidth, ref cost, out bool eventsBelow) is { } line)
+        {
+            lines.Add(line);
+        }
+        else
+        {
+            lines.AddRange(Wrap(_alone[^1].TrimStart(), _indent, width - _arrowRoom));
+            cost = (CostOfWrap * lines.Count) + Overflow(lines, width - _arrowRoom);
+        }
+
+        if (eventsBelow)
+        {
+            foreach (string hardware in _row.Events)
+            {
+                AddEvent(lines, hardware, width, lineWidth, ref cost);
+            }
+        }
+
+        return new FittedRow(lines, cost);
+    }
+
+    /// <summary>The text's line, if one will do; null if it has to be wrapped.</summary>
+    private string? OneLine(int width, int lineWidth, ref double cost, out bool eventsBelow)
+    {
+        eventsBelow = false;
+        if (First(_withEvents, width - _arrowRoom, ref cost) is { } full)
+        {
+            return full;
+        }
+
+        eventsBelow = true;
+        cost = CostOfOwnLine;
+        if (First(_alone, width - _arrowRoom, ref cost) is { } alone)
+        {
+            return alone;
+        }
+
+        string shortest = _alone[^1];
+        cost = CostOfOwnLine + SpillCost(shortest.Length, width - _arrowRoom);
+        return shortest.Length <= lineWidth - _arrowRoom ? shortest : null;
+    }
+
+    private static string? First(string[] forms, int room, ref double cost)
+    {
+        foreach (string form in forms)
+        {
+            if (form.Length <= room)
+            {
+                return form;
             }
 
             cost++;
@@ -58,50 +134,23 @@ internal static class RowFitter
         return null;
     }
 
-    /// <summary>The shortest form across the border of the column; null if even that is longer than the line.</summary>
-    private static FittedRow? SpillText(DiagramRow row, string indent, int width, int lineWidth)
+    private void AddEvent(List<string> lines, string hardware, int width, int lineWidth, ref double cost)
     {
-        (string text, IReadOnlyList<string> outcomes) = Forms(row)[^1];
-        string line = indent + Compose(text, outcomes, []);
-        return line.Length <= lineWidth ? new FittedRow([line], CostOfOwnLine + SpillCost(line.Length, width)) : null;
+        int length = _deeper.Length + hardware.Length;
+        if (length <= lineWidth)
+        {
+            cost += SpillCost(length, width);
+            lines.Add(_deeper + hardware);
+            return;
+        }
+
+        IReadOnlyList<string> wrapped = Wrap(hardware, _deeper, lineWidth);
+        cost += (CostOfWrap * (wrapped.Count - 1)) + Overflow(wrapped, lineWidth);
+        lines.AddRange(wrapped);
     }
 
     private static double SpillCost(int length, int width)
-        => length <= width ? 0 : CostOfSpill + CostOfSpilledPosition * (length - width);
-
-    private static FittedRow WrapText(DiagramRow row, string indent, int room)
-    {
-        (string text, IReadOnlyList<string> outcomes) = Forms(row)[^1];
-        IReadOnlyList<string> lines = Wrap(Compose(text, outcomes, []), indent, room);
-        return new FittedRow(lines, CostOfWrap * lines.Count + Overflow(lines, room));
-    }
-
-    private static FittedRow? WithEventsBelow(FittedRow? head, DiagramRow row, string indent, int width, int lineWidth)
-    {
-        if (head is null)
-        {
-            return null;
-        }
-
-        var lines = new List<string>(head.Lines);
-        double cost = head.Cost;
-        string deeper = indent + new string(' ', IndentWidth);
-        foreach (string hardware in row.Events)
-        {
-            if (deeper.Length + hardware.Length <= lineWidth)
-            {
-                cost += SpillCost(deeper.Length + hardware.Length, width);
-                lines.Add(deeper + hardware);
-                continue;
-            }
-
-            IReadOnlyList<string> wrapped = Wrap(hardware, deeper, lineWidth);
-            cost += CostOfWrap * (wrapped.Count - 1) + Overflow(wrapped, lineWidth);
-            lines.AddRange(wrapped);
-        }
-
-        return new FittedRow(lines, cost);
-    }
+        => length <= width ? 0 : CostOfSpill + (CostOfSpilledPosition * (length - width));
 
     /// <summary>Wraps at words; a closing bracket stays with the word before it.</summary>
     private static IReadOnlyList<string> Wrap(string text, string indent, int width)
@@ -114,59 +163,4 @@ internal static class RowFitter
 
     private static double Overflow(IReadOnlyList<string> lines, int width)
         => CostOfOverflow * lines.Count(line => line.Length > width);
-
-    private static (string Text, IReadOnlyList<string> Outcomes)[] Forms(DiagramRow row)
-    {
-        string brief = CallText.WithoutArguments(row.Text);
-        string[] news = IsStep(row.Text)
-            ? []
-            : [.. row.Outcomes.Where(outcome => !outcome.StartsWith("was ", StringComparison.Ordinal))];
-        return [(row.Text, row.Outcomes), (brief, row.Outcomes), (row.Text, news), (brief, news)];
-    }
-
-    /// <summary>
-    /// The row as one would say it: <c>ptep_get() is none</c>, <c>ptep_get_and_clear(), was frame 3</c>,
-    /// <c>load 0x1000  [ TLB: frame 3 ]</c>.
-    /// </summary>
-    internal static string Compose(string text, IReadOnlyList<string> outcomes, IReadOnlyList<string> events)
-    {
-        var line = new StringBuilder(text);
-        foreach (string outcome in outcomes)
-        {
-            AddOutcome(line, outcome);
-        }
-
-        foreach (string hardware in events)
-        {
-            line.Append("  ").Append(hardware);
-        }
-
-        return line.ToString();
-    }
-
-    private static void AddOutcome(StringBuilder line, string outcome)
-    {
-        string text = line.ToString();
-        if (text.EndsWith(" ]", StringComparison.Ordinal))
-        {
-            string joint = outcome.StartsWith("from ", StringComparison.Ordinal) ? " " : ", ";
-            line.Insert(line.Length - " ]".Length, joint + outcome);
-        }
-        else if (!outcome.StartsWith("is ", StringComparison.Ordinal))
-        {
-            line.Append(", ").Append(outcome);
-        }
-        else if (IsStep(text))
-        {
-            line.Append(", now ").Append(outcome.AsSpan("is ".Length));
-        }
-        else
-        {
-            const string Read = "read ";
-            line.Remove(0, text.StartsWith(Read, StringComparison.Ordinal) ? Read.Length : 0).Append(' ').Append(outcome);
-        }
-    }
-
-    private static bool IsStep(string text)
-        => text.EndsWith("++", StringComparison.Ordinal) || text.EndsWith("--", StringComparison.Ordinal);
 }

@@ -5,8 +5,8 @@ namespace Shootdown.Report;
 
 /// <summary>
 /// Chooses what of a run is shown. Key steps always; then, while the diagram stays small enough to be read, in this order:
-/// interrupts that were taken, what the code saw in page-table entries, the windows in which others act, names of functions, words that columns exchange,
-/// hand-over of locks, and marks for what is left out.
+/// interrupts that were taken, what the code saw in page-table entries, the windows in which others act, names of
+/// functions, words that columns exchange, hand-over of locks, and marks for what is left out.
 /// </summary>
 public static class RowSelection
 {
@@ -25,15 +25,20 @@ public static class RowSelection
     public static IReadOnlyList<DiagramRow> Choose(Counterexample run)
     {
         IReadOnlyList<TraceStep> steps = run.Steps;
-        var shown = new SortedSet<int>(Enumerable.Range(0, steps.Count)
-            .Where(i => steps[i].Weight == StepWeight.Key || steps[i].IsDecisive || i == steps.Count - 1));
+        var shown = new StepSet(steps.Count);
+        for (int i = 0; i < steps.Count; i++)
+        {
+            if (steps[i].Weight == StepWeight.Key || steps[i].IsDecisive || i == steps.Count - 1)
+            {
+                shown.Add(i);
+            }
+        }
 
         AddInterrupts(steps, shown);
         AddEntryReads(steps, shown);
         IReadOnlyList<Window> windows = Windows.Find(steps);
         AddRaceWindows(steps, windows, shown);
-        RowStyle style = new[] { new RowStyle(1, false), new RowStyle(2, false), Plain }
-            .First(s => s == Plain || Count(steps, shown, s) <= RowsMax);
+        RowStyle style = StyleFor(steps, shown);
         AddWordReads(steps, shown, style);
         AddHandOvers(steps, windows, shown, style);
         FillUp(steps, windows, shown, style);
@@ -42,12 +47,20 @@ public static class RowSelection
         return RowBuilder.Build(steps, shown, Count(steps, shown, withGaps) <= RowsMax ? withGaps : style);
     }
 
-    private static int Count(IReadOnlyList<TraceStep> steps, IReadOnlySet<int> shown, RowStyle style)
+    /// <summary>Names for all calls, for the larger ones, or for none.</summary>
+    private static RowStyle StyleFor(IReadOnlyList<TraceStep> steps, StepSet shown)
+    {
+        var all = new RowStyle(1, false);
+        var larger = new RowStyle(2, false);
+        return Count(steps, shown, all) <= RowsMax ? all : Count(steps, shown, larger) <= RowsMax ? larger : Plain;
+    }
+
+    private static int Count(IReadOnlyList<TraceStep> steps, StepSet shown, RowStyle style)
         => RowBuilder.Build(steps, shown, style).Count;
 
-    private static bool TryAdd(IReadOnlyList<TraceStep> steps, SortedSet<int> shown, RowStyle style, int rowsMax, params ReadOnlySpan<int> extra)
+    private static bool TryAdd(IReadOnlyList<TraceStep> steps, StepSet shown, RowStyle style, int rowsMax, params int[] extra)
     {
-        var trial = new SortedSet<int>(shown);
+        StepSet trial = shown.Copy();
         foreach (int step in extra)
         {
             trial.Add(step);
@@ -58,45 +71,73 @@ public static class RowSelection
             return false;
         }
 
-        shown.UnionWith(trial);
+        shown.Add(trial);
         return true;
     }
 
     /// <summary>A handler that shows nothing else: that it ran, and did nothing, may be the whole point.</summary>
-    private static void AddInterrupts(IReadOnlyList<TraceStep> steps, SortedSet<int> shown)
+    private static void AddInterrupts(IReadOnlyList<TraceStep> steps, StepSet shown)
     {
         for (int entry = 0; entry < steps.Count; entry++)
         {
-            int column = steps[entry].Column;
-            if (CallGroups.IsEntry(steps[entry])
-                && !Enumerable.Range(entry + 1, steps.Count - entry - 1).Where(i => steps[i].Column == column)
-                    .TakeWhile(i => steps[i].InInterrupt && !CallGroups.IsEntry(steps[i])).Any(shown.Contains))
+            if (CallGroups.IsEntry(steps[entry]) && !ShowsHandler(steps, entry, shown))
             {
                 TryAdd(steps, shown, Plain, RowsBeforeNames, entry);
             }
         }
     }
 
+    private static bool ShowsHandler(IReadOnlyList<TraceStep> steps, int entry, StepSet shown)
+    {
+        for (int i = entry + 1; i < steps.Count; i++)
+        {
+            if (steps[i].Column != steps[entry].Column)
+            {
+                continue;
+            }
+
+            if (!steps[i].InInterrupt || CallGroups.IsEntry(steps[i]))
+            {
+                return false;
+            }
+
+            if (shown.Contains(i))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>What the code saw in entries that others changed; first on the columns that show least.</summary>
-    private static void AddEntryReads(IReadOnlyList<TraceStep> steps, SortedSet<int> shown)
+    private static void AddEntryReads(IReadOnlyList<TraceStep> steps, StepSet shown)
     {
-        IEnumerable<int> reads = Exchanges.EntryReads(steps)
-            .OrderBy(i => shown.Count(k => steps[k].Column == steps[i].Column)).ThenBy(i => i);
-        foreach (int read in reads.ToList())
+        List<int> reads = Exchanges.EntryReads(steps);
+        while (reads.Count > 0)
         {
-            TryAdd(steps, shown, Plain, RowsBeforeNames, read);
+            int least = reads[0];
+            foreach (int read in reads)
+            {
+                least = ShownOf(steps[read].Column) < ShownOf(steps[least].Column) ? read : least;
+            }
+
+            TryAdd(steps, shown, Plain, RowsBeforeNames, least);
+            reads.Remove(least);
+        }
+
+        int ShownOf(int column) => shown.Count(i => steps[i].Column == column);
+    }
+
+    private static void AddWordReads(IReadOnlyList<TraceStep> steps, StepSet shown, RowStyle style)
+    {
+        foreach (Exchange exchange in Exchanges.WordReads(steps))
+        {
+            TryAdd(steps, shown, style, RowsMax, exchange.Read, exchange.Write);
         }
     }
 
-    private static void AddWordReads(IReadOnlyList<TraceStep> steps, SortedSet<int> shown, RowStyle style)
-    {
-        foreach ((int read, int write) in Exchanges.WordReads(steps).ToList())
-        {
-            TryAdd(steps, shown, style, RowsMax, read, write);
-        }
-    }
-
-    private static void AddRaceWindows(IReadOnlyList<TraceStep> steps, IReadOnlyList<Window> windows, SortedSet<int> shown)
+    private static void AddRaceWindows(IReadOnlyList<TraceStep> steps, IReadOnlyList<Window> windows, StepSet shown)
     {
         var race = windows.Where(w => Windows.Judge(w, windows, steps, shown) == Windows.Worth.Race)
             .OrderBy(w => w.Span(steps.Count)).GroupBy(w => w.Column).SelectMany(g => g.Take(RaceWindowsAColumn)).ToList();
@@ -107,7 +148,7 @@ public static class RowSelection
     }
 
     /// <summary>Both sides of a hand-over or neither: half of it would mislead.</summary>
-    private static void AddHandOvers(IReadOnlyList<TraceStep> steps, IReadOnlyList<Window> windows, SortedSet<int> shown, RowStyle style)
+    private static void AddHandOvers(IReadOnlyList<TraceStep> steps, IReadOnlyList<Window> windows, StepSet shown, RowStyle style)
     {
         var handed = windows.Where(w => Windows.Judge(w, windows, steps, shown) == Windows.Worth.HandOver)
             .GroupBy(w => CallText.ObjectOf(w.Text)).OrderBy(g => g.Min(w => w.Span(steps.Count))).ToList();
@@ -119,15 +160,11 @@ public static class RowSelection
     }
 
     /// <summary>A very short run gets the context steps that stand nearest to what is shown; windows only as a whole.</summary>
-    private static void FillUp(IReadOnlyList<TraceStep> steps, IReadOnlyList<Window> windows, SortedSet<int> shown, RowStyle style)
+    private static void FillUp(IReadOnlyList<TraceStep> steps, IReadOnlyList<Window> windows, StepSet shown, RowStyle style)
     {
         while (Count(steps, shown, style) < RowsMin)
         {
-            int next = Enumerable.Range(0, steps.Count)
-                .Where(i => steps[i].Weight == StepWeight.Context && !shown.Contains(i))
-                .OrderBy(i => CallText.IsDelimiter(steps[i].Text))
-                .ThenBy(i => shown.Min(k => Math.Abs(k - i) + (steps[k].Column == steps[i].Column ? 0 : steps.Count)))
-                .DefaultIfEmpty(-1).First();
+            int next = NearestContext(steps, shown);
             if (next < 0)
             {
                 return;
@@ -139,6 +176,35 @@ public static class RowSelection
                 shown.Add(window.Open);
                 shown.Add(window.Close ?? window.Open);
             }
+        }
+    }
+
+    /// <summary>The best context step that is not shown; -1 if all are.</summary>
+    private static int NearestContext(IReadOnlyList<TraceStep> steps, StepSet shown)
+    {
+        int best = -1;
+        int least = int.MaxValue;
+        for (int i = 0; i < steps.Count; i++)
+        {
+            if (steps[i].Weight == StepWeight.Context && !shown.Contains(i) && DistanceOf(i) < least)
+            {
+                best = i;
+                least = DistanceOf(i);
+            }
+        }
+
+        return best;
+
+        // Another column is further away than any step of the own one, and a lock than anything else.
+        int DistanceOf(int step)
+        {
+            int nearest = 3 * steps.Count;
+            shown.Count(other =>
+            {
+                nearest = Math.Min(nearest, Math.Abs(other - step) + (steps[other].Column == steps[step].Column ? 0 : steps.Count));
+                return true;
+            });
+            return nearest + (CallText.IsDelimiter(steps[step].Text) ? 3 * steps.Count : 0);
         }
     }
 }

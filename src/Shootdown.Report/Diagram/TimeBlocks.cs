@@ -16,7 +16,7 @@ internal static class TimeBlocks
         int nameWidth = Math.Min(names.Max(name => name.Length), Paragraph.MailWidth / 3);
         int textOffset = DiagramLayout.Margin + nameWidth + Gap;
         int width = Paragraph.MailWidth - textOffset;
-        FittedRow[] fitted = [.. rows.Select(row => RowFitter.Fit(row, width, width))];
+        FittedRow[] fitted = [.. rows.Select(row => new RowFitter(row).Fit(width, width))];
         int? arrow = ColumnDiagram.ArrowPositions([.. rows.Select(row => row with { Column = 0 })], fitted, [width])[0];
 
         var lines = new List<string>();

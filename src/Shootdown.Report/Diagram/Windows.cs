@@ -37,28 +37,28 @@ internal static class Windows
     public static IReadOnlyList<Window> Find(IReadOnlyList<TraceStep> steps)
     {
         var closed = new List<Window>();
-        var open = new List<(int Index, int Column, string Text, string Closer)>();
+        var open = new List<Opened>();
         for (int i = 0; i < steps.Count; i++)
         {
             TraceStep step = steps[i];
-            int match = open.FindLastIndex(o => o.Column == step.Column && o.Closer == step.Text);
+            int match = open.FindLastIndex(o => o.Window.Column == step.Column && o.Closer == step.Text);
             if (match >= 0)
             {
-                closed.Add(new Window(open[match].Index, i, step.Column, open[match].Text));
+                closed.Add(open[match].Window with { Close = i });
                 open.RemoveAt(match);
             }
             else if (CallText.Closer(step.Text) is { } closer)
             {
-                open.Add((i, step.Column, step.Text, closer));
+                open.Add(new Opened(new Window(i, null, step.Column, step.Text), closer));
             }
         }
 
-        closed.AddRange(open.Select(o => new Window(o.Index, null, o.Column, o.Text)));
+        closed.AddRange(open.Select(o => o.Window));
         return [.. closed.Where(w => steps[w.Open].Weight == StepWeight.Context).OrderBy(w => w.Open)];
     }
 
     /// <summary>Judges a window by the steps that are shown anyway.</summary>
-    public static Worth Judge(Window window, IReadOnlyList<Window> all, IReadOnlyList<TraceStep> steps, IReadOnlySet<int> shown)
+    public static Worth Judge(Window window, IReadOnlyList<Window> all, IReadOnlyList<TraceStep> steps, StepSet shown)
     {
         if (!HasOwnStep(window, steps, shown) || IsUncontendedRead(window, all))
         {
@@ -75,10 +75,13 @@ internal static class Windows
         return isHandedOver ? Worth.HandOver : Worth.None;
     }
 
-    private static bool HasOwnStep(Window window, IReadOnlyList<TraceStep> steps, IReadOnlySet<int> shown)
+    private static bool HasOwnStep(Window window, IReadOnlyList<TraceStep> steps, StepSet shown)
         => shown.Any(i => window.Encloses(i) && steps[i].Column == window.Column);
 
     private static bool IsUncontendedRead(Window window, IReadOnlyList<Window> all)
         => CallText.IsShared(window.Text) && !all.Any(other => other.Column != window.Column
             && CallText.ObjectOf(other.Text) == CallText.ObjectOf(window.Text) && !CallText.IsShared(other.Text));
+
+    /// <summary>A window that waits for the text that closes it.</summary>
+    private sealed record Opened(Window Window, string Closer);
 }

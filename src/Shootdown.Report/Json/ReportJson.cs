@@ -40,7 +40,8 @@ public static class ReportJson
 }
 
 /// <summary>Generated serialisers: reflection would cost a tenth of a second at start.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(CheckDocument))]
 [JsonSerializable(typeof(ListDocument))]
 [JsonSerializable(typeof(ExplainDocument))]

@@ -23,7 +23,8 @@ public static class ScenarioTable
         }
 
         writer.WriteLine();
-        writer.WriteLine($"{Quantity.Count(cards.Count, "scenario")}. ./shootdown explain ID tells the story, ./shootdown check ID runs it.");
+        writer.Write($"{Quantity.Count(cards.Count, "scenario")}. ");
+        writer.WriteLine("./shootdown explain ID tells the story, ./shootdown check ID runs it.");
     }
 
     /// <summary>The catalogue's size, e.g. <c>cpus 3, pages 1</c>.</summary>

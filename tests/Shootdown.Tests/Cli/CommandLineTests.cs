@@ -137,20 +137,25 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public void A_scenario_file_is_not_supported_yet()
+    public void A_scenario_file_that_cannot_be_run_gets_no_verdict()
     {
-        string path = Path.Combine(Path.GetTempPath(), $"shootdown-{Environment.ProcessId}.cs");
-        File.WriteAllText(path, "// a scenario");
-        try
-        {
-            (int exitCode, string output, string error) = _catalogue.Run("check", path);
-            Assert.Equal((ExitCode.Unsupported, string.Empty), (exitCode, error));
-            Assert.StartsWith($"UNSUPPORTED  {path}", output, StringComparison.Ordinal);
-        }
-        finally
-        {
-            File.Delete(path);
-        }
+        var catalogue = new FakeCatalogue { LoadFile = _ => new ScenarioFile([], "There is no compiler here.") };
+        (int exitCode, string output, string error) = catalogue.Run("check", "my/race.cs");
+
+        Assert.Equal((ExitCode.Unsupported, string.Empty), (exitCode, error));
+        Assert.Equal("UNSUPPORTED  my/race.cs (both)\n\n  There is no compiler here.\n\n  model     sc\n", output);
+    }
+
+    [Fact]
+    public void A_scenario_file_is_checked_and_replayed_under_its_path()
+    {
+        var catalogue = new FakeCatalogue { LoadFile = _ => new ScenarioFile([FakeCatalogue.Madvise], string.Empty) };
+        (int exitCode, string output, string error) = catalogue.Run("check", "my/race.cs", "--pages", "2");
+
+        Assert.Equal((ExitCode.Violation, string.Empty), (exitCode, error));
+        Assert.Equal(2, catalogue.Asked.Count);
+        Assert.Contains(
+            "replay    ./shootdown check my/race.cs --variant bug --model sc \\\n              --pages 2 \\\n", output, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -61,6 +61,9 @@ internal sealed class FakeCatalogue
 
     public bool IsDebug { get; init; }
 
+    /// <summary>What stands in a scenario file.</summary>
+    public Func<string, ScenarioFile> LoadFile { get; init; } = SingleFileScenario.Load;
+
     public (int ExitCode, string Out, string Error) Run(params string[] arguments)
     {
         using var output = new StringWriter { NewLine = "\n" };
@@ -73,6 +76,7 @@ internal sealed class FakeCatalogue
             IsDebug = IsDebug,
             Scenarios = () => [Madvise, SwitchMm, Own],
             Check = Answer,
+            LoadFile = LoadFile,
             OnInterrupt = action =>
             {
                 PressCtrlC = action;

@@ -1,0 +1,31 @@
+using System.Runtime.CompilerServices;
+using Shootdown.Catalogue;
+
+namespace Shootdown.Cli;
+
+/// <summary>
+/// For scenarios that are programs of their own: one C# file that names this project and is started with
+/// <c>dotnet run FILE.cs</c>. See docs/scenario.md.
+/// </summary>
+public static class ShootdownApp
+{
+    /// <summary>
+    /// Checks a scenario as <c>./shootdown check</c> does: same options, same output, same exit codes.
+    /// </summary>
+    /// <param name="scenario">The scenario.</param>
+    /// <param name="arguments">The program's arguments: the options of <c>check</c>.</param>
+    /// <param name="file">The calling file; the compiler fills it in. Replay commands name it.</param>
+    /// <returns>The exit code.</returns>
+    public static int Check(Scenario scenario, string[] arguments, [CallerFilePath] string file = "")
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        ArgumentNullException.ThrowIfNull(arguments);
+        string relative = Path.GetRelativePath(Environment.CurrentDirectory, file);
+        CliHost host = CliHost.OfProcess() with
+        {
+            Scenarios = () => [scenario],
+            LoadFile = _ => new ScenarioFile([scenario], string.Empty),
+        };
+        return CommandLine.Run(["check", relative.Length < file.Length ? relative : file, .. arguments], host);
+    }
+}

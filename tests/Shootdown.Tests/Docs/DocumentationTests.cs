@@ -1,0 +1,125 @@
+using System.Text.RegularExpressions;
+using Shootdown.Catalogue;
+using Shootdown.Cli;
+
+namespace Shootdown.Tests.Docs;
+
+/// <summary>What the pages show is what the program does.</summary>
+public sealed partial class DocumentationTests
+{
+    private const string Example = "examples/cpumask-too-early.cs";
+    private const string Elided = "  ...";
+
+    public static TheoryData<string> Pages =>
+        ["README.md", "docs/README.md", "docs/architecture.md", "docs/scenario.md", "docs/soundness.md", "docs/json.md"];
+
+    [Fact]
+    public void The_example_on_the_page_is_the_one_in_the_repository()
+        => Assert.Equal(Repository.Read(Example), Block("docs/scenario.md", "csharp"));
+
+    [Fact]
+    public void The_readme_shows_what_the_first_command_prints()
+    {
+        string output = Run(ScenarioList.All, _ => new ScenarioFile([], string.Empty), "check", "madv-dontneed-parallel", "--variant", "bug");
+        AssertShown(Block("README.md", string.Empty), output);
+    }
+
+    [Fact]
+    public void The_scenario_page_shows_what_its_file_prints()
+    {
+        string cache = Directory.CreateTempSubdirectory("shootdown-test-").FullName;
+        try
+        {
+            ScenarioFile file = SingleFileScenario.Load(Repository.PathOf(Example), cache);
+            Assert.Equal(string.Empty, file.Reason);
+            string output = Run([], _ => file, "check", Example);
+            AssertShown(Block("docs/scenario.md", string.Empty), output);
+        }
+        finally
+        {
+            Directory.Delete(cache, recursive: true);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void Links_lead_somewhere(string page)
+    {
+        string folder = Path.GetDirectoryName(Repository.PathOf(page))!;
+        IEnumerable<string> broken = Link().Matches(Repository.Read(page)).Select(link => link.Groups["target"].Value)
+            .Where(target => !target.Contains("://", StringComparison.Ordinal) && !Path.Exists(Path.Combine(folder, target)));
+        Assert.Empty(broken);
+    }
+
+    [Fact]
+    public void The_readme_is_one_screen() => Assert.InRange(Repository.Read("README.md").Split('\n').Length, 1, 60);
+
+    private static string Run(IReadOnlyList<Scenario> catalogue, Func<string, ScenarioFile> load, params string[] arguments)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        CommandLine.Run(arguments, CliHost.OfProcess() with
+        {
+            Out = output,
+            Error = TextWriter.Null,
+            ErrorIsTerminal = false,
+            Scenarios = () => catalogue,
+            LoadFile = load,
+            OnInterrupt = _ => null,
+        });
+        return output.ToString();
+    }
+
+    /// <summary>Every part of the block between two elisions occurs in the output, as whole lines and in this order.</summary>
+    private static void AssertShown(string block, string output)
+    {
+        int from = 0;
+        foreach (string part in block.Split(Elided + "\n", StringSplitOptions.RemoveEmptyEntries))
+        {
+            // A command that runs only the bug cannot show the fix.
+            if (part.StartsWith("PASS", StringComparison.Ordinal) && !output.Contains("PASS", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            int at = output.IndexOf(part, from, StringComparison.Ordinal);
+            Assert.True(at >= 0, $"The output does not contain\n{part}\nIt is\n{output}");
+            from = at + part.Length;
+        }
+    }
+
+    /// <summary>The first fenced block of a language on a page.</summary>
+    private static string Block(string page, string language)
+    {
+        string text = Repository.Read(page);
+        string fence = $"```{language}\n";
+        int start = language.Length == 0 ? FirstPlain(text) : text.IndexOf(fence, StringComparison.Ordinal);
+        Assert.True(start >= 0, $"{page} has no block that begins with {fence}");
+        start += fence.Length;
+        return text[start..text.IndexOf("```\n", start, StringComparison.Ordinal)];
+    }
+
+    private static int FirstPlain(string text)
+    {
+        bool isOpen = false;
+        int at = 0;
+        foreach (string line in text.Split('\n'))
+        {
+            if (line.StartsWith("```", StringComparison.Ordinal))
+            {
+                if (!isOpen && line.Length == 3)
+                {
+                    return at;
+                }
+
+                isOpen = !isOpen;
+            }
+
+            at += line.Length + 1;
+        }
+
+        return -1;
+    }
+
+    [GeneratedRegex(@"\]\((?<target>[^)#\s]+)(?:#[^)]*)?\)")]
+    private static partial Regex Link();
+}
