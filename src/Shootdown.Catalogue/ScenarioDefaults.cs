@@ -13,7 +13,8 @@ public static class ScenarioDefaults
     }
 
     /// <summary>The scenario with some bounds changed.</summary>
-    /// <exception cref="ArgumentException">A bound does not exist or is out of its range; the message says what fits.</exception>
+    /// <exception cref="ArgumentException">A bound does not exist or is out of its range; the message says what
+    /// fits.</exception>
     public static ScenarioSetup SetupOf(
         Scenario scenario, Variant variant, MemoryModelKind model, params ReadOnlySpan<(string Name, int Value)> bounds)
     {
@@ -32,7 +33,9 @@ public static class ScenarioDefaults
         return new ScenarioSetup(variant, model, TlbKind.Lagging, values);
     }
 
-    /// <summary>Null if the scenario has the bound and the value is in its range, else a sentence that says what fits.</summary>
+    /// <summary>
+    /// Null if the scenario has the bound and the value is in its range, else a sentence that says what fits.
+    /// </summary>
     public static string? WhyNot(Scenario scenario, string name, int value)
     {
         ArgumentNullException.ThrowIfNull(scenario);
@@ -45,7 +48,8 @@ public static class ScenarioDefaults
 
         return value >= parameter.Minimum && value <= parameter.Maximum
             ? null
-            : $"{scenario.Id}: {name} must be {parameter.Minimum} to {parameter.Maximum}, not {value} ({parameter.Help})";
+            : $"{scenario.Id}: {name} must be {parameter.Minimum} to {parameter.Maximum}, not {value} "
+                + $"({parameter.Help})";
     }
 
     private static Dictionary<string, int> Defaults(Scenario scenario)

@@ -3,7 +3,9 @@ namespace Shootdown.Catalogue;
 /// <summary>All scenarios of the catalogue.</summary>
 public static class ScenarioList
 {
-    /// <summary>In the order of their catalogue numbers, then the programs that are compared with other tools.</summary>
+    /// <summary>
+    /// In the order of their catalogue numbers, then the programs that are compared with other tools.
+    /// </summary>
     public static IReadOnlyList<Scenario> All { get; } =
     [
         new TtuBatchVsMprotect(),
@@ -27,17 +29,20 @@ public static class ScenarioList
 
     /// <summary>The scenario with this id or catalogue number, in any case; null if there is none.</summary>
     public static Scenario? Find(string idOrNumber)
-        => All.FirstOrDefault(scenario => Same(scenario.Id, idOrNumber) || (scenario.Number.Length > 0 && Same(scenario.Number, idOrNumber)));
+        => All.FirstOrDefault(scenario => Same(scenario.Id, idOrNumber)
+            || (scenario.Number.Length > 0 && Same(scenario.Number, idOrNumber)));
 
     /// <summary>The id that looks most like what was asked for: for "did you mean".</summary>
     public static string Nearest(string idOrNumber)
     {
         ArgumentNullException.ThrowIfNull(idOrNumber);
         string asked = idOrNumber.ToLowerInvariant();
-        return All.MinBy(scenario => Math.Min(Distance(asked, scenario.Id), Distance(asked, scenario.Number.ToLowerInvariant())))!.Id;
+        return All.MinBy(scenario =>
+            Math.Min(Distance(asked, scenario.Id), Distance(asked, scenario.Number.ToLowerInvariant())))!.Id;
     }
 
-    private static bool Same(string name, string asked) => string.Equals(name, asked, StringComparison.OrdinalIgnoreCase);
+    private static bool Same(string name, string asked)
+        => string.Equals(name, asked, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Levenshtein distance.</summary>
     private static int Distance(string from, string to)

@@ -19,7 +19,8 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     /// <param name="setup">What is asked for.</param>
     /// <param name="cpus">CPUs.</param>
     /// <param name="pages">Pages of the address space.</param>
-    /// <param name="framesPerPage">Frames that one page can use at the same time, those that wait to be freed included.</param>
+    /// <param name="framesPerPage">Frames that one page can use at the same time, those that wait to be freed
+    /// included.</param>
     public static MachineOptions FlatOptions(ScenarioSetup setup, int cpus, int pages, int framesPerPage)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -38,9 +39,11 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     /// <param name="options">Sizes.</param>
     /// <param name="pages">Mapped pages.</param>
     /// <param name="mmapWriters">False if no program takes mmap_lock for writing.</param>
-    /// <param name="dirty">True if the pages were stored to, so that a TLB may let stores through without a walk.</param>
+    /// <param name="dirty">True if the pages were stored to, so that a TLB may let stores through without a
+    /// walk.</param>
     /// <param name="parts">Replaced mechanisms.</param>
-    public static Stage WithMappedPages(MachineOptions options, int pages, bool mmapWriters, bool dirty, KernelParts? parts = null)
+    public static Stage WithMappedPages(
+        MachineOptions options, int pages, bool mmapWriters, bool dirty, KernelParts? parts = null)
     {
         var kernel = new KernelModel(new MachineModel(options), parts: parts);
         Mm mm = kernel.NewMm("mm", pages, mmapWriters);
@@ -88,6 +91,7 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     public CheckModel ToModel(params IReadOnlyList<Property> properties)
     {
         ArgumentNullException.ThrowIfNull(properties);
-        return new CheckModel(Machine, [.. properties, new Assertions()], [.. properties.Select(property => property.Id)]);
+        string[] mustExercise = [.. properties.Select(property => property.Id)];
+        return new CheckModel(Machine, [.. properties, new Assertions()], mustExercise);
     }
 }

@@ -67,7 +67,8 @@ internal static partial class SingleFileBuild
             string[] errors = Errors(output, path);
             if (exitCode != 0)
             {
-                return new Outcome(null, errors, $"The .NET SDK ({dotnet}) cannot compile a scenario file:\n{LastLines(output)}");
+                string reason = $"The .NET SDK ({dotnet}) cannot compile a scenario file:\n{LastLines(output)}";
+                return new Outcome(null, errors, reason);
             }
 
             Publish(Path.Combine(work, "bin"), ready);
@@ -116,7 +117,9 @@ internal static partial class SingleFileBuild
         string name = OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet";
         IEnumerable<string?> folders = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator)
             .Append(Environment.GetEnvironmentVariable("DOTNET_ROOT"));
-        return folders.Where(folder => !string.IsNullOrEmpty(folder)).Select(folder => Path.Combine(folder!, name)).FirstOrDefault(File.Exists);
+        return folders.Where(folder => !string.IsNullOrEmpty(folder))
+            .Select(folder => Path.Combine(folder!, name))
+            .FirstOrDefault(File.Exists);
     }
 
     /// <summary>Optimised, because otherwise dead locals of kernel code would multiply states (see docs/soundness.md).</summary>
@@ -229,7 +232,9 @@ internal static partial class SingleFileBuild
             .Select(error => error.Text),
     ];
 
-    [GeneratedRegex(@"^.*scenario\.cs\((?<place>(?<line>\d+),\d+)\): (?<message>error .*?)(?: \[[^\[\]]*scenario\.csproj\])?\r?$", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^.*scenario\.cs\((?<place>(?<line>\d+),\d+)\): (?<message>error .*?)(?: \[[^\[\]]*scenario\.csproj\])?\r?$",
+        RegexOptions.Multiline)]
     private static partial Regex ErrorLine();
 
     private static string LastLines(string output)

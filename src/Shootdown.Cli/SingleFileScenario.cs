@@ -38,7 +38,9 @@ internal static class SingleFileScenario
             throw new UsageException($"{path} does not compile\n{string.Join('\n', built.Errors)}");
         }
 
-        return built.AssemblyPath is { } assembly ? new ScenarioFile(ScenariosOf(path, assembly), string.Empty) : new ScenarioFile([], built.Reason);
+        return built.AssemblyPath is { } assembly
+            ? new ScenarioFile(ScenariosOf(path, assembly), string.Empty)
+            : new ScenarioFile([], built.Reason);
     }
 
     /// <summary>
@@ -71,7 +73,8 @@ internal static class SingleFileScenario
         }
         catch (TargetInvocationException exception) when (exception.InnerException is { } inner)
         {
-            throw new UsageException($"{path}: the constructor of {type.Name} threw {inner.GetType().Name}: {inner.Message}");
+            throw new UsageException(
+                $"{path}: the constructor of {type.Name} threw {inner.GetType().Name}: {inner.Message}");
         }
     }
 }

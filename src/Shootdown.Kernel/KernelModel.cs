@@ -3,15 +3,17 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// A kernel on a machine: its address spaces, its per-CPU state and one object a mechanism. Mechanisms call each other
-/// through it, so that a replaced one (see <see cref="KernelParts"/>) takes effect everywhere.
+/// A kernel on a machine: its address spaces, its per-CPU state and one object a mechanism. Mechanisms call each
+/// other through it, so that a replaced one (see <see cref="KernelParts"/>) takes effect everywhere.
 /// </summary>
 public sealed class KernelModel : MachineHandle
 {
     /// <summary>Value of <c>loaded_mm</c> for <c>init_mm</c>: kernel page tables only.</summary>
     public const ulong InitMm = 0;
 
-    /// <summary>Value of <c>loaded_mm</c> while CR3 and the per-CPU state disagree (<c>LOADED_MM_SWITCHING</c>).</summary>
+    /// <summary>
+    /// Value of <c>loaded_mm</c> while CR3 and the per-CPU state disagree (<c>LOADED_MM_SWITCHING</c>).
+    /// </summary>
     public const ulong LoadedMmSwitching = 1;
 
     private readonly List<Mm> _mms = [];
@@ -137,7 +139,9 @@ public sealed class KernelModel : MachineHandle
         Machine.SetInitial(mm.CpuMask.Address, Machine.WordInfo(mm.CpuMask.Address).Initial | cpu.Bit);
     }
 
-    /// <summary>Initial state: the CPU runs a kernel thread and keeps the address space's root loaded (lazy TLB mode).</summary>
+    /// <summary>
+    /// Initial state: the CPU runs a kernel thread and keeps the address space's root loaded (lazy TLB mode).
+    /// </summary>
     public void BuildLazy(Cpu cpu, Mm mm, int asid = 0)
     {
         BuildRunning(cpu, mm, asid);

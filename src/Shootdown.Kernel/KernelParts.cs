@@ -1,8 +1,8 @@
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// Which class implements each mechanism. The defaults are the correct kernel; a scenario replaces the one that had the
-/// bug: <c>new KernelParts { MmuGather = kernel => new GatherBefore2017(kernel) }</c>.
+/// Which class implements each mechanism. The defaults are the correct kernel; a scenario replaces the one that had
+/// the bug: <c>new KernelParts { MmuGather = kernel => new GatherBefore2017(kernel) }</c>.
 /// </summary>
 public sealed record KernelParts
 {
@@ -61,21 +61,30 @@ public sealed record KernelParts
 /// <summary>Build-time choices of a kernel: what a configuration option or a tunable decides.</summary>
 public sealed record KernelOptions
 {
-    /// <summary>Strides above which a range flush becomes a full one (<c>tlb_single_page_flush_ceiling</c>).</summary>
+    /// <summary>
+    /// Strides above which a range flush becomes a full one (<c>tlb_single_page_flush_ceiling</c>).
+    /// </summary>
     public int FlushCeiling { get; init; } = 33;
 
-    /// <summary>Frames that a gather queues before it must flush; the kernel's first batch holds 8, then pages full of pointers.</summary>
+    /// <summary>
+    /// Frames that a gather queues before it must flush; the kernel's first batch holds 8, then pages full of
+    /// pointers.
+    /// </summary>
     public int GatherFrames { get; init; } = 64;
 
-    /// <summary>True for <c>CONFIG_MMU_GATHER_RCU_TABLE_FREE</c>: page tables are freed after a grace period, not after IPIs.</summary>
+    /// <summary>
+    /// True for <c>CONFIG_MMU_GATHER_RCU_TABLE_FREE</c>: page tables are freed after a grace period, not after IPIs.
+    /// </summary>
     public bool RcuTableFree { get; init; }
 
-    /// <summary>With <see cref="RcuTableFree"/>: true if allocating the batch for tables may fail at any time.</summary>
+    /// <summary>
+    /// With <see cref="RcuTableFree"/>: true if allocating the batch for tables may fail at any time.
+    /// </summary>
     public bool TableBatchMayFail { get; init; }
 
     /// <summary>
-    /// True if the data of pages that reclaim wrote out comes back when they are faulted in again. Needed only where a
-    /// program looks at what it loads; otherwise frames come back empty, which keeps the state space small.
+    /// True if the data of pages that reclaim wrote out comes back when they are faulted in again. Needed only where
+    /// a program looks at what it loads; otherwise frames come back empty, which keeps the state space small.
     /// </summary>
     public bool SwapData { get; init; }
 }

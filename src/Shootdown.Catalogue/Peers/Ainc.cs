@@ -18,12 +18,12 @@ public sealed class Ainc : PeerProgram
     /// <inheritdoc/>
     public override string Story =>
         """
-        Each thread does one atomic_fetch_add(&x, 1). The additions can happen in n! orders, and a tool that tells
-        them apart has as many executions; but after any k of them x is k, whatever their order, so that there are only 2^n states, one for
-        each set of threads that have ended.
+        Each thread does one atomic_fetch_add(&x, 1). The additions can happen in n! orders, and a tool that tells them
+        apart has as many executions; but after any k of them x is k, whatever their order, so that there are only 2^n
+        states, one for each set of threads that have ended.
 
-        The program has no assertion and no wrong version (peer-ninc is the one that loses updates); both variants are the same
-        and pass.
+        The program has no assertion and no wrong version (peer-ninc is the one that loses updates); both variants are
+        the same and pass.
         """;
 
     /// <inheritdoc/>

@@ -22,14 +22,14 @@ public sealed class Indexer : PeerProgram
     /// <inheritdoc/>
     public override string Story =>
         """
-        Thread t puts the messages w = 11 i + t, for i from 1 to 4, into the slot 7 w mod 128 or the next free one, with cmpxchg. Two
-        threads meet only where their messages are equal, that is, if their numbers differ by 11: up to 11 threads all
-        orders are the same, and thread 11 + t meets thread t at three messages. Who comes second takes the next slot, which
-        nobody else wants. Static reductions see two programs that may touch anything in the table; a tool
-        that looks at the run sees 2^(3 (n - 11)) executions.
+        Thread t puts the messages w = 11 i + t, for i from 1 to 4, into the slot 7 w mod 128 or the next free one, with
+        cmpxchg. Two threads meet only where their messages are equal, that is, if their numbers differ by 11: up to 11
+        threads all orders are the same, and thread 11 + t meets thread t at three messages. Who comes second takes the
+        next slot, which nobody else wants. Static reductions see two programs that may touch anything in the table; a
+        tool that looks at the run sees 2^(3 (n - 11)) executions.
 
-        The program has no assertion and no wrong version; both variants are the same and pass. As two threads that meet bring the
-        same message, the table ends the same in every run.
+        The program has no assertion and no wrong version; both variants are the same and pass. As two threads that meet
+        bring the same message, the table ends the same in every run.
         """;
 
     /// <inheritdoc/>

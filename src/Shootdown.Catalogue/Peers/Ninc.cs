@@ -18,12 +18,12 @@ public sealed class Ninc : PeerProgram
     /// <inheritdoc/>
     public override string Story =>
         """
-        Each thread loads x and stores the value plus one. Nothing makes the two steps one, so increments are lost: x ends
-        as anything from 1 (everybody loaded 0) to n (one after the other). In between there are (n!)^2 executions for a tool that
-        tells apart who read whose store and in which order the stores were made.
+        Each thread loads x and stores the value plus one. Nothing makes the two steps one, so increments are lost: x
+        ends as anything from 1 (everybody loaded 0) to n (one after the other). In between there are (n!)^2 executions
+        for a tool that tells apart who read whose store and in which order the stores were made.
 
-        The program has no assertion: it is wrong on purpose, and what it is for is the number of its executions. There is
-        no other version; both variants are the same and pass.
+        The program has no assertion: it is wrong on purpose, and what it is for is the number of its executions. There
+        is no other version; both variants are the same and pass.
         """;
 
     /// <inheritdoc/>

@@ -4,13 +4,14 @@ using Shootdown.Machine;
 namespace Shootdown.Catalogue;
 
 /// <summary>
-/// A small bounded C program with which model checkers of C are compared, statement for statement on the machine: atomics are
-/// accesses of words, a mutex is a spinlock, a spin loop is a wait. No page tables.
+/// A small bounded C program with which model checkers of C are compared, statement for statement on the machine:
+/// atomics are accesses of words, a mutex is a spinlock, a spin loop is a wait. No page tables.
 /// </summary>
 /// <remarks>
-/// A C tool counts executions: which load reads which store, and in which order stores of one word follow each other. The
-/// explorer stores states, so what an execution loaded counts only as long as a program can still use it. Where
-/// the loads are what the program is about, it keeps them in words that only its own CPU touches.
+/// A C tool counts executions: which load reads which store, and in which order stores of one word follow each other.
+/// The explorer stores states, so what an execution loaded counts only as long as a program can still use it. Where the
+/// loads are what the program is about, the bound <c>keep</c> makes it keep them in words that only its own CPU
+/// touches: then there is a final state for each outcome.
 /// </remarks>
 public abstract class PeerProgram : Scenario
 {
@@ -20,12 +21,18 @@ public abstract class PeerProgram : Scenario
     /// <summary>The assertion of the C program; of one without any, only that every thread comes to its end.</summary>
     public override string Property => HasBug ? "assert" : "deadlock";
 
-    /// <summary>True if the bug variant is a wrong version. If false, both variants build the one program that there is.</summary>
+    /// <summary>
+    /// True if the bug variant is a wrong version. If false, both variants build the one program that there is.
+    /// </summary>
     protected virtual bool HasBug => false;
 
     /// <summary>The bug is found if there is one; both variants of a program without a wrong version pass.</summary>
     public override Verdict? Expect(Variant variant, MemoryModelKind model)
         => HasBug ? base.Expect(variant, model) : Verdict.Pass;
+
+    /// <summary>The bound that makes outcomes visible.</summary>
+    protected static ScenarioParameter KeepParameter { get; }
+        = new("keep", 0, 0, 1, "1: threads keep what they loaded, which the C program drops");
 
     /// <summary>A machine without page tables on which every thread of the program has a CPU.</summary>
     protected static MachineModel NewMachine(ScenarioSetup setup, int threads)
@@ -44,9 +51,19 @@ public abstract class PeerProgram : Scenario
         });
     }
 
+    /// <summary>Where a thread keeps what it loaded; null if it drops it.</summary>
+    protected static Word? NewKeptWord(ScenarioSetup setup, Cpu cpu, string name)
+    {
+        ArgumentNullException.ThrowIfNull(setup);
+        ArgumentNullException.ThrowIfNull(cpu);
+        return setup["keep"] == 1 ? cpu.Machine.NewLocalWord(cpu, name) : null;
+    }
+
     /// <summary>The program with its assertions, which a pass must have judged.</summary>
     protected static CheckModel WithAssertions(MachineModel machine) => new(machine, [new Assertions()]);
 
-    /// <summary>A program that asserts nothing: the exploration finds its outcomes and that no thread is stuck.</summary>
+    /// <summary>
+    /// A program that asserts nothing: the exploration finds its outcomes and that no thread is stuck.
+    /// </summary>
     protected static CheckModel WithoutAssertions(MachineModel machine) => new(machine, [], mustExercise: []);
 }

@@ -22,14 +22,14 @@ public sealed class Seqlock : PeerProgram
     /// <inheritdoc/>
     public override string Story =>
         """
-        A writer takes a mutex, makes the sequence odd, writes its number to both halves of the data, and makes the sequence even again.
-        A reader loads the sequence, gives up if it is odd, loads both halves, and loads the sequence again: if it has not
-        changed, the halves must be equal.
+        A writer takes a mutex, makes the sequence odd, writes its number to both halves of the data, and makes the
+        sequence even again. A reader loads the sequence, gives up if it is odd, loads both halves, and loads the
+        sequence again: if it has not changed, the halves must be equal.
 
         The bug leaves out the second look at the sequence: a writer that comes between the two halves goes unnoticed.
 
-        The C program's fences order nothing more under sc and x86-tso, where loads stay in order and so do stores; they are
-        not steps here.
+        The C program's fences order nothing more under sc and x86-tso, where loads stay in order and so do stores; they
+        are not steps here.
         """;
 
     /// <inheritdoc/>
@@ -47,8 +47,14 @@ public sealed class Seqlock : PeerProgram
         var shared = new Shared(machine, setup.IsBug);
         foreach (Cpu cpu in machine.Cpus)
         {
-            bool writes = cpu.Index < writers;
-            machine.AddTask(cpu, writes ? "wr" : "rd", writes ? () => Write(cpu, shared) : () => Read(cpu, shared));
+            if (cpu.Index < writers)
+            {
+                machine.AddTask(cpu, "wr", () => Write(cpu, shared));
+            }
+            else
+            {
+                machine.AddTask(cpu, "rd", () => Read(cpu, shared));
+            }
         }
 
         return WithAssertions(machine);

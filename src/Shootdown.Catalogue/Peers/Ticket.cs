@@ -18,8 +18,9 @@ public sealed class Ticket : PeerProgram
     /// <inheritdoc/>
     public override string Story =>
         """
-        Each thread draws a ticket with atomic_fetch_add(&next, 1), waits until owner is its ticket, writes its number to a shared
-        word, asserts that it reads it back, and passes the lock on with owner = ticket + 1. The tickets can be drawn in n! orders.
+        Each thread draws a ticket with atomic_fetch_add(&next, 1), waits until owner is its ticket, writes its number
+        to a shared word, asserts that it reads it back, and passes the lock on with owner = ticket + 1. The tickets can
+        be drawn in n! orders.
 
         The bug passes the lock on before it reads the word back: the next thread is let in and writes its own number
         in between.
@@ -28,7 +29,7 @@ public sealed class Ticket : PeerProgram
     /// <inheritdoc/>
     public override IReadOnlyList<string> Sources =>
     [
-        "J. M. Mellor-Crummey, M. L. Scott, \"Algorithms for scalable synchronization on shared-memory multiprocessors\", TOCS 1991",
+        "J. M. Mellor-Crummey, M. L. Scott, \"Algorithms for scalable synchronization on shared-memory multiprocessors\", 1991",
     ];
 
     /// <inheritdoc/>

@@ -79,7 +79,7 @@ public sealed class TlbDefer : Scenario
         }
 
         bool isSymmetric = setup is { Model: MemoryModelKind.Sc, Tlb: TlbKind.Lagging };
-        return new CheckModel(machine, [new PLife(), new PRet()])
+        return new CheckModel(machine, [new PLife(), new PRet(forgetsAtReturn: true)])
         {
             Symmetry = isSymmetric ? new SymmetricParts([.. machine.Cpus.Skip(1)], Pages: true) : null,
         };
@@ -158,7 +158,7 @@ public sealed class TlbDefer : Scenario
     private static async Proc TryToUnmapFlush(Cpu cpu, World world)
     {
         await FlushEverywhere(cpu, world, World.AllPages);
-        await world.FreeBatch(cpu);
+        await world.FreeBatch();
     }
 
     /// <summary>Under the lock until it returns.</summary>
@@ -225,6 +225,8 @@ public sealed class TlbDefer : Scenario
     {
         internal const int AllPages = -1;
         private readonly Promise?[] _promises;
+        private readonly Operation[] _touches;
+        private readonly Operation[] _frees;
 
         internal World(MachineModel machine, bool isFixed)
             : base(machine)
@@ -241,6 +243,9 @@ public sealed class TlbDefer : Scenario
                 machine.NewLocalWord(machine.Cpus[0], $"tlb_ubc.page{page}", 0, new WordPlace("tlb_ubc", Page: page)))];
             _promises = [.. Enumerable.Range(0, machine.Cpus.Count * Pages).Select(i => i < Pages
                 ? null : new Promise(machine, machine.Cpus[i / Pages], space, i % Pages, 1, PromiseKind.Removed, "madvise()"))];
+            _touches = [.. Enumerable.Range(0, machine.Cpus.Count * Pages)
+                .Select(i => machine.Cpus[i / Pages].AccessTouch(i % Pages).Operation)];
+            _frees = [.. Enumerable.Range(0, Pages).Select(frame => machine.Cpus[0].FreeFrame(frame).Operation)];
             FlushFunction = machine.Interrupts.RegisterAtomicFunction(new FlushHandler(machine));
             foreach (Cpu cpu in machine.Cpus)
             {
@@ -267,11 +272,16 @@ public sealed class TlbDefer : Scenario
 
         internal Promise PromiseOf(Cpu cpu, int page) => _promises[(cpu.Index * Pages) + page]!;
 
+        internal Operation TouchOf(Cpu cpu, int page) => _touches[(cpu.Index * Pages) + page];
+
+        /// <summary>A page has one frame, of its own number.</summary>
+        internal Operation FreeOf(int page) => _frees[page];
+
         internal Op<Errand> NextErrand(Cpu cpu) => new(new ErrandOperation(cpu, this));
 
         internal Op TouchAll(Cpu cpu) => new(new TouchAllOperation(cpu, this));
 
-        internal Op FreeBatch(Cpu cpu) => new(new FreeBatchOperation(cpu, this));
+        internal Op FreeBatch() => new(new FreeBatchOperation(this));
 
         internal int EntryAddress(int page) => Machine.Paging.EntryAddressOf(Table, page);
     }
@@ -373,9 +383,6 @@ public sealed class TlbDefer : Scenario
     /// <summary>User threads touch every page that they can reach; what they may reach is judged, and nothing changes.</summary>
     private sealed class TouchAllOperation(Cpu cpu, World world) : Operation
     {
-        private readonly IReadOnlyList<Operation> _touches =
-            [.. Enumerable.Range(0, world.Pages).Select(page => cpu.AccessTouch(page).Operation)];
-
         public override string Text => "load";
 
         public override StepWeight Weight => StepWeight.Key;
@@ -398,9 +405,9 @@ public sealed class TlbDefer : Scenario
 
         public override void AddFootprint(Footprint footprint)
         {
-            foreach (Operation touch in _touches)
+            for (int page = 0; page < world.Pages; page++)
             {
-                touch.AddFootprint(footprint);
+                world.TouchOf(cpu, page).AddFootprint(footprint);
             }
         }
 
@@ -409,23 +416,20 @@ public sealed class TlbDefer : Scenario
         {
             StepRecord? record = state.Record;
             state.Record = null;
-            _touches[page].Execute(state, 0);
+            world.TouchOf(cpu, page).Execute(state, 0);
             state.Record = record;
             if (record is not null && state.Violation is not null)
             {
                 state.Violation = null;
-                record.Text = _touches[page].Text;
-                _touches[page].Execute(state, 0);
+                record.Text = world.TouchOf(cpu, page).Text;
+                world.TouchOf(cpu, page).Execute(state, 0);
             }
         }
     }
 
     /// <summary>Reclaim gives all frames of its batch back in one step.</summary>
-    private sealed class FreeBatchOperation(Cpu cpu, World world) : Operation
+    private sealed class FreeBatchOperation(World world) : Operation
     {
-        private readonly IReadOnlyList<Operation> _frees =
-            [.. Enumerable.Range(0, world.Pages).Select(frame => cpu.FreeFrame(frame).Operation)];
-
         public override string Text => "free_unref_page_list()";
 
         public override StepWeight Weight => StepWeight.Key;
@@ -438,7 +442,7 @@ public sealed class TlbDefer : Scenario
                 {
                     state.Record?.Note($"frame {page}");
                     state.Write(world.Batch[page].Address, 0);
-                    _frees[page].Execute(state, 0);
+                    world.FreeOf(page).Execute(state, 0);
                 }
             }
 
@@ -450,7 +454,7 @@ public sealed class TlbDefer : Scenario
             for (int page = 0; page < world.Pages; page++)
             {
                 footprint.Write(world.Batch[page].Address);
-                _frees[page].AddFootprint(footprint);
+                world.FreeOf(page).AddFootprint(footprint);
             }
         }
     }

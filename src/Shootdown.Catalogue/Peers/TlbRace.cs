@@ -23,14 +23,15 @@ public sealed class TlbRace : PeerProgram
     /// <inheritdoc/>
     public override string Story =>
         """
-        One page, and everything that Shootdown's machine does by itself written out with atomics: a word for the entry, one for
-        each CPU's TLB, threads for the hardware. Reclaim clears the entry under the lock, notes that a flush is pending, and flushes after it dropped
-        the lock. MADV_DONTNEED takes the lock; if the entry is still there, it clears it and flushes. Then the page is gone. A CPU
-        fills its TLB from the entry and later uses it: an access that begins after the page is gone must not go through a stale entry.
+        One page, and everything that Shootdown's machine does by itself written out with atomics: a word for the entry,
+        one for each CPU's TLB, threads for the hardware. Reclaim clears the entry under the lock, notes that a flush is
+        pending, and flushes after it dropped the lock. MADV_DONTNEED takes the lock; if the entry is still there, it
+        clears it and flushes. Then the page is gone. A CPU fills its TLB from the entry and later uses it: an access
+        that begins after the page is gone must not go through a stale entry.
 
-        In the bug MADV_DONTNEED does nothing if it finds the entry clear, although reclaim may not have flushed yet. In the fix it
-        flushes when a batch is pending. The program is there to be compared with tools for C; madv-dontneed-parallel and
-        ttu-batch-vs-mprotect are such races on real page tables.
+        In the bug MADV_DONTNEED does nothing if it finds the entry clear, although reclaim may not have flushed yet. In
+        the fix it flushes when a batch is pending. The program is there to be compared with tools for C;
+        madv-dontneed-parallel and ttu-batch-vs-mprotect are such races on real page tables.
         """;
 
     /// <inheritdoc/>
@@ -139,6 +140,7 @@ public sealed class TlbRace : PeerProgram
 
         internal Word Gone { get; } = machine.NewWord("gone");
 
-        internal ImmutableArray<Word> Tlb { get; } = [.. Enumerable.Range(0, walkers).Select(cpu => machine.NewWord($"tlb[{cpu}]"))];
+        internal ImmutableArray<Word> Tlb { get; } =
+            [.. Enumerable.Range(0, walkers).Select(cpu => machine.NewWord($"tlb[{cpu}]"))];
     }
 }

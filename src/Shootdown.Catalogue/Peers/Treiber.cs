@@ -27,17 +27,20 @@ public sealed class Treiber : PeerProgram
     /// <inheritdoc/>
     public override string Story =>
         """
-        To push, a thread loads the top, stores it as its node's link, and makes the node the top with cmpxchg if the top is still
-        the same. To pop, a thread loads the top and its link, and makes the link the top with cmpxchg. A failed cmpxchg is tried again a
-        bounded number of times, so that every tool explores the same program.
+        To push, a thread loads the top, stores it as its node's link, and makes the node the top with cmpxchg if the
+        top is still the same. To pop, a thread loads the top and its link, and makes the link the top with cmpxchg. A
+        failed cmpxchg is tried again a bounded number of times, so that every tool explores the same program.
 
-        The bug makes the node the top first and links it then: a thread that pops in between reads a link that was never
-        written, and the nodes below are lost. The C program has no assertion; here links that were never written have a value of
-        their own, and a thread that pops asserts that it does not read it.
+        The bug makes the node the top first and links it then: a thread that pops in between reads a link that was
+        never written, and the nodes below are lost. The C program has no assertion; here links that were never written
+        have a value of their own, and a thread that pops asserts that it does not read it.
         """;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> Sources => ["R. K. Treiber, \"Systems programming: coping with parallelism\", IBM RJ 5118, 1986"];
+    public override IReadOnlyList<string> Sources =>
+    [
+        "R. K. Treiber, \"Systems programming: coping with parallelism\", IBM RJ 5118, 1986",
+    ];
 
     /// <inheritdoc/>
     protected override bool HasBug => true;
@@ -52,8 +55,14 @@ public sealed class Treiber : PeerProgram
         var stack = new LockFreeStack(machine, pushers, setup.IsBug);
         foreach (Cpu cpu in machine.Cpus)
         {
-            bool pushes = cpu.Index < pushers;
-            machine.AddTask(cpu, pushes ? "push" : "pop", pushes ? () => Push(cpu, stack, tries) : () => Pop(cpu, stack, tries));
+            if (cpu.Index < pushers)
+            {
+                machine.AddTask(cpu, "push", () => Push(cpu, stack, tries));
+            }
+            else
+            {
+                machine.AddTask(cpu, "pop", () => Pop(cpu, stack, tries));
+            }
         }
 
         return WithAssertions(machine);
@@ -110,6 +119,7 @@ public sealed class Treiber : PeerProgram
         internal Word Top { get; } = machine.NewWord("top");
 
         /// <summary>Number of the node below each node; node 0 is the bottom.</summary>
-        internal ImmutableArray<Word> Links { get; } = [.. Enumerable.Range(0, nodes + 1).Select(node => machine.NewWord($"nxt[{node}]", Unlinked))];
+        internal ImmutableArray<Word> Links { get; } =
+            [.. Enumerable.Range(0, nodes + 1).Select(node => machine.NewWord($"nxt[{node}]", Unlinked))];
     }
 }

@@ -38,15 +38,15 @@ public sealed class GenZeroMeansOld : Scenario
     /// <inheritdoc/>
     public override string Story =>
         """
-        Every flush request on x86 carries the generation that a CPU has reached once it did the flush; each CPU notes
-        the generation that it has caught up to. In July 2022 an early exit was added to flush_tlb_func(): if the requested
-        generation is not above the CPU's own, the CPU did that flush before and may return at once, without touching the
-        shared counter of the address space.
+        Every flush request on x86 carries the generation that a CPU has reached once it did the flush; each
+        CPU notes the generation that it has caught up to. In July 2022 an early exit was added to
+        flush_tlb_func(): if the requested generation is not above the CPU's own, the CPU did that flush
+        before and may return at once, without touching the shared counter of the address space.
 
-        One kind of request has no generation. arch_tlbbatch_flush(), which reclaim uses for what it unmapped in a batch, says "catch up
-        with whatever you run"; its generation field is 0. Zero is not above anything, so every CPU returned without
-        flushing, and reclaim freed pages that could still be read and written through stale entries. Hugh Dickins found
-        it within days by swapping heavily.
+        One kind of request has no generation. arch_tlbbatch_flush(), which reclaim uses for what it unmapped
+        in a batch, says "catch up with whatever you run"; its generation field is 0. Zero is not above
+        anything, so every CPU returned without flushing, and reclaim freed pages that could still be read and
+        written through stale entries. Hugh Dickins found it within days by swapping heavily.
 
         The fix gives the sentinel a name, TLB_GENERATION_INVALID, and lets it disable the early exit.
         """;
@@ -75,8 +75,11 @@ public sealed class GenZeroMeansOld : Scenario
         ArgumentNullException.ThrowIfNull(setup);
         int cpus = setup["cpus"];
         int pages = setup["pages"];
-        KernelParts parts = setup.IsBug ? new KernelParts { TlbFlush = kernel => new FlushOfJuly2022(kernel) } : new KernelParts();
-        Stage stage = Stage.WithMappedPages(Stage.FlatOptions(setup, cpus, pages, 2), pages, mmapWriters: false, dirty: false, parts);
+        KernelParts parts = setup.IsBug
+            ? new KernelParts { TlbFlush = kernel => new FlushOfJuly2022(kernel) }
+            : new KernelParts();
+        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2);
+        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: false, parts);
         (KernelModel kernel, Mm mm) = stage;
         stage.AddKernelThread(0, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), mm, 0, pages, true));
         for (int index = 1; index < cpus; index++)

@@ -38,18 +38,20 @@ public sealed class LazyTlbFreedTables : Scenario
     /// <inheritdoc/>
     public override string Story =>
         """
-        When a CPU goes from a user thread to a kernel thread, x86 leaves the user page tables loaded: most often the next
-        switch goes back to the same process, and the TLB is still warm. Meanwhile the CPU is "lazy": it makes no user access,
-        so flushing it can wait; it catches up by generation when it leaves lazy mode. Interrupting idle CPUs for
-        flushes is expensive, so skipping them is worth a lot.
+        When a CPU goes from a user thread to a kernel thread, x86 leaves the user page tables loaded: most
+        often the next switch goes back to the same process, and the TLB is still warm. Meanwhile the CPU is
+        "lazy": it makes no user access, so flushing it can wait; it catches up by generation when it leaves
+        lazy mode. Interrupting idle CPUs for flushes is expensive, so skipping them is worth a lot.
 
-        But the hardware does not know that it is lazy. Its page walker runs ahead at any time, for any address, and
-        starts from what it has in its paging-structure caches. If munmap() frees a page table and skips the lazy CPU, the
-        walker follows its cached pointer into a page that is used for something else by now, and takes what it finds there
-        for page-table entries: garbage enters the TLB, or the walk touches a device's registers (a machine check).
+        But the hardware does not know that it is lazy. Its page walker runs ahead at any time, for any
+        address, and starts from what it has in its paging-structure caches. If munmap() frees a page table
+        and skips the lazy CPU, the walker follows its cached pointer into a page that is used for something
+        else by now, and takes what it finds there for page-table entries: garbage enters the TLB, or the walk
+        touches a device's registers (a machine check).
 
-        In 2017 lazy CPUs were made to leave the user page tables at every flush. Since 2ff6ddf19c0e (2018) only flushes that free
-        page tables interrupt them (they then switch to init_mm), and all others leave them alone.
+        In 2017 lazy CPUs were made to leave the user page tables at every flush. Since 2ff6ddf19c0e (2018)
+        only flushes that free page tables interrupt them (they then switch to init_mm), and all others leave
+        them alone.
 
         The bug here is a flush that skips lazy CPUs whatever it is for.
         """;
@@ -65,7 +67,8 @@ public sealed class LazyTlbFreedTables : Scenario
     /// <inheritdoc/>
     public override IReadOnlyList<string> Sources =>
     [
-        "commit 2ff6ddf19c0e, \"x86/mm/tlb: Leave lazy TLB mode at page table free time\"; reverted by 52a288c73615 and done again",
+        "commit 2ff6ddf19c0e, \"x86/mm/tlb: Leave lazy TLB mode at page table free time\"",
+        "commit 52a288c73615 reverted it; it was done again later in 2018",
         "arch/x86/mm/tlb.c: native_flush_tlb_multi, flush_tlb_func, enter_lazy_tlb",
     ];
 
@@ -78,7 +81,9 @@ public sealed class LazyTlbFreedTables : Scenario
 
         // The top-level table and one leaf table, which maps all pages.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2) with { Levels = 2, Tables = 3 };
-        KernelParts parts = setup.IsBug ? new KernelParts { TlbFlush = kernel => new FlushSkipsLazy(kernel) } : new KernelParts();
+        KernelParts parts = setup.IsBug
+            ? new KernelParts { TlbFlush = kernel => new FlushSkipsLazy(kernel) }
+            : new KernelParts();
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         stage.AddThread(0, "kthread", () => RunKernelThread(kernel, stage.Cpu(0), mm));

@@ -41,19 +41,22 @@ public sealed class MadvDontneedParallel : Scenario
     /// <inheritdoc/>
     public override string Story =>
         """
-        madvise(MADV_DONTNEED) throws pages away: after it has returned, every thread of the process must find new, empty
-        pages. It takes mmap_lock only for reading, so two threads may do it at the same time on the same range.
+        madvise(MADV_DONTNEED) throws pages away: after it has returned, every thread of the process must find
+        new, empty pages. It takes mmap_lock only for reading, so two threads may do it at the same time on
+        the same range.
 
-        zap_pte_range() clears the entries under the page-table lock, but the TLB flush is put off: tlb_finish_mmu() does it at the
-        end, once for the whole range. That is safe for the thread that cleared the entries. The other thread takes the
-        lock later, finds the entries empty, records nothing in its own gather, and therefore flushes nothing. It
-        returns while the first one has not flushed yet. From that moment on the process believes that the range is empty,
-        and any of its threads may still read (or write) the old pages through its TLB.
+        zap_pte_range() clears the entries under the page-table lock, but the TLB flush is put off:
+        tlb_finish_mmu() does it at the end, once for the whole range. That is safe for the thread that
+        cleared the entries. The other thread takes the lock later, finds the entries empty, records nothing
+        in its own gather, and therefore flushes nothing. It returns while the first one has not flushed yet.
+        From that moment on the process believes that the range is empty, and any of its threads may still
+        read (or write) the old pages through its TLB.
 
-        The fix counts the gathers of an address space in mm->tlb_flush_pending: raised before the first entry is changed, lowered
-        after the flush. tlb_finish_mmu() looks at the count; if another gather is under way it flushes the whole address
-        space, whatever it recorded itself. The count is ordered by the page-table lock: who finds an entry empty took the
-        lock after the one who cleared it, and so sees that one's count.
+        The fix counts the gathers of an address space in mm->tlb_flush_pending: raised before the first entry
+        is changed, lowered after the flush. tlb_finish_mmu() looks at the count; if another gather is under
+        way it flushes the whole address space, whatever it recorded itself. The count is ordered by the
+        page-table lock: who finds an entry empty took the lock after the one who cleared it, and so sees that
+        one's count.
 
         Here the bug is the same kernel with a tlb_finish_mmu() that never looks at the count.
         """;
@@ -85,7 +88,9 @@ public sealed class MadvDontneedParallel : Scenario
 
         // At most one frame of a page waits in every gather, and one is mapped.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, madvisers + 1);
-        KernelParts parts = setup.IsBug ? new KernelParts { MmuGather = kernel => new GatherBefore2017(kernel) } : new KernelParts();
+        KernelParts parts = setup.IsBug
+            ? new KernelParts { MmuGather = kernel => new GatherBefore2017(kernel) }
+            : new KernelParts();
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true, parts);
         for (int index = 0; index < cpus; index++)
         {

@@ -4,7 +4,10 @@ using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;
 
-/// <summary>B15: becoming a flush target and starting to fill must be ordered against changing an entry and reading the targets.</summary>
+/// <summary>
+/// B15: becoming a flush target and starting to fill must be ordered against changing an entry and reading the
+/// targets.
+/// </summary>
 public sealed class SwitchMmFlushBarrier : Scenario
 {
     /// <inheritdoc/>
@@ -41,23 +44,26 @@ public sealed class SwitchMmFlushBarrier : Scenario
     /// <inheritdoc/>
     public override string Story =>
         """
-        A CPU that switches to an address space does two things: it sets its bit in mm_cpumask, so that others send it
-        flushes, and it loads the page tables, so that its walker may fill the TLB. A CPU that changes an entry also does
-        two things: it writes the entry, and it reads mm_cpumask to see whom to interrupt. Whoever comes second must see what the
-        first one did: either the flusher sees the bit, or the walker sees the new entry. That is store buffering, the
-        one reordering that x86 allows: each side stores and then loads, and without a full barrier on both sides both may
-        read the old values. Then no IPI is sent, the frame is freed, and the switching CPU uses it through a stale entry.
+        A CPU that switches to an address space does two things: it sets its bit in mm_cpumask, so that others
+        send it flushes, and it loads the page tables, so that its walker may fill the TLB. A CPU that changes
+        an entry also does two things: it writes the entry, and it reads mm_cpumask to see whom to interrupt.
+        Whoever comes second must see what the first one did: either the flusher sees the bit, or the walker
+        sees the new entry. That is store buffering, the one reordering that x86 allows: each side stores and
+        then loads, and without a full barrier on both sides both may read the old values. Then no IPI is
+        sent, the frame is freed, and the switching CPU uses it through a stale entry.
 
-        On the switching side x86 was safe by luck: setting the bit is a locked instruction, and writing CR3 is serialising.
-        The fix only wrote that down. On the flushing side the barrier was really missing when the flusher was running some
-        other address space (current->active_mm != mm): flush_tlb_mm_range() and flush_tlb_page() went straight to the mask. Entries
-        that are cleared with an atomic exchange bring their own barrier; those that are written with a plain store, as
-        pmdp_invalidate() did when it split a huge page, do not.
+        On the switching side x86 was safe by luck: setting the bit is a locked instruction, and writing CR3
+        is serialising. The fix only wrote that down. On the flushing side the barrier was really missing when
+        the flusher was running some other address space (current->active_mm != mm): flush_tlb_mm_range() and
+        flush_tlb_page() went straight to the mask. Entries that are cleared with an atomic exchange bring
+        their own barrier; those that are written with a plain store, as pmdp_invalidate() did when it split a
+        huge page, do not.
 
-        The fix added smp_mb() there. Since the generations of 2017 the locked increment of mm->context.tlb_gen is that
-        barrier. The bug here is today's kernel with the lock prefix of that increment taken away, which leaves what
-        2016 had: nothing between the plain store of the entry and the read of the mask. The flusher is reclaim, which
-        splits a huge page (one entry here) of a process that it does not run, and frees it.
+        The fix added smp_mb() there. Since the generations of 2017 the locked increment of
+        mm->context.tlb_gen is that barrier. The bug here is today's kernel with the lock prefix of that
+        increment taken away, which leaves what 2016 had: nothing between the plain store of the entry and the
+        read of the mask. The flusher is reclaim, which splits a huge page (one entry here) of a process that
+        it does not run, and frees it.
 
         Under sequential consistency the bug cannot show; under x86-tso it does.
         """;
@@ -88,7 +94,9 @@ public sealed class SwitchMmFlushBarrier : Scenario
 
         // Two address spaces, each with one table.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2) with { Tables = 2 };
-        KernelParts parts = setup.IsBug ? new KernelParts { TlbFlush = kernel => new FlushBefore2016(kernel) } : new KernelParts();
+        KernelParts parts = setup.IsBug
+            ? new KernelParts { TlbFlush = kernel => new FlushBefore2016(kernel) }
+            : new KernelParts();
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         Mm other = kernel.NewMm("other", pages, mmapWriters: false);
@@ -110,8 +118,8 @@ public sealed class SwitchMmFlushBarrier : Scenario
     }
 
     /// <summary>
-    /// split_huge_page_to_list(), as far as the TLB is concerned: the entry is made not present with a plain store (before 4.17), the
-    /// address space is flushed under the lock, and the memory is given back.
+    /// split_huge_page_to_list(), as far as the TLB is concerned: the entry is made not present with a plain store
+    /// (before 4.17), the address space is flushed under the lock, and the memory is given back.
     /// </summary>
     private static async Proc SplitAndFree(KernelModel kernel, Cpu cpu, Mm mm, int pages)
     {
@@ -126,7 +134,9 @@ public sealed class SwitchMmFlushBarrier : Scenario
         }
     }
 
-    /// <summary>The flush before 71b3c126e611: nothing orders the caller's stores before the read of the mask.</summary>
+    /// <summary>
+    /// The flush before 71b3c126e611: nothing orders the caller's stores before the read of the mask.
+    /// </summary>
     private sealed class FlushBefore2016(KernelModel kernel) : TlbFlush(kernel)
     {
         /// <inheritdoc/>

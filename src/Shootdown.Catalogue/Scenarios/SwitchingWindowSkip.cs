@@ -38,19 +38,22 @@ public sealed class SwitchingWindowSkip : Scenario
     /// <inheritdoc/>
     public override string Story =>
         """
-        x86 keeps the TLB entries of a few address spaces for each CPU, in slots with a PCID. Switching back to one of them costs
-        no flush if the slot's generation equals that of the address space. During the switch cpu_tlbstate.loaded_mm is a
-        marker, LOADED_MM_SWITCHING, because CR3 and the bookkeeping disagree for a moment.
+        x86 keeps the TLB entries of a few address spaces for each CPU, in slots with a PCID. Switching back
+        to one of them costs no flush if the slot's generation equals that of the address space. During the
+        switch cpu_tlbstate.loaded_mm is a marker, LOADED_MM_SWITCHING, because CR3 and the bookkeeping
+        disagree for a moment.
 
-        A series of early 2025 made flushes cheaper: bits in mm_cpumask may be out of date, so a flusher looks at
-        the target's loaded_mm before it sends an IPI, and leaves out CPUs that run something else (should_flush_tlb). A CPU in the
-        middle of a switch runs "something else" by that test: loaded_mm is the marker. But it may be past the point where
-        it compared generations, and may have loaded CR3 without a flush. The flusher raises the generation too late for
-        that CPU to see it, sends no IPI, and frees the page. When the switch ends, interrupts go on again, no flush is
-        pending, and the CPU uses what is in the slot.
+        A series of early 2025 made flushes cheaper: bits in mm_cpumask may be out of date, so a flusher looks
+        at the target's loaded_mm before it sends an IPI, and leaves out CPUs that run something else
+        (should_flush_tlb). A CPU in the middle of a switch runs "something else" by that test: loaded_mm is
+        the marker. But it may be past the point where it compared generations, and may have loaded CR3
+        without a flush. The flusher raises the generation too late for that CPU to see it, sends no IPI, and
+        frees the page. When the switch ends, interrupts go on again, no flush is pending, and the CPU uses
+        what is in the slot.
 
-        The fix counts the marker as "must flush": the IPI then waits until interrupts are on again, and by that time loaded_mm
-        is the new address space. A read barrier makes sure that the laziness that is tested is no older than loaded_mm.
+        The fix counts the marker as "must flush": the IPI then waits until interrupts are on again, and by
+        that time loaded_mm is the new address space. A read barrier makes sure that the laziness that is
+        tested is no older than loaded_mm.
 
         The bug here is should_flush_tlb() without the test for the marker.
         """;
@@ -58,9 +61,9 @@ public sealed class SwitchingWindowSkip : Scenario
     /// <inheritdoc/>
     public override IReadOnlyList<string> Steps =>
     [
-        "CPU0: switch_mm: loaded_mm = LOADED_MM_SWITCHING; sets its bit in mm_cpumask; the slot's generation is current: no flush.",
+        "CPU0: switch_mm: loaded_mm = LOADED_MM_SWITCHING; sets its bit in mm_cpumask; its slot is current: no flush.",
         "CPU0: loads CR3 and keeps the slot's entries, A -> F among them.",
-        "CPU1: madvise: clears the entry of A, raises the generation; CPU0 is in the mask, but loaded_mm is not mm: no IPI.",
+        "CPU1: madvise: clears the entry of A, raises the generation; CPU0 is in the mask, but runs \"something else\".",
         "CPU1: frees F.",
         "CPU0: loaded_mm = mm; loads A and reaches F.",
     ];
@@ -81,7 +84,9 @@ public sealed class SwitchingWindowSkip : Scenario
 
         // Two address spaces, each with one table and one PCID.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2) with { Tables = 2, Asids = 2 };
-        KernelParts parts = setup.IsBug ? new KernelParts { TlbFlush = kernel => new FilterOfEarly2025(kernel) } : new KernelParts();
+        KernelParts parts = setup.IsBug
+            ? new KernelParts { TlbFlush = kernel => new FilterOfEarly2025(kernel) }
+            : new KernelParts();
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         Mm other = kernel.NewMm("other", pages, mmapWriters: false);

@@ -4,7 +4,9 @@ using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;
 
-/// <summary>B01: reclaim unmaps without flushing; mprotect, munmap or madvise believe that there is nothing to flush.</summary>
+/// <summary>
+/// B01: reclaim unmaps without flushing; mprotect, munmap or madvise believe that there is nothing to flush.
+/// </summary>
 public sealed class TtuBatchVsMprotect : Scenario
 {
     private const int SiteMprotect = 0;
@@ -41,27 +43,30 @@ public sealed class TtuBatchVsMprotect : Scenario
         new("cpus", 2, 2, 4, "CPU0 reclaims, CPU1 makes the call, the others are user threads"),
         new("pages", 1, 1, 4, "pages that are reclaimed and that the call covers"),
         new("site", SiteMprotect, SiteMprotect, SiteMadvise,
-            "who forgets to look for deferred flushes: 0 mprotect, 1 munmap (zap_pte_range), 2 madvise (zap_pte_range)"),
+            "who forgets to look for deferred flushes: 0 mprotect, 1 zap_pte_range in munmap, 2 the same in madvise"),
     ];
 
     /// <inheritdoc/>
     public override string Story =>
         """
-        Reclaim unmaps many pages in a row. Since 2015 it does not flush for each: try_to_unmap_one() clears the entry under the
-        page-table lock, remembers in a batch which CPUs may have cached it, and drops the lock. One flush for the
-        whole batch comes later, before any of the pages is written out or freed. For reclaim itself that is enough.
+        Reclaim unmaps many pages in a row. Since 2015 it does not flush for each: try_to_unmap_one() clears
+        the entry under the page-table lock, remembers in a batch which CPUs may have cached it, and drops the
+        lock. One flush for the whole batch comes later, before any of the pages is written out or freed. For
+        reclaim itself that is enough.
 
-        It is not enough for others who look at the entry meanwhile. mprotect() takes the lock, finds no present entry,
-        changes nothing, so its gather has nothing to flush, and returns: the range is read-only now. But a thread on another
-        CPU, or the caller itself, may still store through the old writable TLB entry. In the same way munmap() and
-        madvise(MADV_DONTNEED) return while the old pages can be reached.
+        It is not enough for others who look at the entry meanwhile. mprotect() takes the lock, finds no
+        present entry, changes nothing, so its gather has nothing to flush, and returns: the range is
+        read-only now. But a thread on another CPU, or the caller itself, may still store through the old
+        writable TLB entry. In the same way munmap() and madvise(MADV_DONTNEED) return while the old pages can
+        be reached.
 
-        The fix leaves a note in the address space: set_tlb_ubc_flush_pending() marks mm->tlb_flush_batched under the page-table
-        lock, and everybody who is about to draw conclusions from entries calls flush_tlb_batched_pending() first, with the lock
-        held. It flushes the address space if a note is there. The price is at most one more flush for a reclaim cycle.
+        The fix leaves a note in the address space: set_tlb_ubc_flush_pending() marks mm->tlb_flush_batched
+        under the page-table lock, and everybody who is about to draw conclusions from entries calls
+        flush_tlb_batched_pending() first, with the lock held. It flushes the address space if a note is
+        there. The price is at most one more flush for a reclaim cycle.
 
-        Each call site counts: the bound "site" chooses which one forgets the call. 6.1 has two more, mremap and the
-        madvise walkers for MADV_COLD and MADV_FREE.
+        Each call site counts: the bound "site" chooses which one forgets the call. 6.1 has two more, mremap
+        and the madvise walkers for MADV_COLD and MADV_FREE.
         """;
 
     /// <inheritdoc/>
@@ -77,7 +82,7 @@ public sealed class TtuBatchVsMprotect : Scenario
     /// <inheritdoc/>
     public override IReadOnlyList<string> Sources =>
     [
-        "commit 3ea277194daa, \"mm, mprotect: flush TLB if potentially racing with a parallel reclaim leaving stale TLB entries\"",
+        "commit 3ea277194daa, \"mm, mprotect: flush TLB if potentially racing with a parallel reclaim\" (title shortened)",
         "mm/rmap.c: try_to_unmap_one, set_tlb_ubc_flush_pending, flush_tlb_batched_pending",
         "seed 000, link [1]",
     ];

@@ -17,10 +17,14 @@ namespace Shootdown.Check;
 /// </remarks>
 internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
 {
+    private const int RememberedIds = 1024;
     private readonly int _agents = machine.Agents.Count;
     private readonly ReductionTable.Entry[] _entries = new ReductionTable.Entry[machine.Agents.Count];
     private readonly int[] _blockedOn = new int[machine.Agents.Count];
     private ulong _enabled;
+    private readonly int[] _ids = new int[machine.Agents.Count];
+    private readonly ulong[] _writers = new ulong[machine.Agents.Count];
+    private readonly byte[] _known = new byte[RememberedIds * RememberedIds];
     private readonly int[] _barriers = [.. table.Barriers];
     private readonly bool[] _isLock = [.. table.Barriers.Select(machine.IsLockWord)];
     private readonly int[] _raised = new int[table.Barriers.Count];
@@ -81,10 +85,21 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         {
             LocalState local = state.LocalOf(i);
             _entries[i] = table.Of(local);
+            _ids[i] = local.Id;
             ulong bit = 1UL << i;
             _sticky |= _entries[i].IsSticky ? bit : 0;
             _blockedOn[i] = (enabled & bit) != 0 ? -1 : state.BlockedOn(machine.Agents[i]);
             _blocked |= _blockedOn[i] >= 0 || _entries[i].IsEnded ? bit : 0;
+        }
+
+        for (ulong rest = _blocked; rest != 0; rest &= rest - 1)
+        {
+            int agent = BitOperations.TrailingZeroCount(rest);
+            _writers[agent] = 0;
+            for (int other = 0; other < _agents && _blockedOn[agent] >= 0; other++)
+            {
+                _writers[agent] |= other != agent && _entries[other].Future.Writes(_blockedOn[agent]) ? 1UL << other : 0;
+            }
         }
 
         _blockedOwners = 0;
@@ -148,7 +163,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         for (ulong rest = _all & ~excluded; rest != 0; rest &= rest - 1)
         {
             int other = BitOperations.TrailingZeroCount(rest);
-            bool joins = isEnabled ? MayConflict(step, other)
+            bool joins = isEnabled ? MayConflict(member, other)
                 : blockedOn < 0 ? _entries[other].Future.WritesWhatTouches(step)
                 : MayWrite(other, blockedOn);
             add |= joins ? 1UL << other : 0;
@@ -175,7 +190,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
                     continue;
                 }
 
-                for (ulong others = _all & ~set & ~frozen; others != 0; others &= others - 1)
+                for (ulong others = _writers[agent] & ~set & ~frozen; others != 0; others &= others - 1)
                 {
                     if (MayWrite(BitOperations.TrailingZeroCount(others), _blockedOn[agent]))
                     {
@@ -195,15 +210,35 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     }
 
     /// <summary>True if a step conflicts with what an agent outside the set may do before it must wait for the set.</summary>
-    private bool MayConflict(Footprint step, int agent)
+    private bool MayConflict(int member, int agent)
     {
-        bool conflicts = step.ConflictsWith(_entries[agent].Future);
+        Footprint step = _entries[member].Operation;
+        bool conflicts = ConflictsAtAll(member, agent);
         for (int i = 0; conflicts && i < _heldCount; i++)
         {
             conflicts = step.ConflictsWith(_entries[agent].FutureBefore[_held[i]]);
         }
 
         return conflicts;
+    }
+
+    /// <summary>The same without regard to barriers; remembered for the pass (what is learned meanwhile makes the pass count for nothing).</summary>
+    private bool ConflictsAtAll(int member, int agent)
+    {
+        int step = _ids[member];
+        int future = _ids[agent];
+        if (step >= RememberedIds || future >= RememberedIds)
+        {
+            return _entries[member].Operation.ConflictsWith(_entries[agent].Future);
+        }
+
+        ref byte known = ref _known[(step * RememberedIds) + future];
+        if (known == 0)
+        {
+            known = _entries[member].Operation.ConflictsWith(_entries[agent].Future) ? (byte)2 : (byte)1;
+        }
+
+        return known == 2;
     }
 
     private bool MayWrite(int agent, int address)

@@ -38,7 +38,10 @@ public sealed class ReductionTable
     }
 
     /// <summary>True if something was learned since <see cref="BeginPass"/> that an earlier choice may have relied on.</summary>
-    public bool Grew { get; private set; }
+    public bool Grew => GrowthCount > 0;
+
+    /// <summary>How often something was learned since <see cref="BeginPass"/>.</summary>
+    public int GrowthCount { get; private set; }
 
     /// <summary>Starts an exploration: computes where loops must be expanded fully and forgets that anything grew.</summary>
     public void BeginPass()
@@ -54,7 +57,7 @@ public sealed class ReductionTable
             Of(local).IsSticky = true;
         }
 
-        Grew = false;
+        GrowthCount = 0;
     }
 
     /// <summary>True if the pass that ended learned nothing, so that its choices were all sound.</summary>
@@ -101,7 +104,7 @@ public sealed class ReductionTable
             {
                 if (edge.Source.Absorb(edge.Target))
                 {
-                    Grew = true;
+                    GrowthCount++;
                     foreach (Entry predecessor in edge.Source.Predecessors)
                     {
                         work.Push((predecessor, edge.Source));

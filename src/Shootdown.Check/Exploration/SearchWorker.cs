@@ -9,12 +9,14 @@ namespace Shootdown.Check;
 internal sealed class SearchWorker
 {
     private const int TickEvery = 512;
+    private const ulong RecentMax = 1 << 15;
     private readonly SharedSearch _search;
     private readonly MachineModel _machine;
     private readonly MachineState _state;
     private readonly AmpleChooser? _chooser;
     private readonly CanonicalFingerprint? _canonical;
     private readonly SymmetrySampler? _sampler;
+    private readonly (ulong Low, ulong High)[] _recent;
     private readonly Agent[] _agents;
     private readonly ulong _programs;
     private Step[] _trail = new Step[4096];
@@ -44,6 +46,7 @@ internal sealed class SearchWorker
         _state = new MachineState(_machine);
         _chooser = search.Reduction is { } table ? new AmpleChooser(_machine, table) : null;
         _canonical = search.Symmetry is { } symmetry ? new CanonicalFingerprint(symmetry) : null;
+        _recent = search.Symmetry is null ? [] : new (ulong, ulong)[RecentMax];
         _sampler = search.Symmetry is { } sampled ? new SymmetrySampler(sampled) : null;
     }
 
@@ -200,6 +203,22 @@ internal sealed class SearchWorker
         _chosen = _enabled & ~_observers;
     }
 
+    /// <summary>
+    /// False if this very state was looked up not long ago, which saves the work of finding its fingerprint up to symmetry; remembers
+    /// it, because it is about to be looked up.
+    /// </summary>
+    private bool IsNotRecent(ulong low, ulong high)
+    {
+        ref (ulong Low, ulong High) place = ref _recent[low % RecentMax];
+        if (place == (low, high))
+        {
+            return false;
+        }
+
+        place = (low, high);
+        return true;
+    }
+
     private (ulong Low, ulong High) Fingerprint() => _canonical is null ? (_state.HashLow, _state.HashHigh) : _canonical.Of(_state);
 
     private void FindEnabled()
@@ -290,9 +309,13 @@ internal sealed class SearchWorker
                 Array.Resize(ref _successors, _successorCount * 2);
             }
 
-            (ulong low, ulong high) = Fingerprint();
-            _successors[_successorCount++] = new Successor(step, low, high);
-            _search.Visited.Prefetch(low, high);
+            if (_canonical is null || IsNotRecent(_state.HashLow, _state.HashHigh))
+            {
+                (ulong low, ulong high) = Fingerprint();
+                _successors[_successorCount++] = new Successor(step, low, high);
+                _search.Visited.Prefetch(low, high);
+            }
+
             BackTo(ref level);
         }
 

@@ -14,6 +14,8 @@ internal sealed class SharedSearch : IDisposable
     private readonly int _workers;
     private int _idle;
     private volatile bool _stop;
+    private int _growthSeen;
+    private long _statesAtGrowth;
     private long _states;
     private long _transitions;
 
@@ -119,6 +121,7 @@ internal sealed class SharedSearch : IDisposable
     {
         Interlocked.Add(ref _states, states);
         Interlocked.Add(ref _transitions, transitions);
+        EndWornOutPass();
         if (_options.Cancellation.IsCancellationRequested)
         {
             GiveUp("interrupted");
@@ -140,6 +143,29 @@ internal sealed class SharedSearch : IDisposable
             nextReport = elapsed + 0.25;
             progress.Report(new CheckProgress(
                 "exploring", Interlocked.Read(ref _states), Interlocked.Read(ref _transitions), depth, Visited.Bytes, elapsed));
+        }
+    }
+
+    /// <summary>
+    /// A pass that learned something counts for nothing. It goes on as long as it keeps learning, to twice the states at
+    /// which it learned last; then another pass starts with what is known.
+    /// </summary>
+    private void EndWornOutPass()
+    {
+        if (Reduction is not { Grew: true })
+        {
+            return;
+        }
+
+        long states = Interlocked.Read(ref _states);
+        int growth = Reduction.GrowthCount;
+        if (Interlocked.Exchange(ref _growthSeen, growth) != growth)
+        {
+            Interlocked.Exchange(ref _statesAtGrowth, states);
+        }
+        else if (states > (2 * Interlocked.Read(ref _statesAtGrowth)) + 2000)
+        {
+            _stop = true;
         }
     }
 

@@ -6,9 +6,9 @@ namespace Shootdown.Kernel;
 public class Madvise(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/madvise.c: <c>madvise_dontneed_single_vma</c>, with <c>zap_page_range_single</c>. Takes mmap_lock for reading only, so several
-    /// of them run at a time. Promises that nobody reaches the old pages once it has returned; false if the range is not
-    /// mapped (ENOMEM), and then it promises nothing.
+    /// mm/madvise.c: <c>madvise_dontneed_single_vma</c>, with <c>zap_page_range_single</c>. Takes mmap_lock for
+    /// reading only, so several of them run at a time. Promises that nobody reaches the old pages once it has
+    /// returned; false if the range is not mapped (ENOMEM), and then it promises nothing.
     /// </summary>
     public virtual async Proc<bool> MadviseDontneed(Cpu cpu, Mm mm, Promise promise)
     {

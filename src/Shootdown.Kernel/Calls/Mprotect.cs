@@ -6,8 +6,9 @@ namespace Shootdown.Kernel;
 public class Mprotect(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/mprotect.c: <c>do_mprotect_pkey</c> for PROT_READ, with <c>change_protection</c>. Promises that no store to the range succeeds
-    /// once it has returned. The flush comes at the end, behind the tables' locks but under mmap_lock.
+    /// mm/mprotect.c: <c>do_mprotect_pkey</c> for PROT_READ, with <c>change_protection</c>. Promises that no store to
+    /// the range succeeds once it has returned. The flush comes at the end, behind the tables' locks but under
+    /// mmap_lock.
     /// </summary>
     public virtual async Proc MprotectReadOnly(Cpu cpu, Mm mm, Promise promise)
     {
@@ -23,8 +24,8 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/mprotect.c: <c>do_mprotect_pkey</c> for PROT_READ | PROT_WRITE. Promises nothing; entries stay read-only until a write
-    /// fault raises them.
+    /// mm/mprotect.c: <c>do_mprotect_pkey</c> for PROT_READ | PROT_WRITE. Promises nothing; entries stay read-only
+    /// until a write fault raises them.
     /// </summary>
     public virtual async Proc MprotectWritable(Cpu cpu, Mm mm, int first, int count)
     {
@@ -44,7 +45,9 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
-    /// <summary>mm/mprotect.c: <c>change_pte_range</c>: records only entries whose old value a TLB must not keep.</summary>
+    /// <summary>
+    /// mm/mprotect.c: <c>change_pte_range</c>: records only entries whose old value a TLB must not keep.
+    /// </summary>
     public virtual async Proc ChangePteRange(TlbGather tlb, int first, int end)
     {
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(tlb.Cpu, tlb.Mm, first);
@@ -66,8 +69,11 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         await Kernel.PageWalk.PteUnmapUnlock(tlb.Cpu, table);
     }
 
-    /// <summary>The call of <c>flush_tlb_batched_pending</c> that <c>change_pte_range</c> makes once it holds the lock.</summary>
-    protected virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm) => await Kernel.TlbBatch.FlushTlbBatchedPending(cpu, mm);
+    /// <summary>
+    /// The call of <c>flush_tlb_batched_pending</c> that <c>change_pte_range</c> makes once it holds the lock.
+    /// </summary>
+    protected virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm)
+        => await Kernel.TlbBatch.FlushTlbBatchedPending(cpu, mm);
 
     private async Proc ChangeOnePte(TlbGather tlb, PageTable table, int page)
     {

@@ -6,8 +6,9 @@ namespace Shootdown.Kernel;
 public class Munmap(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/vma.c: <c>do_vmi_align_munmap</c> with <c>unmap_region</c>. The areas are unlinked with mmap_lock held for writing; then it is
-    /// downgraded, and faults and madvise elsewhere in the address space run beside the removal of pages and tables.
+    /// mm/vma.c: <c>do_vmi_align_munmap</c> with <c>unmap_region</c>. The areas are unlinked with mmap_lock held for
+    /// writing; then it is downgraded, and faults and madvise elsewhere in the address space run beside the removal
+    /// of pages and tables.
     /// </summary>
     public virtual async Proc DoMunmap(Cpu cpu, Mm mm, Promise promise)
     {

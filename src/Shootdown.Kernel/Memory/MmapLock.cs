@@ -31,7 +31,8 @@ public class MmapLock(KernelModel kernel) : Mechanism(kernel)
     {
         if (!mm.HasMmapWriters)
         {
-            throw new ProcRuleException($"{mm}.mmap_lock is taken for writing, but {mm} was made with mmapWriters: false");
+            throw new ProcRuleException(
+                $"{mm}.mmap_lock is taken for writing, but {mm} was made with mmapWriters: false");
         }
 
         await cpu.DownWrite(mm.MmapLock);
@@ -43,7 +44,9 @@ public class MmapLock(KernelModel kernel) : Mechanism(kernel)
     /// <summary>include/linux/mmap_lock.h: <c>mmap_write_downgrade</c>.</summary>
     public virtual async Proc MmapWriteDowngrade(Cpu cpu, Mm mm) => await cpu.DowngradeWrite(mm.MmapLock);
 
-    /// <summary>mm/mmap.c: <c>find_vma</c>: the areas, read under the lock. Where nobody changes them they are known.</summary>
+    /// <summary>
+    /// mm/mmap.c: <c>find_vma</c>: the areas, read under the lock. Where nobody changes them they are known.
+    /// </summary>
     public virtual async Proc<VmAreas> FindVma(Cpu cpu, Mm mm)
         => mm.HasMmapWriters
             ? new VmAreas(await cpu.Load(mm.Vmas))

@@ -4,14 +4,14 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// Gathering of what a zap removes (mm/mmu_gather.c, include/asm-generic/tlb.h): entries are cleared under their tables'
-/// locks, and one flush for all of them comes later. What they mapped is freed behind that flush.
+/// Gathering of what a zap removes (mm/mmu_gather.c, include/asm-generic/tlb.h): entries are cleared under their
+/// tables' locks, and one flush for all of them comes later. What they mapped is freed behind that flush.
 /// </summary>
 public class MmuGather(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/mmu_gather.c: <c>tlb_gather_mmu</c>. Raising tlb_flush_pending comes before the first change of an entry: who takes a
-    /// table's lock behind this gather sees the count.
+    /// mm/mmu_gather.c: <c>tlb_gather_mmu</c>. Raising tlb_flush_pending comes before the first change of an entry:
+    /// who takes a table's lock behind this gather sees the count.
     /// </summary>
     public virtual async Proc<TlbGather> TlbGatherMmu(Cpu cpu, Mm mm)
     {
@@ -19,7 +19,9 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         return new TlbGather(cpu, mm, Kernel.Gathers[cpu.Index]);
     }
 
-    /// <summary>include/asm-generic/tlb.h: <c>tlb_remove_tlb_entry</c>: an entry of a level was cleared or restricted.</summary>
+    /// <summary>
+    /// include/asm-generic/tlb.h: <c>tlb_remove_tlb_entry</c>: an entry of a level was cleared or restricted.
+    /// </summary>
     public virtual async Proc TlbRemoveTlbEntry(TlbGather tlb, int page, int level)
     {
         await AdjustRange(tlb, PageRange.Of(page, Machine.Paging.SpanOf(level)));
@@ -27,8 +29,8 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// include/asm-generic/tlb.h: the part of <c>pte_free_tlb</c> that records a table that was unhooked: one page of range and the
-    /// level above it.
+    /// include/asm-generic/tlb.h: the part of <c>pte_free_tlb</c> that records a table that was unhooked: one page of
+    /// range and the level above it.
     /// </summary>
     public virtual async Proc TlbRemoveTableEntry(TlbGather tlb, int page, int level)
     {
@@ -45,7 +47,8 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/mmu_gather.c: <c>tlb_flush_mmu_tlbonly</c>. Nothing recorded: nothing is flushed. Queued frames stay queued.
+    /// mm/mmu_gather.c: <c>tlb_flush_mmu_tlbonly</c>. Nothing recorded: nothing is flushed. Queued frames stay
+    /// queued.
     /// </summary>
     public virtual async Proc TlbFlushMmuTlbonly(TlbGather tlb)
     {
@@ -68,9 +71,9 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/mmu_gather.c: <c>tlb_finish_mmu</c>. If another gather of the address space is under way, it may have cleared entries
-    /// that this one found empty and recorded nothing for: then everything is flushed, whatever was recorded. The count
-    /// goes down behind the flush.
+    /// mm/mmu_gather.c: <c>tlb_finish_mmu</c>. If another gather of the address space is under way, it may have
+    /// cleared entries that this one found empty and recorded nothing for: then everything is flushed, whatever was
+    /// recorded. The count goes down behind the flush.
     /// </summary>
     public virtual async Proc TlbFinishMmu(TlbGather tlb)
     {
@@ -86,13 +89,16 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// include/linux/mm_inline.h: <c>mm_tlb_flush_nested</c>. Meaningful to a gather that took the tables' locks: whoever cleared
-    /// an entry that it saw empty had raised the count before taking the lock.
+    /// include/linux/mm_inline.h: <c>mm_tlb_flush_nested</c>. Meaningful to a gather that took the tables' locks:
+    /// whoever cleared an entry that it saw empty had raised the count before taking the lock.
     /// </summary>
     public virtual async Proc<bool> MmTlbFlushNested(Cpu cpu, Mm mm)
         => await cpu.Load(mm.TlbFlushPending, weight: StepWeight.Context) > 1;
 
-    /// <summary>arch/x86/include/asm/tlb.h: <c>tlb_flush</c>: the recorded range, in steps of the lowest level that was cleared.</summary>
+    /// <summary>
+    /// arch/x86/include/asm/tlb.h: <c>tlb_flush</c>: the recorded range, in steps of the lowest level that was
+    /// cleared.
+    /// </summary>
     protected virtual async Proc TlbFlush(TlbGather tlb, ulong flags)
     {
         bool whole = (flags & (GatherWords.FullMm | GatherWords.NeedFlushAll)) != 0;
@@ -101,7 +107,9 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
             tlb.Cpu, tlb.Mm, range, GatherWords.LowestCleared(flags), (flags & GatherWords.FreedTables) != 0);
     }
 
-    /// <summary>mm/mmu_gather.c: <c>tlb_flush_mmu_free</c>: tables first, then frames (<c>tlb_batch_pages_flush</c>).</summary>
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_flush_mmu_free</c>: tables first, then frames (<c>tlb_batch_pages_flush</c>).
+    /// </summary>
     protected virtual async Proc TlbFlushMmuFree(TlbGather tlb)
     {
         await Kernel.PageTableFree.TlbTableFlush(tlb);
@@ -129,7 +137,10 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
 /// <param name="Words">What it has gathered.</param>
 public readonly record struct TlbGather(Cpu Cpu, Mm Mm, GatherWords Words);
 
-/// <summary>What the gather of a CPU's task has recorded: words on that task's stack, so no scheduling points. All 0 when there is none.</summary>
+/// <summary>
+/// What the gather of a CPU's task has recorded: words on that task's stack, so no scheduling points. All 0 when
+/// there is none.
+/// </summary>
 public sealed class GatherWords : MachineHandle
 {
     /// <summary>Flag: page tables are freed.</summary>

@@ -4,15 +4,17 @@ namespace Shootdown.Kernel;
 
 /// <summary>Page faults on anonymous memory (mm/memory.c, arch/x86/mm/fault.c).</summary>
 /// <remarks>
-/// Simplified: the kernel allocates before it takes the table's lock and looks again; here it allocates under the lock,
-/// which leaves out only the runs in which the page is given back. A read fault gets a page of its own, not the shared zero
-/// page. There is no fork, so every page belongs to one address space alone and a write fault may always re-use it.
+/// Simplified: the kernel allocates before it takes the table's lock and looks again; here it allocates under the
+/// lock, which leaves out only the runs in which the page is given back. A read fault gets a page of its own, not the
+/// shared zero page. There is no fork, so every page belongs to one address space alone and a write fault may always
+/// re-use it.
 /// </remarks>
 public class PageFault(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// arch/x86/mm/fault.c: <c>do_user_addr_fault</c>, with <c>handle_mm_fault</c>: false if no area allows the access (SIGSEGV).
-    /// 6.4 and later first try with the lock of the area alone; munmap and mprotect wait for that as for mmap_lock.
+    /// arch/x86/mm/fault.c: <c>do_user_addr_fault</c>, with <c>handle_mm_fault</c>: false if no area allows the
+    /// access (SIGSEGV). 6.4 and later first try with the lock of the area alone; munmap and mprotect wait for that
+    /// as for mmap_lock.
     /// </summary>
     public virtual async Proc<bool> HandleMmFault(Cpu cpu, Mm mm, int page, bool write)
     {
@@ -29,8 +31,9 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/memory.c: <c>handle_pte_fault</c>. A fault on an entry that allows the access is spurious (another CPU was faster, or
-    /// rights were raised without a flush): hardware dropped the old translation as it faulted, so nothing is left to do.
+    /// mm/memory.c: <c>handle_pte_fault</c>. A fault on an entry that allows the access is spurious (another CPU was
+    /// faster, or rights were raised without a flush): hardware dropped the old translation as it faulted, so nothing
+    /// is left to do.
     /// </summary>
     /// <param name="cpu">The CPU.</param>
     /// <param name="mm">The address space.</param>
@@ -63,7 +66,9 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
     }
 
-    /// <summary>mm/memory.c: <c>do_anonymous_page</c>. In a writable area the entry is made writable and dirty at once.</summary>
+    /// <summary>
+    /// mm/memory.c: <c>do_anonymous_page</c>. In a writable area the entry is made writable and dirty at once.
+    /// </summary>
     public virtual async Proc DoAnonymousPage(Cpu cpu, PageTable table, int page, bool mayWrite)
     {
         int frame = await AllocFrame(cpu, page);

@@ -4,9 +4,10 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// Freeing of page tables (mm/memory.c, mm/mmu_gather.c), in two builds. Without RCU freeing they are queued like pages and
-/// freed behind the flush, whose IPIs wait for walkers with interrupts off. With it, they are freed after a grace
-/// period; if no memory for the queue can be had, one by one behind an IPI to everybody. All three invalidate first.
+/// Freeing of page tables (mm/memory.c, mm/mmu_gather.c), in two builds. Without RCU freeing they are queued like
+/// pages and freed behind the flush, whose IPIs wait for walkers with interrupts off. With it, they are freed after a
+/// grace period; if no memory for the queue can be had, one by one behind an IPI to everybody. All three invalidate
+/// first.
 /// </summary>
 public class PageTableFree : Mechanism
 {
@@ -25,7 +26,8 @@ public class PageTableFree : Mechanism
     }
 
     /// <summary>
-    /// mm/memory.c: <c>free_pgtables</c>: unhooks every table of the range below which no area is left, lowest level first.
+    /// mm/memory.c: <c>free_pgtables</c>: unhooks every table of the range below which no area is left, lowest level
+    /// first.
     /// </summary>
     /// <param name="tlb">The gather; it flushes and frees.</param>
     /// <param name="first">First page.</param>
@@ -47,7 +49,9 @@ public class PageTableFree : Mechanism
         }
     }
 
-    /// <summary>mm/memory.c: <c>free_pte_range</c>: unhooks one table with a plain store and hands it to the gather.</summary>
+    /// <summary>
+    /// mm/memory.c: <c>free_pte_range</c>: unhooks one table with a plain store and hands it to the gather.
+    /// </summary>
     /// <param name="tlb">The gather.</param>
     /// <param name="page">First page that the table maps.</param>
     /// <param name="level">Level of the entry that points to the table.</param>
@@ -85,8 +89,8 @@ public class PageTableFree : Mechanism
     }
 
     /// <summary>
-    /// mm/mmu_gather.c: <c>tlb_table_flush</c>. The invalidation comes before the grace period starts: hardware walkers do not
-    /// take part in RCU.
+    /// mm/mmu_gather.c: <c>tlb_table_flush</c>. The invalidation comes before the grace period starts: hardware
+    /// walkers do not take part in RCU.
     /// </summary>
     public virtual async Proc TlbTableFlush(TlbGather tlb)
     {
@@ -110,8 +114,8 @@ public class PageTableFree : Mechanism
     }
 
     /// <summary>
-    /// mm/mmu_gather.c: <c>tlb_remove_table_sync_one</c>: an empty IPI to all CPUs. No grace period, but enough for software
-    /// walkers that rely on interrupts being off.
+    /// mm/mmu_gather.c: <c>tlb_remove_table_sync_one</c>: an empty IPI to all CPUs. No grace period, but enough for
+    /// software walkers that rely on interrupts being off.
     /// </summary>
     public virtual async Proc TlbRemoveTableSyncOne(Cpu cpu)
     {
@@ -135,7 +139,9 @@ public class PageTableFree : Mechanism
         }
     }
 
-    /// <summary>mm/mmu_gather.c: <c>tlb_remove_table_smp_sync</c>: being interrupted is all that is asked for.</summary>
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_remove_table_smp_sync</c>: being interrupted is all that is asked for.
+    /// </summary>
     private static async Proc TlbRemoveTableSmpSync(Cpu cpu, Cpu sender)
     {
     }

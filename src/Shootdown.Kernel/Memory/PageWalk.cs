@@ -14,8 +14,8 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
     public PageTable Root(Mm mm) => new(mm.Space.RootTable, Levels - 1, 0);
 
     /// <summary>
-    /// mm/pgtable-generic.c: <c>pte_offset_map_lock</c>. Finds the page's leaf table and takes its lock;
-    /// <see cref="NoTable"/> if there is none. Under the lock the way to the table is looked at again (since 6.5): it may
+    /// mm/pgtable-generic.c: <c>pte_offset_map_lock</c>. Finds the page's leaf table and takes its lock; <see
+    /// cref="NoTable"/> if there is none. Under the lock the way to the table is looked at again (since 6.5): it may
     /// have been unhooked meanwhile.
     /// </summary>
     public virtual async Proc<PageTable> PteOffsetMapLock(Cpu cpu, Mm mm, int page)
@@ -48,7 +48,9 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc PteUnmapUnlock(Cpu cpu, PageTable table)
         => await cpu.SpinUnlock(Machine.Paging.LockOf(table.Index));
 
-    /// <summary>The table of a level on the way to a page, without a lock; <see cref="NoTable"/> if there is none.</summary>
+    /// <summary>
+    /// The table of a level on the way to a page, without a lock; <see cref="NoTable"/> if there is none.
+    /// </summary>
     public virtual async Proc<PageTable> TableAt(Cpu cpu, Mm mm, int page, int level)
     {
         PageTable table = Root(mm);
@@ -67,8 +69,8 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/memory.c: <c>__pte_alloc</c> and its kin: makes the tables on the way to a page that are missing. Each is hooked in
-    /// under the lock of the table above, unless someone else was faster.
+    /// mm/memory.c: <c>__pte_alloc</c> and its kin: makes the tables on the way to a page that are missing. Each is
+    /// hooked in under the lock of the table above, unless someone else was faster.
     /// </summary>
     public virtual async Proc<PageTable> PteAlloc(Cpu cpu, Mm mm, int page)
     {

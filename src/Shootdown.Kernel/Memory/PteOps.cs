@@ -9,8 +9,8 @@ namespace Shootdown.Kernel;
 public class PteOps(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/memory.c and others: <c>ptep_get_and_clear</c>. An atomic exchange, so that accessed and dirty bits which hardware
-    /// sets up to that instant are in the result, and a full fence on x86.
+    /// mm/memory.c and others: <c>ptep_get_and_clear</c>. An atomic exchange, so that accessed and dirty bits which
+    /// hardware sets up to that instant are in the result, and a full fence on x86.
     /// </summary>
     public virtual async Proc<Pte> PtepGetAndClear(Cpu cpu, PageTable table, int page)
         => await cpu.EntryExchange(table, page, Pte.None, "ptep_get_and_clear");
@@ -20,19 +20,22 @@ public class PteOps(KernelModel kernel) : Mechanism(kernel)
         => await cpu.EntryStore(table, page, value);
 
     /// <summary>
-    /// arch/x86/include/asm/pgtable.h: <c>pte_clear</c>, <c>pte_clear_not_present_full</c>. A plain store of nothing: only for
-    /// entries that hardware cannot have cached, or where a fence follows before anybody decides whom to flush.
+    /// arch/x86/include/asm/pgtable.h: <c>pte_clear</c>, <c>pte_clear_not_present_full</c>. A plain store of nothing:
+    /// only for entries that hardware cannot have cached, or where a fence follows before anybody decides whom to
+    /// flush.
     /// </summary>
     public virtual async Proc PteClear(Cpu cpu, PageTable table, int page)
         => await cpu.EntryStore(table, page, Pte.None, "pte_clear");
 
-    /// <summary>arch/x86/include/asm/pgtable.h: <c>ptep_set_wrprotect</c>. Atomic, so that a dirty bit set meanwhile is kept.</summary>
+    /// <summary>
+    /// arch/x86/include/asm/pgtable.h: <c>ptep_set_wrprotect</c>. Atomic, so that a dirty bit set meanwhile is kept.
+    /// </summary>
     public virtual async Proc<Pte> PtepSetWrprotect(Cpu cpu, PageTable table, int page)
         => await cpu.EntryClearBits(table, page, Pte.WriteBit, "ptep_set_wrprotect");
 
     /// <summary>
-    /// mm/pgtable-generic.c: <c>ptep_modify_prot_start</c>. The entry is none until the commit; hardware that walks meanwhile
-    /// faults and waits for the lock.
+    /// mm/pgtable-generic.c: <c>ptep_modify_prot_start</c>. The entry is none until the commit; hardware that walks
+    /// meanwhile faults and waits for the lock.
     /// </summary>
     public virtual async Proc<Pte> PtepModifyProtStart(Cpu cpu, PageTable table, int page)
         => await cpu.EntryExchange(table, page, Pte.None, "ptep_modify_prot_start");
@@ -42,8 +45,8 @@ public class PteOps(KernelModel kernel) : Mechanism(kernel)
         => await cpu.EntryStore(table, page, value, "ptep_modify_prot_commit");
 
     /// <summary>
-    /// mm/pgtable-generic.c: <c>ptep_clear_flush</c>. Clears and flushes the page everywhere, if the old entry could have been
-    /// cached.
+    /// mm/pgtable-generic.c: <c>ptep_clear_flush</c>. Clears and flushes the page everywhere, if the old entry could
+    /// have been cached.
     /// </summary>
     public virtual async Proc<Pte> PtepClearFlush(Cpu cpu, Mm mm, PageTable table, int page)
     {
@@ -57,15 +60,15 @@ public class PteOps(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// arch/x86/include/asm/pgtable.h: <c>pte_accessible</c>. A protnone entry counts while some flush of the address space is
-    /// pending: its present predecessor may still be cached.
+    /// arch/x86/include/asm/pgtable.h: <c>pte_accessible</c>. A protnone entry counts while some flush of the address
+    /// space is pending: its present predecessor may still be cached.
     /// </summary>
     public virtual async Proc<bool> PteAccessible(Cpu cpu, Mm mm, Pte value)
         => value.Present || ((value.Bits & Pte.ProtNoneBit) != 0 && await cpu.Load(mm.TlbFlushPending) != 0);
 
     /// <summary>
-    /// arch/x86/include/asm/tlbflush.h: <c>pte_needs_flush</c>. Not for entries that were not present, raised rights (a spurious
-    /// fault repairs those) or software bits; the accessed bit is ignored.
+    /// arch/x86/include/asm/tlbflush.h: <c>pte_needs_flush</c>. Not for entries that were not present, raised rights
+    /// (a spurious fault repairs those) or software bits; the accessed bit is ignored.
     /// </summary>
     public virtual bool PteNeedsFlush(Pte old, Pte value)
     {

@@ -6,8 +6,9 @@ namespace Shootdown.Kernel;
 public class Reclaim(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/vmscan.c: <c>shrink_folio_list</c>. With batching, pages whose entries were clean share one flush at the end; a dirty one
-    /// is flushed before it is written out, or a store through a stale entry could follow the write and be lost.
+    /// mm/vmscan.c: <c>shrink_folio_list</c>. With batching, pages whose entries were clean share one flush at the
+    /// end; a dirty one is flushed before it is written out, or a store through a stale entry could follow the write
+    /// and be lost.
     /// </summary>
     /// <param name="cpu">The CPU that reclaims.</param>
     /// <param name="mm">The address space whose pages are at the end of the list.</param>
@@ -40,7 +41,9 @@ public class Reclaim(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
-    /// <summary>mm/rmap.c: <c>try_to_unmap</c>: returns the entry that was cleared; none if the page was not mapped any more.</summary>
+    /// <summary>
+    /// mm/rmap.c: <c>try_to_unmap</c>: returns the entry that was cleared; none if the page was not mapped any more.
+    /// </summary>
     public virtual async Proc<Pte> TryToUnmap(Cpu cpu, Mm mm, int page, bool batch)
     {
         Pte old = Pte.None;
@@ -54,8 +57,8 @@ public class Reclaim(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/rmap.c: <c>try_to_unmap_one</c>. If the flush is deferred, a CPU may go on using the page through its TLB; the batch
-    /// remembers it and tlb_flush_batched tells others, both before the table's lock is dropped.
+    /// mm/rmap.c: <c>try_to_unmap_one</c>. If the flush is deferred, a CPU may go on using the page through its TLB;
+    /// the batch remembers it and tlb_flush_batched tells others, both before the table's lock is dropped.
     /// </summary>
     public virtual async Proc<Pte> TryToUnmapOne(Cpu cpu, Mm mm, int page, bool batch)
     {

@@ -3,15 +3,18 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// The way from a page to the tables that map it (mm/rmap.c), as far as it keeps tables alive: whoever walks holds the
-/// anon_vma lock for reading, and munmap unlinks an area under the lock before it frees its tables. With one level of
-/// tables nothing is ever freed, and none of this is a step.
+/// The way from a page to the tables that map it (mm/rmap.c), as far as it keeps tables alive: whoever walks holds
+/// the anon_vma lock for reading, and munmap unlinks an area under the lock before it frees its tables. With one
+/// level of tables nothing is ever freed, and none of this is a step.
 /// </summary>
 public class Rmap(KernelModel kernel) : Mechanism(kernel)
 {
     private bool TablesAreFreed => Machine.Paging.Levels > 1;
 
-    /// <summary>mm/rmap.c: <c>folio_lock_anon_vma_read</c> and the look-up that follows; false if no area has the page any more.</summary>
+    /// <summary>
+    /// mm/rmap.c: <c>folio_lock_anon_vma_read</c> and the look-up that follows; false if no area has the page any
+    /// more.
+    /// </summary>
     public virtual async Proc<bool> RmapWalkStart(Cpu cpu, Mm mm, int page)
     {
         if (!TablesAreFreed)

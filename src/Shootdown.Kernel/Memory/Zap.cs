@@ -16,9 +16,9 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/memory.c: <c>zap_pte_range</c>, for anonymous memory: its frame has no other user than the entry that is cleared here,
-    /// so clearing the entry hands the frame to this gather. When the gather is full it flushes before the lock is
-    /// dropped, frees, and goes on.
+    /// mm/memory.c: <c>zap_pte_range</c>, for anonymous memory: its frame has no other user than the entry that is
+    /// cleared here, so clearing the entry hands the frame to this gather. When the gather is full it flushes before
+    /// the lock is dropped, frees, and goes on.
     /// </summary>
     public virtual async Proc ZapPteRange(TlbGather tlb, int first, int end)
     {
@@ -52,12 +52,15 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
-    /// <summary>The call of <c>flush_tlb_batched_pending</c> that <c>zap_pte_range</c> makes once it holds the lock.</summary>
-    protected virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm) => await Kernel.TlbBatch.FlushTlbBatchedPending(cpu, mm);
+    /// <summary>
+    /// The call of <c>flush_tlb_batched_pending</c> that <c>zap_pte_range</c> makes once it holds the lock.
+    /// </summary>
+    protected virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm)
+        => await Kernel.TlbBatch.FlushTlbBatchedPending(cpu, mm);
 
     /// <summary>
-    /// mm/memory.c: the body of the loop of <c>zap_pte_range</c>: true if the gather is full. A swap entry cannot be cached, so
-    /// a plain store clears it and nothing is recorded.
+    /// mm/memory.c: the body of the loop of <c>zap_pte_range</c>: true if the gather is full. A swap entry cannot be
+    /// cached, so a plain store clears it and nothing is recorded.
     /// </summary>
     protected virtual async Proc<bool> ZapOnePte(TlbGather tlb, PageTable table, int page)
     {

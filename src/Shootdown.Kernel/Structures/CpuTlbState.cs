@@ -4,8 +4,9 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// What a CPU knows about its TLB (<c>cpu_tlbstate</c>, <c>cpu_tlbstate_shared</c>). Other CPUs read <c>loaded_mm</c> and
-/// <c>is_lazy</c>; the rest is touched only by its CPU, by the task with interrupts off or by an interrupt handler.
+/// What a CPU knows about its TLB (<c>cpu_tlbstate</c>, <c>cpu_tlbstate_shared</c>). Other CPUs read <c>loaded_mm</c>
+/// and <c>is_lazy</c>; the rest is touched only by its CPU, by the task with interrupts off or by an interrupt
+/// handler.
 /// </summary>
 /// <remarks>
 /// Invariant: a slot {ctx_id, tlb_gen = g} means that no entry of that ASID contradicts the address space's tables as
@@ -30,11 +31,15 @@ public sealed class CpuTlbState : MachineHandle
         LoadedAsid = machine.NewLocalWord(cpu, $"{name}.loaded_mm_asid");
         NextAsid = machine.NewLocalWord(cpu, $"{name}.next_asid", 1);
         InvalidateOther = machine.NewLocalWord(cpu, $"{name}.invalidate_other");
-        SlotCtxId = [.. Enumerable.Range(0, asids).Select(i => machine.NewLocalWord(cpu, $"{name}.ctxs[{i}].ctx_id", i == 0 ? InitMmCtxId : 0))];
-        SlotTlbGen = [.. Enumerable.Range(0, asids).Select(i => machine.NewLocalWord(cpu, $"{name}.ctxs[{i}].tlb_gen", i == 0 ? InitMmTlbGen : 0))];
+        SlotCtxId = [.. Enumerable.Range(0, asids).Select(slot =>
+            machine.NewLocalWord(cpu, $"{name}.ctxs[{slot}].ctx_id", slot == 0 ? InitMmCtxId : 0))];
+        SlotTlbGen = [.. Enumerable.Range(0, asids).Select(slot =>
+            machine.NewLocalWord(cpu, $"{name}.ctxs[{slot}].tlb_gen", slot == 0 ? InitMmTlbGen : 0))];
     }
 
-    /// <summary><see cref="KernelModel.InitMm"/>, <see cref="KernelModel.LoadedMmSwitching"/> or <see cref="Mm.LoadedValue"/>.</summary>
+    /// <summary>
+    /// <see cref="KernelModel.InitMm"/>, <see cref="KernelModel.LoadedMmSwitching"/> or <see cref="Mm.LoadedValue"/>.
+    /// </summary>
     public Word LoadedMm { get; }
 
     /// <summary>1 while a kernel thread runs on borrowed user page tables.</summary>

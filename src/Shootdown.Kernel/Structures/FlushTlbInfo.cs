@@ -1,8 +1,9 @@
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// A flush request (<c>struct flush_tlb_info</c>) in one word: range in bits 0 to 23, stride level in 24 and 25, freed
-/// tables in 26, address space in 27 to 31 (0: none), generation in 32 to 63. The initiating CPU is the sender of the IPI.
+/// A flush request (<c>struct flush_tlb_info</c>) in one word: range in bits 0 to 23, stride level in 24 and 25,
+/// freed tables in 26, address space in 27 to 31 (0: none), generation in 32 to 63. The initiating CPU is the sender
+/// of the IPI.
 /// </summary>
 /// <param name="Bits">The packed value.</param>
 public readonly record struct FlushTlbInfo(ulong Bits)

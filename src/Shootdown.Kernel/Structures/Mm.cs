@@ -3,7 +3,9 @@ using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
 
-/// <summary>A user address space (<c>struct mm_struct</c>): the words of it that translation coherence depends on.</summary>
+/// <summary>
+/// A user address space (<c>struct mm_struct</c>): the words of it that translation coherence depends on.
+/// </summary>
 public sealed class Mm : MachineHandle
 {
     private const int PagesMax = 32;
@@ -13,7 +15,8 @@ public sealed class Mm : MachineHandle
     {
         if (pages is < 1 or > PagesMax)
         {
-            throw new ArgumentException($"an address space has 1 to {PagesMax} mapped pages, not {pages}", nameof(pages));
+            throw new ArgumentException(
+                $"an address space has 1 to {PagesMax} mapped pages, not {pages}", nameof(pages));
         }
 
         MachineModel machine = kernel.Machine;
@@ -29,7 +32,8 @@ public sealed class Mm : MachineHandle
         AnonVma = machine.NewRwSemaphore($"{name}.anon_vma");
         Vmas = machine.NewWord($"{name}.mm_mt", VmAreas.Covering(0, pages).Bits);
         AnonVmaPages = machine.NewWord($"{name}.anon_vma.rb_root", VmAreas.Covering(0, pages).Bits);
-        SwapSlots = [.. Enumerable.Range(0, machine.Paging.PageCount).Select(page => machine.NewWord($"{name}.swap[{page}]"))];
+        SwapSlots = [.. Enumerable.Range(0, machine.Paging.PageCount)
+            .Select(page => machine.NewWord($"{name}.swap[{page}]"))];
     }
 
     /// <summary>Position in <see cref="KernelModel.Mms"/>.</summary>
@@ -47,13 +51,17 @@ public sealed class Mm : MachineHandle
     /// <summary><c>mm->context.ctx_id</c>: never used again; 0 is no address space, 1 is init_mm.</summary>
     public ulong CtxId => CpuTlbState.InitMmCtxId + 1 + (ulong)Index;
 
-    /// <summary><c>mm->context.tlb_gen</c>: counts changes of its page tables that TLBs must follow; starts at 1.</summary>
+    /// <summary>
+    /// <c>mm->context.tlb_gen</c>: counts changes of its page tables that TLBs must follow; starts at 1.
+    /// </summary>
     public Word TlbGen { get; }
 
     /// <summary><c>mm_cpumask(mm)</c>: CPUs that may hold translations under its loaded root.</summary>
     public Word CpuMask { get; }
 
-    /// <summary><c>mm->tlb_flush_pending</c>: gathers (and similar) that changed entries and did not flush yet.</summary>
+    /// <summary>
+    /// <c>mm->tlb_flush_pending</c>: gathers (and similar) that changed entries and did not flush yet.
+    /// </summary>
     public Word TlbFlushPending { get; }
 
     /// <summary><c>mm->tlb_flush_batched</c>: batched unmaps, bits 0 to 14 pending, bits 16 to 30 flushed.</summary>
@@ -65,10 +73,14 @@ public sealed class Mm : MachineHandle
     /// <summary><c>vma->anon_vma->root->rwsem</c>: one for the address space.</summary>
     public RwSemaphore AnonVma { get; }
 
-    /// <summary>What the tree of areas says (<c>mm->mm_mt</c>), as <see cref="VmAreas"/>; changed under mmap_lock for writing.</summary>
+    /// <summary>
+    /// What the tree of areas says (<c>mm->mm_mt</c>), as <see cref="VmAreas"/>; changed under mmap_lock for writing.
+    /// </summary>
     public Word Vmas { get; }
 
-    /// <summary>Pages that a walk from page to tables can find, as <see cref="VmAreas"/>; changed under the anon_vma lock.</summary>
+    /// <summary>
+    /// Pages that a walk from page to tables can find, as <see cref="VmAreas"/>; changed under the anon_vma lock.
+    /// </summary>
     public Word AnonVmaPages { get; }
 
     /// <summary>The swap slot of every page: what was written out last.</summary>
@@ -81,7 +93,10 @@ public sealed class Mm : MachineHandle
     public override string ToString() => Name;
 }
 
-/// <summary>Which of the first 32 pages are mapped by an area (bits 0 to 31), and which of them may be written (bits 32 to 63).</summary>
+/// <summary>
+/// Which of the first 32 pages are mapped by an area (bits 0 to 31), and which of them may be written (bits 32 to
+/// 63).
+/// </summary>
 /// <param name="Bits">The packed value.</param>
 public readonly record struct VmAreas(ulong Bits)
 {

@@ -6,8 +6,8 @@ namespace Shootdown.Kernel;
 public class LazyTlb(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// arch/x86/mm/tlb.c: <c>enter_lazy_tlb</c>. The root stays loaded, the CPU stays in the mask, and its walker may go on filling
-    /// entries. No fence: a flusher that misses the mark interrupts the CPU once too often, no more.
+    /// arch/x86/mm/tlb.c: <c>enter_lazy_tlb</c>. The root stays loaded, the CPU stays in the mask, and its walker may
+    /// go on filling entries. No fence: a flusher that misses the mark interrupts the CPU once too often, no more.
     /// </summary>
     public virtual async Proc EnterLazyTlb(Cpu cpu)
     {

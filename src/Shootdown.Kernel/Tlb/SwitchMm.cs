@@ -25,8 +25,8 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// arch/x86/mm/tlb.c: <c>switch_mm_irqs_off</c>. Interrupts are off, so the flush handler cannot run in between. Null is
-    /// init_mm.
+    /// arch/x86/mm/tlb.c: <c>switch_mm_irqs_off</c>. Interrupts are off, so the flush handler cannot run in between.
+    /// Null is init_mm.
     /// </summary>
     public virtual async Proc SwitchMmIrqsOff(Cpu cpu, Mm? next)
     {
@@ -71,8 +71,8 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     protected const int NeedFlush = 1 << 8;
 
     /// <summary>
-    /// arch/x86/mm/tlb.c: <c>choose_new_asid</c>. The slot that the address space still has, flushed if it is behind; else the
-    /// next one round-robin, flushed. Returns the slot, with <see cref="NeedFlush"/> if it must be flushed.
+    /// arch/x86/mm/tlb.c: <c>choose_new_asid</c>. The slot that the address space still has, flushed if it is behind;
+    /// else the next one round-robin, flushed. Returns the slot, with <see cref="NeedFlush"/> if it must be flushed.
     /// </summary>
     public virtual async Proc<int> ChooseNewAsid(Cpu cpu, Mm? next, ulong nextGen)
     {
@@ -103,9 +103,9 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// The part of <c>switch_mm_irqs_off</c> that makes this CPU a target of flushes and then reads the generation. The
-    /// atomic bit operation is the fence between the two, and between the SWITCHING store and the read: either the flusher
-    /// sees the bit, or this CPU sees the flusher's generation.
+    /// The part of <c>switch_mm_irqs_off</c> that makes this CPU a target of flushes and then reads the generation.
+    /// The atomic bit operation is the fence between the two, and between the SWITCHING store and the read: either
+    /// the flusher sees the bit, or this CPU sees the flusher's generation.
     /// </summary>
     protected virtual async Proc<ulong> BecomeTarget(Cpu cpu, Mm next)
     {
@@ -114,8 +114,8 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// The part of <c>switch_mm_irqs_off</c> for a CPU that was lazy and goes on with the same address space. It was no target
-    /// while it was lazy, so it must catch up with the generation.
+    /// The part of <c>switch_mm_irqs_off</c> for a CPU that was lazy and goes on with the same address space. It was
+    /// no target while it was lazy, so it must catch up with the generation.
     /// </summary>
     protected virtual async Proc LeaveLazyMode(Cpu cpu, Mm mm)
     {
@@ -133,8 +133,8 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// arch/x86/mm/tlb.c: <c>load_new_mm_cr3</c>, with the update of the slot before it. Writing CR3 is serialising: no entry of the
-    /// new root is filled before the CPU is in the mask.
+    /// arch/x86/mm/tlb.c: <c>load_new_mm_cr3</c>, with the update of the slot before it. Writing CR3 is serialising:
+    /// no entry of the new root is filled before the CPU is in the mask.
     /// </summary>
     public virtual async Proc LoadNewMmCr3(Cpu cpu, Mm? next, int asid, ulong nextGen, bool needFlush)
     {
@@ -148,7 +148,9 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
         await cpu.LoadRoot(next?.Space, asid, !needFlush);
     }
 
-    /// <summary>arch/x86/mm/tlb.c: <c>clear_asid_other</c>: all slots but the loaded one are flushed when they are used next.</summary>
+    /// <summary>
+    /// arch/x86/mm/tlb.c: <c>clear_asid_other</c>: all slots but the loaded one are flushed when they are used next.
+    /// </summary>
     public virtual async Proc ClearAsidOther(Cpu cpu)
     {
         CpuTlbState state = Kernel.TlbStates[cpu.Index];

@@ -3,9 +3,9 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// Batched flushing for unmapping by reclaim (mm/rmap.c, arch/x86/mm/tlb.c): entries are cleared now and flushed once for
-/// many pages later. Until then a word of the address space tells whoever looks at entries under their lock that a flush
-/// is owed.
+/// Batched flushing for unmapping by reclaim (mm/rmap.c, arch/x86/mm/tlb.c): entries are cleared now and flushed once
+/// for many pages later. Until then a word of the address space tells whoever looks at entries under their lock that
+/// a flush is owed.
 /// </summary>
 public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
 {
@@ -22,8 +22,8 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/rmap.c: <c>set_tlb_ubc_flush_pending</c>. Runs under the lock of the table whose entry was cleared: who takes the
-    /// lock later sees the word. 6.1 also adds entries that were not accessible.
+    /// mm/rmap.c: <c>set_tlb_ubc_flush_pending</c>. Runs under the lock of the table whose entry was cleared: who
+    /// takes the lock later sees the word. 6.1 also adds entries that were not accessible.
     /// </summary>
     /// <remarks>
     /// The kernel restarts both counters before pending can overflow its 15 bits. No model makes 16383 requests, so
@@ -47,8 +47,9 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// arch/x86/include/asm/tlbflush.h: <c>arch_tlbbatch_add_pending</c> (6.1: <c>arch_tlbbatch_add_mm</c>). The locked increment orders
-    /// the cleared entry before the read of the mask; a CPU that is not in the mask yet will see the generation.
+    /// arch/x86/include/asm/tlbflush.h: <c>arch_tlbbatch_add_pending</c> (6.1: <c>arch_tlbbatch_add_mm</c>). The
+    /// locked increment orders the cleared entry before the read of the mask; a CPU that is not in the mask yet will
+    /// see the generation.
     /// </summary>
     public virtual async Proc ArchTlbbatchAddPending(Cpu cpu, Mm mm)
     {
@@ -58,7 +59,9 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
         await cpu.Store(batch.CpuMask, await cpu.Load(batch.CpuMask) | mask);
     }
 
-    /// <summary>mm/rmap.c: <c>try_to_unmap_flush</c>: before anything that was unmapped in the batch is freed.</summary>
+    /// <summary>
+    /// mm/rmap.c: <c>try_to_unmap_flush</c>: before anything that was unmapped in the batch is freed.
+    /// </summary>
     public virtual async Proc TryToUnmapFlush(Cpu cpu)
     {
         UnmapBatch batch = Kernel.UnmapBatches[cpu.Index];
@@ -70,7 +73,9 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
-    /// <summary>mm/rmap.c: <c>try_to_unmap_flush_dirty</c>: before IO starts on a page whose entry was dirty.</summary>
+    /// <summary>
+    /// mm/rmap.c: <c>try_to_unmap_flush_dirty</c>: before IO starts on a page whose entry was dirty.
+    /// </summary>
     public virtual async Proc TryToUnmapFlushDirty(Cpu cpu)
     {
         if (await cpu.Load(Kernel.UnmapBatches[cpu.Index].Writable) != 0)
@@ -80,8 +85,8 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// arch/x86/mm/tlb.c: <c>arch_tlbbatch_flush</c>. The request names no address space and no generation: each CPU catches up with
-    /// whatever it runs. CPUs that are lazy or run something else now catch up when they switch back.
+    /// arch/x86/mm/tlb.c: <c>arch_tlbbatch_flush</c>. The request names no address space and no generation: each CPU
+    /// catches up with whatever it runs. CPUs that are lazy or run something else now catch up when they switch back.
     /// </summary>
     public virtual async Proc ArchTlbbatchFlush(Cpu cpu)
     {
@@ -99,8 +104,9 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/rmap.c: <c>flush_tlb_batched_pending</c>. To be called with the table's lock held, before entries are looked at. If the word
-    /// changed meanwhile, a newer request stays visible: the compare-exchange fails and is not repeated.
+    /// mm/rmap.c: <c>flush_tlb_batched_pending</c>. To be called with the table's lock held, before entries are
+    /// looked at. If the word changed meanwhile, a newer request stays visible: the compare-exchange fails and is not
+    /// repeated.
     /// </summary>
     public virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm)
     {
@@ -115,7 +121,9 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     }
 }
 
-/// <summary>The task's unmap batch (<c>struct tlbflush_unmap_batch</c>); each CPU has one task in these models.</summary>
+/// <summary>
+/// The task's unmap batch (<c>struct tlbflush_unmap_batch</c>); each CPU has one task in these models.
+/// </summary>
 public sealed class UnmapBatch : MachineHandle
 {
     internal UnmapBatch(Cpu cpu)

@@ -3,8 +3,8 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// Flush requests and the handler that executes them (arch/x86/mm/tlb.c). Each change of page tables that TLBs must follow
-/// raises the address space's generation; each CPU notes the generation that its entries have caught up to.
+/// Flush requests and the handler that executes them (arch/x86/mm/tlb.c). Each change of page tables that TLBs must
+/// follow raises the address space's generation; each CPU notes the generation that its entries have caught up to.
 /// </summary>
 public class TlbFlush : Mechanism
 {
@@ -19,19 +19,21 @@ public class TlbFlush : Mechanism
     public virtual async Proc FlushTlbPage(Cpu cpu, Mm mm, int page)
         => await FlushTlbMmRange(cpu, mm, PageRange.Of(page, 1), 0, false);
 
-    /// <summary>arch/x86/include/asm/tlbflush.h: <c>flush_tlb_mm</c>: everything, and as if tables were freed.</summary>
+    /// <summary>
+    /// arch/x86/include/asm/tlbflush.h: <c>flush_tlb_mm</c>: everything, and as if tables were freed.
+    /// </summary>
     public virtual async Proc FlushTlbMm(Cpu cpu, Mm mm) => await FlushTlbMmRange(cpu, mm, PageRange.All, 0, true);
 
     /// <summary>
-    /// arch/x86/include/asm/tlbflush.h: <c>flush_tlb_range</c>. Says "tables were freed", because some callers unhook one; before
-    /// commit 3ef938c35035 (2025) it did not.
+    /// arch/x86/include/asm/tlbflush.h: <c>flush_tlb_range</c>. Says "tables were freed", because some callers unhook
+    /// one; before commit 3ef938c35035 (2025) it did not.
     /// </summary>
     public virtual async Proc FlushTlbRange(Cpu cpu, Mm mm, PageRange range)
         => await FlushTlbMmRange(cpu, mm, range, 0, true);
 
     /// <summary>
-    /// arch/x86/mm/tlb.c: <c>flush_tlb_mm_range</c>. Returns when no CPU can use a translation of the range that was older than
-    /// the call. Interrupts are on: waiting for others with interrupts off would deadlock two flushers.
+    /// arch/x86/mm/tlb.c: <c>flush_tlb_mm_range</c>. Returns when no CPU can use a translation of the range that was
+    /// older than the call. Interrupts are on: waiting for others with interrupts off would deadlock two flushers.
     /// </summary>
     public virtual async Proc FlushTlbMmRange(Cpu cpu, Mm mm, PageRange range, int strideLevel, bool freedTables)
     {
@@ -53,14 +55,15 @@ public class TlbFlush : Mechanism
     }
 
     /// <summary>
-    /// arch/x86/include/asm/tlbflush.h: <c>inc_mm_tlb_gen</c>. A locked increment: the full fence between the changes of entries
-    /// before it and the read of the mask behind it. Pairs with the locked set of the mask bit in switch_mm_irqs_off.
+    /// arch/x86/include/asm/tlbflush.h: <c>inc_mm_tlb_gen</c>. A locked increment: the full fence between the changes
+    /// of entries before it and the read of the mask behind it. Pairs with the locked set of the mask bit in
+    /// switch_mm_irqs_off.
     /// </summary>
     public virtual async Proc<ulong> IncMmTlbGen(Cpu cpu, Mm mm) => await cpu.AddReturn(mm.TlbGen, 1);
 
     /// <summary>
-    /// arch/x86/mm/tlb.c: <c>native_flush_tlb_multi</c>. If tables are freed, every CPU of the mask is interrupted, also lazy ones: their
-    /// walkers must not read a table that is used for something else. Otherwise only those that
+    /// arch/x86/mm/tlb.c: <c>native_flush_tlb_multi</c>. If tables are freed, every CPU of the mask is interrupted,
+    /// also lazy ones: their walkers must not read a table that is used for something else. Otherwise only those that
     /// <see cref="ShouldFlushTlb"/>, asked as the request is sent.
     /// </summary>
     public virtual async Proc FlushTlbMulti(Cpu cpu, ulong mask, FlushTlbInfo info)
@@ -79,10 +82,10 @@ public class TlbFlush : Mechanism
     }
 
     /// <summary>
-    /// arch/x86/mm/tlb.c: <c>should_flush_tlb</c> (with the fix fea4e317f9e7 of 2025; 6.1 to 6.13 as released look only at laziness). A
-    /// lazy CPU catches up by generation when it leaves lazy mode. A CPU in the middle of a switch may hold entries of either
-    /// address space. The read of loaded_mm comes first, so that laziness is no older than it (<c>smp_rmb</c>; x86 keeps
-    /// loads in order).
+    /// arch/x86/mm/tlb.c: <c>should_flush_tlb</c> (with the fix fea4e317f9e7 of 2025; 6.1 to 6.13 as released look
+    /// only at laziness). A lazy CPU catches up by generation when it leaves lazy mode. A CPU in the middle of a
+    /// switch may hold entries of either address space. The read of loaded_mm comes first, so that laziness is no
+    /// older than it (<c>smp_rmb</c>; x86 keeps loads in order).
     /// </summary>
     public virtual async Proc<bool> ShouldFlushTlb(Cpu cpu, Cpu target, FlushTlbInfo info)
     {
@@ -99,14 +102,16 @@ public class TlbFlush : Mechanism
     }
 
     /// <summary>
-    /// arch/x86/mm/tlb.c: <c>flush_tlb_func</c>. Runs with interrupts off. The generation is read before the flush and written after
-    /// it: the flush is serialising, so entries filled behind it are at least as new as the generation that is noted.
+    /// arch/x86/mm/tlb.c: <c>flush_tlb_func</c>. Runs with interrupts off. The generation is read before the flush
+    /// and written after it: the flush is serialising, so entries filled behind it are at least as new as the
+    /// generation that is noted.
     /// </summary>
     public virtual async Proc FlushTlbFunc(Cpu cpu, FlushTlbInfo info, bool local)
     {
         CpuTlbState state = Kernel.TlbStates[cpu.Index];
         ulong loaded = await cpu.Load(state.LoadedMm);
-        if (loaded == KernelModel.InitMm || (!local && info.MmIndex is { } index && Kernel.Mms[index].LoadedValue != loaded))
+        bool isForOther = !local && info.MmIndex is { } index && Kernel.Mms[index].LoadedValue != loaded;
+        if (isForOther || loaded == KernelModel.InitMm)
         {
             return;
         }
@@ -136,15 +141,15 @@ public class TlbFlush : Mechanism
     }
 
     /// <summary>
-    /// The early exit of <c>flush_tlb_func</c>: this CPU did the requested flush, or a larger one, before. A request without a
-    /// generation is never done before.
+    /// The early exit of <c>flush_tlb_func</c>: this CPU did the requested flush, or a larger one, before. A request
+    /// without a generation is never done before.
     /// </summary>
     protected virtual bool IsUpToDate(ulong newTlbGen, ulong localTlbGen)
         => newTlbGen != FlushTlbInfo.TlbGenerationInvalid && newTlbGen <= localTlbGen;
 
     /// <summary>
-    /// The flush of <c>flush_tlb_func</c>. Page by page only if this request is the only thing that the CPU has missed; if
-    /// requests arrive out of order, the missing one may have been larger.
+    /// The flush of <c>flush_tlb_func</c>. Page by page only if this request is the only thing that the CPU has
+    /// missed; if requests arrive out of order, the missing one may have been larger.
     /// </summary>
     protected virtual async Proc Flush(Cpu cpu, FlushTlbInfo info, ulong localTlbGen, ulong mmTlbGen)
     {
@@ -163,9 +168,9 @@ public class TlbFlush : Mechanism
     }
 
     /// <summary>
-    /// kernel/smp.c: <c>on_each_cpu_cond_mask</c> with the CPUs that were chosen: interrupts the others, runs the function here if this
-    /// CPU is one of them, then waits. The request travels with the IPI: the kernel keeps it in this CPU's <c>flush_tlb_info</c>, which nobody
-    /// changes until all have answered.
+    /// kernel/smp.c: <c>on_each_cpu_cond_mask</c> with the CPUs that were chosen: interrupts the others, runs the
+    /// function here if this CPU is one of them, then waits. The request travels with the IPI: the kernel keeps it in
+    /// this CPU's <c>flush_tlb_info</c>, which nobody changes until all have answered.
     /// </summary>
     protected virtual async Proc OnEachCpuMask(Cpu cpu, ulong targets, FlushTlbInfo info)
     {

@@ -20,7 +20,8 @@ public sealed partial class DocumentationTests
     [Fact]
     public void The_readme_shows_what_the_first_command_prints()
     {
-        string output = Run(ScenarioList.All, _ => new ScenarioFile([], string.Empty), "check", "madv-dontneed-parallel", "--variant", "bug");
+        string[] arguments = ["check", "madv-dontneed-parallel", "--variant", "bug"];
+        string output = Run(ScenarioList.All, _ => new ScenarioFile([], string.Empty), arguments);
         AssertShown(Block("README.md", string.Empty), output);
     }
 
@@ -76,7 +77,8 @@ public sealed partial class DocumentationTests
         foreach (string part in block.Split(Elided + "\n", StringSplitOptions.RemoveEmptyEntries))
         {
             // A command that runs only the bug cannot show the fix.
-            if (part.StartsWith("PASS", StringComparison.Ordinal) && !output.Contains("PASS", StringComparison.Ordinal))
+            bool isFix = part.StartsWith("PASS", StringComparison.Ordinal);
+            if (isFix && !output.Contains("PASS", StringComparison.Ordinal))
             {
                 continue;
             }

@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Shootdown.Machine;
 
@@ -18,6 +20,7 @@ namespace Shootdown.Machine;
 /// </remarks>
 public sealed class CanonicalFingerprint
 {
+    private const int BlockWords = 4;
     private const ulong Odd = 0x9fb21c651e98df25;
     private const ulong Salt = 0xd6e8feb86659fd93;
     private readonly MachineSymmetry _symmetry;
@@ -28,6 +31,7 @@ public sealed class CanonicalFingerprint
     private readonly ulong[] _keyHigh;
     private readonly int[] _changed;
     private readonly ulong[] _values;
+    private readonly ulong[] _anonymous;
     private readonly int[] _place;
     private readonly int[] _class;
     private readonly int[] _order;
@@ -38,6 +42,7 @@ public sealed class CanonicalFingerprint
     private readonly ulong[] _pageLow;
     private readonly ulong[] _pageHigh;
     private readonly LocalRoles[] _roles;
+    private readonly LocalState?[] _locals;
     private readonly int _cpus;
     private readonly int _colours;
     private readonly ulong _moving;
@@ -58,6 +63,7 @@ public sealed class CanonicalFingerprint
         _keyHigh = [.. Enumerable.Range(0, keys).Select(i => Hash128.SplitMix((2 * (ulong)i) + 1))];
         _changed = new int[_machine.WordCount];
         _values = new ulong[_machine.WordCount];
+        _anonymous = new ulong[_machine.WordCount];
         _order = [.. symmetry.Cpus];
         _place = [.. Enumerable.Range(0, _cpus)];
         _class = [.. Enumerable.Range(0, _cpus)];
@@ -74,6 +80,7 @@ public sealed class CanonicalFingerprint
         _pageLow = new ulong[symmetry.PageCount];
         _pageHigh = new ulong[symmetry.PageCount];
         _roles = new LocalRoles[_machine.Agents.Count];
+        _locals = new LocalState?[_machine.Agents.Count];
     }
 
     /// <summary>The fingerprint.</summary>
@@ -91,22 +98,40 @@ public sealed class CanonicalFingerprint
 
     private void Load(MachineState state)
     {
+        _changedCount = 0;
         ReadOnlySpan<ulong> words = state.Words;
-        ulong[] initial = _initial;
-        int count = 0;
-        for (int address = 0; address < initial.Length; address++)
+        ref ulong firstWord = ref MemoryMarshal.GetReference(words);
+        ref ulong firstInitial = ref MemoryMarshal.GetArrayDataReference(_initial);
+        int inBlocks = words.Length - (words.Length % BlockWords);
+        for (int block = 0; block < inBlocks; block += BlockWords)
         {
-            if (words[address] != initial[address])
+            if (Vector256.LoadUnsafe(ref firstWord, (nuint)block) != Vector256.LoadUnsafe(ref firstInitial, (nuint)block))
             {
-                _changed[count] = address;
-                _values[count++] = _codes[address].NamesFrames ? WithoutColour(address, words[address]) : words[address];
+                LoadWords(words, block, block + BlockWords);
             }
         }
 
-        _changedCount = count;
+        LoadWords(words, inBlocks, words.Length);
         for (int agent = 0; agent < _roles.Length; agent++)
         {
-            _roles[agent] = _symmetry.RolesOf(state.LocalOf(agent));
+            LocalState local = state.LocalOf(agent);
+            if (!ReferenceEquals(local, _locals[agent]))
+            {
+                _roles[agent] = _symmetry.RolesOf(local);
+                _locals[agent] = local;
+            }
+        }
+    }
+
+    private void LoadWords(ReadOnlySpan<ulong> words, int first, int end)
+    {
+        for (int address = first; address < end; address++)
+        {
+            if (words[address] != _initial[address])
+            {
+                _changed[_changedCount] = address;
+                _values[_changedCount++] = _codes[address].NamesFrames ? WithoutColour(address, words[address]) : words[address];
+            }
         }
     }
 
@@ -171,13 +196,14 @@ public sealed class CanonicalFingerprint
         for (int i = 0; i < _changedCount; i++)
         {
             ref WordCode code = ref _codes[_changed[i]];
+            _anonymous[i] = Anonymous(i, ref code);
             if (code.Page >= 0)
             {
-                _pageKey[code.Page] += Anonymous(i, ref code);
+                _pageKey[code.Page] += _anonymous[i];
             }
             else if (code.Meaning == WordMeaning.PageNumber && _pageKey.Length > 0 && _values[i] != 0)
             {
-                _pageKey[_values[i] - 1] += Anonymous(i, ref code);
+                _pageKey[_values[i] - 1] += _anonymous[i];
             }
         }
 
@@ -219,7 +245,7 @@ public sealed class CanonicalFingerprint
             ref WordCode code = ref _codes[_changed[i]];
             if (code.Page >= 0 && IsMoving(code.Cpu))
             {
-                _pageNext[code.Page] += Hash128.Mix(Anonymous(i, ref code) + _cpuKey[code.Cpu]);
+                _pageNext[code.Page] += Hash128.Mix(_anonymous[i] + _cpuKey[code.Cpu]);
             }
         }
 
@@ -256,7 +282,7 @@ public sealed class CanonicalFingerprint
         ref WordCode code = ref _codes[_changed[index]];
         bool ofCpu = IsMoving(code.Cpu);
         bool ofOther = IsMoving(code.OtherCpu);
-        ulong value = Anonymous(index, ref code);
+        ulong value = _anonymous[index];
         if (ofCpu)
         {
             ulong page = code.Page >= 0 && pages.Length > 0 ? pages[code.Page]
