@@ -27,11 +27,12 @@ sealed class CpumaskTooEarly : Scenario
 
     public override string Story =>
         """
-        A driver takes pages back from a process. Most processes run on one CPU at a time, so it looks at mm_cpumask first: if
-        only its own bit is set, it flushes locally and sends no IPI.
+        A driver takes pages back from a process. Most processes run on one CPU at a time, so it looks at mm_cpumask
+        first: if only its own bit is set, it flushes locally and sends no IPI.
 
-        Between that look and the clearing of the entry another CPU can switch to the process and load the entry into its
-        TLB. Nobody flushes it there, and the page is freed under it. The fix asks after clearing, as flush_tlb_page() does.
+        Between that look and the clearing of the entry another CPU can switch to the process and load the entry into
+        its TLB. Nobody flushes it there, and the page is freed under it. The fix asks after clearing, as
+        flush_tlb_page() does.
         """;
 
     public override CheckModel Build(ScenarioSetup setup)

@@ -1,1 +1,9 @@
-Console.WriteLine("no benchmarks yet");
+using Shootdown.Bench;
+
+if (args is ["peers", .. string[] programs])
+{
+    return PeerPrograms.Run(programs);
+}
+
+Console.WriteLine("benchmarks: peers [PROGRAM...]");
+return 0;

@@ -8,8 +8,8 @@ using System.Text.RegularExpressions;
 namespace Shootdown.Cli;
 
 /// <summary>
-/// Compiles a scenario file with the .NET SDK against the assemblies of this very program, in a project that is made for
-/// it in a cache folder. A file that did not change is compiled once.
+/// Compiles a scenario file with the .NET SDK against the assemblies of this very program, in a project that is made
+/// for it in a cache folder. A file that did not change is compiled once.
 /// </summary>
 internal static partial class SingleFileBuild
 {
@@ -81,7 +81,8 @@ internal static partial class SingleFileBuild
     }
 
     /// <summary>
-    /// By content and by the identity of every assembly it is compiled against: a new build of Shootdown, a new compilation.
+    /// By content and by the identity of every assembly it is compiled against: a new build of Shootdown means a new
+    /// compilation.
     /// </summary>
     private static string KeyOf(byte[] source)
     {
@@ -99,7 +100,8 @@ internal static partial class SingleFileBuild
         [.. Directory.GetFiles(AppContext.BaseDirectory, "*.dll").Where(IsLibrary).Order(StringComparer.Ordinal)];
 
     private static bool IsLibrary(string path) => Path.GetFileNameWithoutExtension(path)
-        is "shootdown" or "Shootdown.Machine" or "Shootdown.Kernel" or "Shootdown.Check" or "Shootdown.Catalogue" or "Shootdown.Report";
+        is "shootdown" or "Shootdown.Machine" or "Shootdown.Kernel" or "Shootdown.Check"
+            or "Shootdown.Catalogue" or "Shootdown.Report";
 
     /// <summary>Where the results of compilations stay: the user's cache folder.</summary>
     public static string DefaultCache()
@@ -115,19 +117,23 @@ internal static partial class SingleFileBuild
     private static string? FindDotnet()
     {
         string name = OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet";
-        IEnumerable<string?> folders = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator)
+        string path = Environment.GetEnvironmentVariable("PATH") ?? string.Empty;
+        IEnumerable<string?> folders = path.Split(Path.PathSeparator)
             .Append(Environment.GetEnvironmentVariable("DOTNET_ROOT"));
         return folders.Where(folder => !string.IsNullOrEmpty(folder))
             .Select(folder => Path.Combine(folder!, name))
             .FirstOrDefault(File.Exists);
     }
 
-    /// <summary>Optimised, because otherwise dead locals of kernel code would multiply states (see docs/soundness.md).</summary>
+    /// <summary>
+    /// Optimised, because otherwise dead locals of kernel code would multiply states (see docs/soundness.md).
+    /// </summary>
     private static void WriteProject(string folder, byte[] source, bool isProgram)
     {
         Directory.CreateDirectory(folder);
         File.WriteAllBytes(Path.Combine(folder, SourceName), source);
-        foreach (string shield in new[] { "Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props" })
+        string[] inherited = ["Directory.Build.props", "Directory.Build.targets", "Directory.Packages.props"];
+        foreach (string shield in inherited)
         {
             // So that none of a folder above is found.
             File.WriteAllText(Path.Combine(folder, shield), "<Project />\n");
@@ -159,8 +165,8 @@ internal static partial class SingleFileBuild
     }
 
     /// <summary>
-    /// A guess: a file that starts itself names the entry point; one that only defines scenarios has none. The compiler says
-    /// if it was wrong.
+    /// A guess: a file that starts itself names the entry point; one that only defines scenarios has none. The compiler
+    /// says if it was wrong.
     /// </summary>
     private static bool StartsItself(byte[] source)
         => Encoding.UTF8.GetString(source).Contains(nameof(ShootdownApp), StringComparison.Ordinal);

@@ -44,8 +44,9 @@ internal static class SingleFileScenario
     }
 
     /// <summary>
-    /// Every scenario class of the assembly, public or not, in the order of the source. A load context of its own falls back
-    /// to the program's for what it does not have, so the file's base class is our <see cref="Scenario"/> and no copy.
+    /// Every scenario class of the assembly, public or not, in the order of the source. A load context of its own falls
+    /// back to the program's for what it does not have, so the file's base class is our <see cref="Scenario"/> and no
+    /// copy.
     /// </summary>
     private static Scenario[] ScenariosOf(string path, string assemblyPath)
     {

@@ -244,8 +244,8 @@ public sealed class TlbDefer : Scenario
             _promises = [.. Enumerable.Range(0, machine.Cpus.Count * Pages).Select(i => i < Pages
                 ? null : new Promise(machine, machine.Cpus[i / Pages], space, i % Pages, 1, PromiseKind.Removed, "madvise()"))];
             _touches = [.. Enumerable.Range(0, machine.Cpus.Count * Pages)
-                .Select(i => machine.Cpus[i / Pages].AccessTouch(i % Pages).Operation)];
-            _frees = [.. Enumerable.Range(0, Pages).Select(frame => machine.Cpus[0].FreeFrame(frame).Operation)];
+                .Select(i => OperationParts.Touch(machine.Cpus[i / Pages], i % Pages))];
+            _frees = [.. Enumerable.Range(0, Pages).Select(frame => OperationParts.FreeFrame(machine.Cpus[0], frame))];
             FlushFunction = machine.Interrupts.RegisterAtomicFunction(new FlushHandler(machine));
             foreach (Cpu cpu in machine.Cpus)
             {

@@ -37,7 +37,7 @@ public sealed class SwitchMmFlushBarrier : Scenario
     /// <inheritdoc/>
     public override IReadOnlyList<ScenarioParameter> Parameters =>
     [
-        new("cpus", 2, 2, 3, "CPU0 switches in, CPU1 changes entries and flushes, CPU2 runs the address space all the time"),
+        new("cpus", 2, 2, 3, "CPU0 switches in, CPU1 changes entries and flushes, CPU2 is a thread of the process"),
         new("pages", 1, 1, 2, "huge pages that are split and freed"),
     ];
 

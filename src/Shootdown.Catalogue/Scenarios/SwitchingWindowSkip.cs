@@ -31,7 +31,7 @@ public sealed class SwitchingWindowSkip : Scenario
     /// <inheritdoc/>
     public override IReadOnlyList<ScenarioParameter> Parameters =>
     [
-        new("cpus", 2, 2, 3, "CPU0 switches back in, CPU1 calls madvise, CPU2 runs the address space all the time"),
+        new("cpus", 2, 2, 3, "CPU0 switches back in, CPU1 calls madvise, CPU2 is a thread of the process"),
         new("pages", 1, 1, 2, "pages of the range"),
     ];
 
@@ -63,7 +63,7 @@ public sealed class SwitchingWindowSkip : Scenario
     [
         "CPU0: switch_mm: loaded_mm = LOADED_MM_SWITCHING; sets its bit in mm_cpumask; its slot is current: no flush.",
         "CPU0: loads CR3 and keeps the slot's entries, A -> F among them.",
-        "CPU1: madvise: clears the entry of A, raises the generation; CPU0 is in the mask, but runs \"something else\".",
+        "CPU1: madvise: clears the entry of A, raises the generation; CPU0 is in the mask, but not on mm.",
         "CPU1: frees F.",
         "CPU0: loaded_mm = mm; loads A and reaches F.",
     ];

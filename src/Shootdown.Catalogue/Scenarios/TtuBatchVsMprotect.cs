@@ -74,7 +74,7 @@ public sealed class TtuBatchVsMprotect : Scenario
     [
         "CPU1: stores to A; its TLB holds A -> F, writable.",
         "CPU0: reclaim: under the page-table lock the entry is cleared; the flush is put off; unlock.",
-        "CPU1: mprotect(A, PROT_READ): under the lock the entry is not present; nothing is recorded; mprotect() returns.",
+        "CPU1: mprotect(A, PROT_READ): under the lock the entry is not present; nothing is recorded; returns.",
         "CPU1: stores to A through the old writable TLB entry.",
         "CPU0: try_to_unmap_flush(), then F is freed.",
     ];
@@ -82,7 +82,7 @@ public sealed class TtuBatchVsMprotect : Scenario
     /// <inheritdoc/>
     public override IReadOnlyList<string> Sources =>
     [
-        "commit 3ea277194daa, \"mm, mprotect: flush TLB if potentially racing with a parallel reclaim\" (title shortened)",
+        "commit 3ea277194daa, \"mm, mprotect: flush TLB if potentially racing with a parallel reclaim ...\"",
         "mm/rmap.c: try_to_unmap_one, set_tlb_ubc_flush_pending, flush_tlb_batched_pending",
         "seed 000, link [1]",
     ];

@@ -12,9 +12,11 @@ public sealed class SingleFileScenarioTests : IDisposable
     [Fact]
     public void A_compiler_error_names_the_users_file_and_line()
     {
-        string path = Write("broken.cs", "#:property PublishAot=false\nusing Shootdown.Catalogue;\nclass A : Nothing { }\n");
+        const string Source = "#:property PublishAot=false\nusing Shootdown.Catalogue;\nclass A : Nothing { }\n";
+        string path = Write("broken.cs", Source);
         UsageException error = Assert.Throws<UsageException>(() => SingleFileScenario.Load(path, _folder));
-        Assert.StartsWith($"{path} does not compile\n{path}(3,11): error CS0246: ", error.Message, StringComparison.Ordinal);
+        string start = $"{path} does not compile\n{path}(3,11): error CS0246: ";
+        Assert.StartsWith(start, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

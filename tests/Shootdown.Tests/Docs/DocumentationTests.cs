@@ -11,7 +11,9 @@ public sealed partial class DocumentationTests
     private const string Elided = "  ...";
 
     public static TheoryData<string> Pages =>
-        ["README.md", "docs/README.md", "docs/architecture.md", "docs/scenario.md", "docs/soundness.md", "docs/json.md"];
+    [
+        "README.md", "docs/README.md", "docs/architecture.md", "docs/scenario.md", "docs/soundness.md", "docs/json.md",
+    ];
 
     [Fact]
     public void The_example_on_the_page_is_the_one_in_the_repository()
@@ -47,15 +49,18 @@ public sealed partial class DocumentationTests
     public void Links_lead_somewhere(string page)
     {
         string folder = Path.GetDirectoryName(Repository.PathOf(page))!;
-        IEnumerable<string> broken = Link().Matches(Repository.Read(page)).Select(link => link.Groups["target"].Value)
-            .Where(target => !target.Contains("://", StringComparison.Ordinal) && !Path.Exists(Path.Combine(folder, target)));
+        IEnumerable<string> broken = Link().Matches(Repository.Read(page))
+            .Select(link => link.Groups["target"].Value)
+            .Where(target => !target.Contains("://", StringComparison.Ordinal))
+            .Where(target => !Path.Exists(Path.Combine(folder, target)));
         Assert.Empty(broken);
     }
 
     [Fact]
     public void The_readme_is_one_screen() => Assert.InRange(Repository.Read("README.md").Split('\n').Length, 1, 60);
 
-    private static string Run(IReadOnlyList<Scenario> catalogue, Func<string, ScenarioFile> load, params string[] arguments)
+    private static string Run(
+        IReadOnlyList<Scenario> catalogue, Func<string, ScenarioFile> load, params string[] arguments)
     {
         using var output = new StringWriter { NewLine = "\n" };
         CommandLine.Run(arguments, CliHost.OfProcess() with
@@ -70,7 +75,9 @@ public sealed partial class DocumentationTests
         return output.ToString();
     }
 
-    /// <summary>Every part of the block between two elisions occurs in the output, as whole lines and in this order.</summary>
+    /// <summary>
+    /// Every part of the block between two elisions occurs in the output, as whole lines and in this order.
+    /// </summary>
     private static void AssertShown(string block, string output)
     {
         int from = 0;

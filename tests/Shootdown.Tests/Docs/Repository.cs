@@ -9,7 +9,8 @@ internal static class Repository
     public static string Root { get; } = Find();
 
     /// <summary>A file by its path from the root.</summary>
-    public static string PathOf(string relative) => Path.Combine(Root, relative.Replace('/', Path.DirectorySeparatorChar));
+    public static string PathOf(string relative)
+        => Path.Combine(Root, relative.Replace('/', Path.DirectorySeparatorChar));
 
     /// <summary>A file's text, with line feeds only.</summary>
     public static string Read(string relative) => File.ReadAllText(PathOf(relative)).ReplaceLineEndings("\n");

@@ -6,7 +6,7 @@ namespace Shootdown.Tests.Engine;
 /// <summary>Programs that break a rule, or never end, get a clear answer and never a wrong verdict.</summary>
 public sealed class RuleTests
 {
-    private static int s_counter;
+    private static int _counter;
 
     [Fact]
     public void State_in_a_list_is_refused_by_name()
@@ -111,7 +111,7 @@ public sealed class RuleTests
     private static async Proc CountsRuns(Cpu cpu, Word word)
     {
         await cpu.Store(word, 1);
-        await cpu.Store(word, (ulong)++s_counter);
+        await cpu.Store(word, (ulong)++_counter);
     }
 
     private static async Proc AwaitsATask(Cpu cpu, Word word)

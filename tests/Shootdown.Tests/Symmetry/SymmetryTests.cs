@@ -37,6 +37,91 @@ public sealed class SymmetryTests
         Assert.Equal(all.Count, Explore(Variant.Fix, cpus, pages, symmetry: false).States);
     }
 
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(3, 2)]
+    [InlineData(4, 2)]
+    public void TheVerdictsAreThoseWithoutSymmetry(int cpus, int pages)
+    {
+        Assert.Null(Explore(Variant.Fix, cpus, pages, symmetry: true).Violation);
+        Assert.Null(Explore(Variant.Fix, cpus, pages, symmetry: false).Violation);
+        Assert.Equal("P-ret", Explore(Variant.Bug, cpus, pages, symmetry: true).Violation?.PropertyId);
+        Assert.Equal("P-ret", Explore(Variant.Bug, cpus, pages, symmetry: false).Violation?.PropertyId);
+    }
+
+    /// <summary>The search goes on from real states: what it finds is a run of the machine as it is.</summary>
+    [Fact]
+    public void CounterexamplesReplay()
+    {
+        ExplorationResult found = Explore(Variant.Bug, 4, 3, symmetry: true);
+        Violation? replayed = Replayer.Run(Build(Variant.Bug, 4, 3), found.Path);
+        Assert.Equal(found.Violation, replayed);
+    }
+
+    [Fact]
+    public void TwoWorkersFindTheSameStates()
+    {
+        ExplorationResult one = Explorer.Explore(Build(Variant.Fix, 4, 2), new CheckOptions { Workers = 1 });
+        ExplorationResult two = Explorer.Explore(Build(Variant.Fix, 4, 2), new CheckOptions { Workers = 2 });
+        Assert.Equal(one.States, two.States);
+        Assert.Equal(one.Transitions, two.Transitions);
+    }
+
+    /// <summary>
+    /// Random programs: the same verdict with and without, counterexamples that replay, and fingerprints that merge
+    /// nothing but images. Several cross-calls under way at the same time relate CPUs with each other in ways
+    /// that the order of CPUs need not resolve: there a few orbits may be visited more than once, never less.
+    /// </summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(100)]
+    [InlineData(200)]
+    [InlineData(300)]
+    public void RandomSymmetricProgramsKeepTheirVerdicts(int firstSeed)
+    {
+        for (int seed = firstSeed; seed < firstSeed + 100; seed++)
+        {
+            var program = new SymmetricProgram(seed);
+            ExplorationResult full = Explorer.Explore(
+                program.Build(), new CheckOptions { Workers = 1, Symmetry = false, Reduction = false, MemoryBytes = 1 << 20 });
+            if (full.Incomplete is not null)
+            {
+                continue;
+            }
+
+            ExplorationResult symmetric = Explorer.Explore(program.Build(), new CheckOptions { Workers = 1 + (seed % 2) });
+            Assert.True((full.Violation is null) == (symmetric.Violation is null), $"{program}: {full.Violation} against {symmetric.Violation}");
+            if (symmetric.Violation is { } violation)
+            {
+                Assert.True(
+                    Replayer.Run(program.Build(), symmetric.Path)?.PropertyId == violation.PropertyId, $"{program}: the counterexample does not replay");
+            }
+
+            if (full.States < 1500)
+            {
+                CheckFingerprints(program, symmetric);
+            }
+        }
+    }
+
+    private static void CheckFingerprints(SymmetricProgram program, ExplorationResult symmetric)
+    {
+        CheckModel model = program.Build();
+        var all = new ReachableStates(model);
+        var symmetry = new MachineSymmetry(model.Machine, model.Symmetry!);
+        int[] orbits = all.Orbits(symmetry);
+        (ulong, ulong)[] canonical = all.CanonicalFingerprints(symmetry);
+        bool merges = canonical.Zip(orbits).GroupBy(pair => pair.First).Any(same => same.Select(pair => pair.Second).Distinct().Count() > 1);
+        Assert.False(merges, $"{program}: states that are no images of each other have one fingerprint");
+        int classes = canonical.Distinct().Count();
+        int least = orbits.Distinct().Count();
+        if (symmetric.Violation is null)
+        {
+            Assert.True(symmetric.States >= least && symmetric.States <= classes,
+                $"{program}: {symmetric.States} states visited, {least} orbits, {classes} fingerprints");
+        }
+    }
+
     private static CheckModel Build(Variant variant, int cpus, int pages)
         => Scenario.Build(ScenarioDefaults.SetupOf(Scenario, variant, MemoryModelKind.Sc, ("cpus", cpus), ("pages", pages)));
 
