@@ -1,9 +1,14 @@
 using Shootdown.Bench;
 
-if (args is ["peers", .. string[] programs])
+switch (args)
 {
-    return PeerPrograms.Run(programs);
+    case ["peers", .. string[] programs]:
+        return PeerPrograms.Run(programs);
+    case ["tlbdefer", .. string[] size]:
+        return TlbDeferTable.Run(size);
+    case ["raw"]:
+        return RawExploration.Run();
+    default:
+        Console.WriteLine("benchmarks: peers [PROGRAM...] | tlbdefer [CPUS PAGES] | raw");
+        return 0;
 }
-
-Console.WriteLine("benchmarks: peers [PROGRAM...]");
-return 0;

@@ -87,11 +87,14 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
         }
     }
 
-    /// <summary>The model: one property that decides, and assertions of kernel code.</summary>
-    public CheckModel ToModel(params IReadOnlyList<Property> properties)
+    /// <summary>
+    /// The model: the property that the bug violates, and assertions of kernel code. The fix must satisfy the others too.
+    /// </summary>
+    public CheckModel ToModel(ScenarioSetup setup, Property decisive, params IReadOnlyList<Property> others)
     {
-        ArgumentNullException.ThrowIfNull(properties);
-        string[] mustExercise = [.. properties.Select(property => property.Id)];
-        return new CheckModel(Machine, [.. properties, new Assertions()], mustExercise);
+        ArgumentNullException.ThrowIfNull(setup);
+        ArgumentNullException.ThrowIfNull(decisive);
+        Property[] more = setup.IsBug ? [] : [.. others, new PAgree(new KernelFlushKnowledge(Kernel))];
+        return new CheckModel(Machine, [decisive, .. more, new Assertions()], [decisive.Id]);
     }
 }

@@ -88,7 +88,7 @@ public sealed class GenZeroMeansOld : Scenario
             stage.AddThread(index, "user", () => Stage.LoadPages(kernel, cpu, mm, pages));
         }
 
-        return stage.ToModel(new PLife());
+        return stage.ToModel(setup, new PLife(), new PWrite());
     }
 
     /// <summary>flush_tlb_func() between aa44284960d5 and 8f1d56f64f8d: 0 is a generation like any other.</summary>

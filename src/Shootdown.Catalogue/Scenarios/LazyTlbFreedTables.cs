@@ -95,7 +95,7 @@ public sealed class LazyTlbFreedTables : Scenario
             stage.AddThread(2, "user", () => Stage.LoadPages(kernel, stage.Cpu(2), mm, pages));
         }
 
-        return stage.ToModel(new PLife());
+        return stage.ToModel(setup, new PLife(), new PRet());
     }
 
     /// <summary>To a kernel thread and back to the process.</summary>

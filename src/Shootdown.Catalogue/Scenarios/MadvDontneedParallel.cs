@@ -105,7 +105,7 @@ public sealed class MadvDontneedParallel : Scenario
             }
         }
 
-        return stage.ToModel(new PRet());
+        return stage.ToModel(setup, new PRet(), new PLife());
     }
 
     private static async Proc Discard(KernelModel kernel, Cpu cpu, Mm mm, Promise promise, bool loads)

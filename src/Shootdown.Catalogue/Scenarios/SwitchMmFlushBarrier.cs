@@ -108,7 +108,7 @@ public sealed class SwitchMmFlushBarrier : Scenario
             stage.AddThread(2, "user", () => Stage.LoadPages(kernel, stage.Cpu(2), mm, pages));
         }
 
-        return stage.ToModel(new PLife());
+        return stage.ToModel(setup, new PLife());
     }
 
     private static async Proc SwitchAndLoad(KernelModel kernel, Cpu cpu, Mm mm, int pages)

@@ -100,7 +100,7 @@ public sealed class SwitchingWindowSkip : Scenario
             stage.AddThread(2, "user", () => Stage.LoadPages(kernel, stage.Cpu(2), mm, pages));
         }
 
-        return stage.ToModel(new PLife());
+        return stage.ToModel(setup, new PLife(), new PRet());
     }
 
     private static async Proc SwitchAndLoad(KernelModel kernel, Cpu cpu, Mm mm, int pages)

@@ -117,7 +117,7 @@ public sealed class TtuBatchVsMprotect : Scenario
             stage.AddThread(index, "user", () => AccessPages(kernel, cpu, mm, pages, site));
         }
 
-        return stage.ToModel(new PRet());
+        return stage.ToModel(setup, new PRet(), new PLife(), new PWrite());
     }
 
     private static async Proc CallThenAccess(KernelModel kernel, Cpu cpu, Mm mm, Promise promise, int site)

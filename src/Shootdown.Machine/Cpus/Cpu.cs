@@ -30,7 +30,8 @@ public sealed partial class Cpu : MachineHandle
     /// <summary>Depth of <c>preempt_disable</c>.</summary>
     public Word PreemptCount { get; }
 
-    internal int InterruptsOffAddress { get; }
+    /// <summary>Address of the word that is 1 while the CPU has interrupts off.</summary>
+    public int InterruptsOffAddress { get; }
 
     /// <summary>Address of the word that is 1 while the CPU handles an interrupt: its task stands still.</summary>
     public int InInterruptAddress { get; }

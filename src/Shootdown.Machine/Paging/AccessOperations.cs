@@ -117,9 +117,9 @@ internal sealed class TouchOperation(Cpu cpu, int page) : Operation
         bool hit = false;
         for (int i = 0; i < count && alternative == 0; i++)
         {
+            hit |= !choices[i].Faults;
             if (!choices[i].Faults && state.Violation is null)
             {
-                hit = true;
                 AccessRules.Report(state, cpu, page, choices[i], false, AccessRules.IsStale(state, cpu, page, choices[i]));
                 if (!_paging.Tlb.TouchKeepsContents)
                 {

@@ -12,8 +12,8 @@ public sealed class RandomProgramTests
     /// <summary>Programs of every family; the heavier comparisons take a part of them.</summary>
     private const int Programs = 400;
 
-    /// <summary>About 400,000 states: a slow exploration that needs more is skipped, and the test counts how many were not.</summary>
-    private const long SlowBytes = 12 << 20;
+    /// <summary>About 60,000 states: a slow exploration that needs more is skipped, and the test counts how many were not.</summary>
+    private const long SlowBytes = 3 << 19;
 
     [Theory]
     [InlineData(Family.Memory)]
@@ -21,7 +21,7 @@ public sealed class RandomProgramTests
     [InlineData(Family.Tables)]
     [InlineData(Family.Switching)]
     public void Reduction_on_agrees_with_reduction_off(Family family)
-        => CompareAll(family, Programs, 0.9, "reduction off", "reduction on", (program, property) =>
+        => CompareAll(family, Programs, 0.7, "reduction off", "reduction on", (program, property) =>
             (Explore(program.Build(property: property), reduction: false), Explore(program.Build(property: property))));
 
     [Theory]
@@ -29,7 +29,7 @@ public sealed class RandomProgramTests
     [InlineData(Family.Paging)]
     [InlineData(Family.Switching)]
     public void Reduction_agrees_under_store_buffers(Family family)
-        => CompareAll(family, Programs / 4, 0.7, "x86-tso, reduction off", "x86-tso, reduction on", (program, property) => (
+        => CompareAll(family, Programs / 4, 0.5, "x86-tso, reduction off", "x86-tso, reduction on", (program, property) => (
             Explore(program.Build(model: MemoryModelKind.X86Tso, property: property), reduction: false),
             Explore(program.Build(model: MemoryModelKind.X86Tso, property: property))));
 
@@ -38,7 +38,7 @@ public sealed class RandomProgramTests
     [InlineData(Family.Tables)]
     [InlineData(Family.Switching)]
     public void Lagging_TLB_agrees_with_explicit_TLB(Family family)
-        => CompareAll(family, Programs / 4, 0.3, "explicit TLB", "lagging TLB", (program, property) =>
+        => CompareAll(family, Programs / 4, 0.15, "explicit TLB", "lagging TLB", (program, property) =>
             (Explore(program.Build(TlbKind.Explicit, property: property)), Explore(program.Build(property: property))));
 
     [Theory]
@@ -46,11 +46,11 @@ public sealed class RandomProgramTests
     [InlineData(Family.Paging)]
     [InlineData(Family.Tables)]
     public void All_workers_agree_with_one(Family family)
-        => CompareAll(family, Programs / 4, 1, "1 worker", "4 workers", (program, property) =>
+        => CompareAll(family, Programs / 4, 0.9, "1 worker", "4 workers", (program, property) =>
         {
             ExplorationResult one = Explore(program.Build(property: property));
             ExplorationResult many = Explore(program.Build(property: property), workers: 4);
-            if (one.Violation is null)
+            if (one.Violation is null && one.Incomplete is null && many.Incomplete is null)
             {
                 Assert.Equal(one.States, many.States);
                 Assert.Equal(one.Executions, many.Executions);
@@ -116,7 +116,7 @@ public sealed class RandomProgramTests
             var state = new MachineState(new RandomProgram((Family)(seed % 4), seed).Build(property: seed % 4).Machine);
             StepRunner.RunPrologues(state);
             var random = new Random(seed);
-            for (int step = 0; step < 60; step++)
+            for (int step = 0; step < 60 && state.Violation is null; step++)
             {
                 Agent[] able = [.. state.Machine.Agents.Where(agent => state.AlternativesOf(agent) > 0)];
                 if (able.Length == 0)

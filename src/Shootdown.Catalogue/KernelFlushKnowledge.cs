@@ -1,0 +1,50 @@
+using Shootdown.Check;
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>What the kernel's words tell a reader of an entry about flushes that are owed; for <see cref="PAgree"/>.</summary>
+public sealed class KernelFlushKnowledge : IFlushKnowledge
+{
+    private const int FlushedShift = 16;
+    private const ulong PendingMask = (1UL << (FlushedShift - 1)) - 1;
+    private readonly KernelModel _kernel;
+
+    /// <summary>Knows the words of a kernel whose address spaces have all been made.</summary>
+    public KernelFlushKnowledge(KernelModel kernel)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        _kernel = kernel;
+        Words =
+        [
+            .. kernel.Mms.SelectMany(mm => new[] { mm.TlbFlushPending.Address, mm.TlbFlushBatched.Address }),
+            .. kernel.TlbStates.Select(cpu => cpu.IsLazy.Address),
+            .. kernel.Machine.Cpus.Select(cpu => cpu.InterruptsOffAddress),
+        ];
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> Words { get; }
+
+    /// <inheritdoc/>
+    public bool IsFlushPending(MachineState state, AddressSpace space)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        Mm mm = _kernel.Mms.First(candidate => candidate.Space == space);
+        ulong batched = state.Read(mm.TlbFlushBatched.Address);
+        return state.Read(mm.TlbFlushPending.Address) != 0 || (batched & PendingMask) != batched >> FlushedShift;
+    }
+
+    /// <summary>
+    /// True in lazy mode and with interrupts off: a switch, leaving lazy mode, or a flush is under way. If it ends and
+    /// leaves an old translation behind, a reader who comes later finds that.
+    /// </summary>
+    public bool WillFlushFirst(MachineState state, Cpu cpu)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(cpu);
+        return state.Read(cpu.InterruptsOffAddress) != 0
+            || state.Read(_kernel.TlbStates[cpu.Index].IsLazy.Address) != 0;
+    }
+}
