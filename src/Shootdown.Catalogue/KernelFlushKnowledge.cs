@@ -20,7 +20,7 @@ public sealed class KernelFlushKnowledge : IFlushKnowledge
         [
             .. kernel.Mms.SelectMany(mm => new[] { mm.TlbFlushPending.Address, mm.TlbFlushBatched.Address }),
             .. kernel.TlbStates.Select(cpu => cpu.IsLazy.Address),
-            .. kernel.Machine.Cpus.Select(cpu => cpu.InterruptsOffAddress),
+            .. kernel.Machine.Cpus.SelectMany(cpu => new[] { cpu.InterruptsOffAddress, cpu.InInterruptAddress }),
         ];
     }
 
@@ -37,14 +37,15 @@ public sealed class KernelFlushKnowledge : IFlushKnowledge
     }
 
     /// <summary>
-    /// True in lazy mode and with interrupts off: a switch, leaving lazy mode, or a flush is under way. If it ends and
-    /// leaves an old translation behind, a reader who comes later finds that.
+    /// True in lazy mode, with interrupts off and in an interrupt handler: a switch, leaving lazy mode, or a flush is
+    /// under way. If it ends and leaves an old translation behind, a reader who comes later finds that.
     /// </summary>
     public bool WillFlushFirst(MachineState state, Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(cpu);
         return state.Read(cpu.InterruptsOffAddress) != 0
+            || state.Read(cpu.InInterruptAddress) != 0
             || state.Read(_kernel.TlbStates[cpu.Index].IsLazy.Address) != 0;
     }
 }

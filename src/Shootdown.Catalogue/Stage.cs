@@ -87,14 +87,25 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
         }
     }
 
+    /// <summary>The model with its properties, all of which must be judged, and the kernel's assertions.</summary>
+    public CheckModel ToModel(params IReadOnlyList<Property> properties)
+    {
+        ArgumentNullException.ThrowIfNull(properties);
+        string[] mustExercise = [.. properties.Select(property => property.Id)];
+        return new CheckModel(Machine, [.. properties, new Assertions()], mustExercise);
+    }
+
     /// <summary>
-    /// The model: the property that the bug violates, and assertions of kernel code. The fix must satisfy the others too.
+    /// The model of a bug and its fix: the bug violates one property; the fix must satisfy the others too.
     /// </summary>
+    /// <param name="setup">Says which variant it is.</param>
+    /// <param name="decisive">The property that the bug violates; it must be judged.</param>
+    /// <param name="others">What the fix is judged by besides, as far as its programs come to it.</param>
     public CheckModel ToModel(ScenarioSetup setup, Property decisive, params IReadOnlyList<Property> others)
     {
         ArgumentNullException.ThrowIfNull(setup);
         ArgumentNullException.ThrowIfNull(decisive);
-        Property[] more = setup.IsBug ? [] : [.. others, new PAgree(new KernelFlushKnowledge(Kernel))];
+        IReadOnlyList<Property> more = setup.IsBug ? [] : others;
         return new CheckModel(Machine, [decisive, .. more, new Assertions()], [decisive.Id]);
     }
 }

@@ -128,6 +128,7 @@ public static class Checker
                 Exhaustive = verdict == Verdict.Pass,
                 Workers = options.Workers > 0 ? options.Workers : Environment.ProcessorCount,
                 Reduced = options.Reduction && (model is null || !Explorer.UsesSymmetry(model, options)),
+                Symmetric = model is not null && Explorer.UsesSymmetry(model, options),
                 TableBytes = result.TableBytes,
                 PeakMemoryBytes = Process.GetCurrentProcess().PeakWorkingSet64,
             },

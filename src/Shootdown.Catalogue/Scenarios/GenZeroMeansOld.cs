@@ -14,7 +14,7 @@ public sealed class GenZeroMeansOld : Scenario
     public override string Number => "B17";
 
     /// <inheritdoc/>
-    public override string Title => "the generation 0 of a batched flush is compared as a number: nobody flushes";
+    public override string Title => "a batched flush carries generation 0 and is taken for old";
 
     /// <inheritdoc/>
     public override int Year => 2022;

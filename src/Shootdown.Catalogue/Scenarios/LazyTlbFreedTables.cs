@@ -14,7 +14,7 @@ public sealed class LazyTlbFreedTables : Scenario
     public override string Number => "B19";
 
     /// <inheritdoc/>
-    public override string Title => "a flush that frees page tables skips lazy CPUs, whose walkers go on reading them";
+    public override string Title => "lazy CPUs are not flushed and walk a page table that was freed";
 
     /// <inheritdoc/>
     public override int Year => 2018;

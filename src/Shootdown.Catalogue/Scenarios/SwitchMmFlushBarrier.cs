@@ -17,7 +17,7 @@ public sealed class SwitchMmFlushBarrier : Scenario
     public override string Number => "B15";
 
     /// <inheritdoc/>
-    public override string Title => "a missing barrier lets a flusher overlook a CPU that is switching in";
+    public override string Title => "a missing barrier lets a flusher overlook a CPU switching in";
 
     /// <inheritdoc/>
     public override int Year => 2016;

@@ -14,7 +14,7 @@ public sealed class SwitchingWindowSkip : Scenario
     public override string Number => "B20";
 
     /// <inheritdoc/>
-    public override string Title => "a CPU in the middle of a switch is not flushed and keeps its stale entries";
+    public override string Title => "a CPU in the middle of a switch is skipped and stays stale";
 
     /// <inheritdoc/>
     public override int Year => 2025;
@@ -119,8 +119,9 @@ public sealed class SwitchingWindowSkip : Scenario
         public override async Proc<bool> ShouldFlushTlb(Cpu cpu, Cpu target, FlushTlbInfo info)
         {
             CpuTlbState state = Kernel.TlbStates[target.Index];
-            ulong loaded = await cpu.Load(state.LoadedMm, weight: StepWeight.Context);
-            return await cpu.Load(state.IsLazy) == 0
+            StepWeight weight = target == cpu ? StepWeight.Detail : StepWeight.Key;
+            ulong loaded = await cpu.Load(state.LoadedMm, weight: weight);
+            return await cpu.Load(state.IsLazy, weight: weight) == 0
                 && (info.MmIndex is not { } index || loaded == Kernel.Mms[index].LoadedValue);
         }
     }

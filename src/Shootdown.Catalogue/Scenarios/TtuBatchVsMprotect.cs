@@ -20,7 +20,7 @@ public sealed class TtuBatchVsMprotect : Scenario
     public override string Number => "B01";
 
     /// <inheritdoc/>
-    public override string Title => "reclaim defers its flush; mprotect, munmap and madvise see nothing to flush";
+    public override string Title => "reclaim defers its flush, and mprotect sees nothing to flush";
 
     /// <inheritdoc/>
     public override int Year => 2017;

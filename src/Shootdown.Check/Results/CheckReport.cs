@@ -78,6 +78,9 @@ public sealed record ExplorationStats
     /// <summary>True if partial-order reduction was on.</summary>
     public bool Reduced { get; init; }
 
+    /// <summary>True if states that differ only in the names of interchangeable CPUs and pages count once.</summary>
+    public bool Symmetric { get; init; }
+
     /// <summary>Bytes of the table of visited states.</summary>
     public long TableBytes { get; init; }
 

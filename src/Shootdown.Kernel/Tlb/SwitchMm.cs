@@ -51,7 +51,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
         }
 
         // From here on flushers cannot know which of the two is loaded; they count SWITCHING as "must flush".
-        await cpu.Store(state.LoadedMm, KernelModel.LoadedMmSwitching);
+        await cpu.Store(state.LoadedMm, KernelModel.LoadedMmSwitching, weight: StepWeight.Key);
         if (previous != KernelModel.InitMm)
         {
             Mm old = Kernel.Mms[(int)(previous - KernelModel.LoadedMmSwitching - 1)];
@@ -63,7 +63,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
         await LoadNewMmCr3(cpu, next, asid & ~NeedFlush, nextGen, (asid & NeedFlush) != 0);
 
         // After CR3: until here "loaded_mm" says nothing that a flusher could rely on.
-        await cpu.Store(state.LoadedMm, nextValue);
+        await cpu.Store(state.LoadedMm, nextValue, weight: StepWeight.Key);
         await cpu.Store(state.LoadedAsid, (ulong)(asid & ~NeedFlush));
     }
 
@@ -110,7 +110,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     protected virtual async Proc<ulong> BecomeTarget(Cpu cpu, Mm next)
     {
         await cpu.FetchOr(next.CpuMask, cpu.Bit);
-        return await cpu.Load(next.TlbGen);
+        return await cpu.Load(next.TlbGen, weight: StepWeight.Context);
     }
 
     /// <summary>

@@ -90,8 +90,9 @@ public class TlbFlush : Mechanism
     public virtual async Proc<bool> ShouldFlushTlb(Cpu cpu, Cpu target, FlushTlbInfo info)
     {
         CpuTlbState state = Kernel.TlbStates[target.Index];
-        ulong loaded = await cpu.Load(state.LoadedMm, weight: StepWeight.Context);
-        if (await cpu.Load(state.IsLazy) != 0)
+        StepWeight weight = target == cpu ? StepWeight.Detail : StepWeight.Key;
+        ulong loaded = await cpu.Load(state.LoadedMm, weight: weight);
+        if (await cpu.Load(state.IsLazy, weight: weight) != 0)
         {
             return false;
         }

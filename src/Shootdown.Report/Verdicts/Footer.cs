@@ -70,7 +70,7 @@ public static class Footer
 
     private static string CostText(ExplorationStats stats)
     {
-        string reduction = stats.Reduced ? "reduction on" : "reduction off";
+        string reduction = stats.Symmetric ? "states up to symmetry" : stats.Reduced ? "reduction on" : "reduction off";
         return $"{Quantity.Elapsed(stats.ElapsedSeconds)}, {Quantity.Count(stats.Workers, "worker")}, {reduction}, "
             + $"{Glued(Quantity.Bytes(stats.PeakMemoryBytes))} ({Glued(Quantity.Bytes(stats.TableBytes))} of states)";
     }
