@@ -105,7 +105,6 @@ public sealed class MadvDontneedParallel : Scenario
             }
         }
 
-        // P-agree would make the fix four times as large; the other scenarios judge it.
         return stage.ToModel(new PRet());
     }
 
