@@ -19,7 +19,7 @@ public sealed class KernelFlushKnowledge : IFlushKnowledge
         Words =
         [
             .. kernel.Mms.SelectMany(mm => new[] { mm.TlbFlushPending.Address, mm.TlbFlushBatched.Address }),
-            .. kernel.TlbStates.Select(cpu => cpu.IsLazy.Address),
+            .. kernel.TlbStates.SelectMany(cpu => new[] { cpu.IsLazy.Address, cpu.LoadedMm.Address }),
             .. kernel.Machine.Cpus.SelectMany(cpu => new[] { cpu.InterruptsOffAddress, cpu.InInterruptAddress }),
         ];
     }
@@ -47,5 +47,13 @@ public sealed class KernelFlushKnowledge : IFlushKnowledge
         return state.Read(cpu.InterruptsOffAddress) != 0
             || state.Read(cpu.InInterruptAddress) != 0
             || state.Read(_kernel.TlbStates[cpu.Index].IsLazy.Address) != 0;
+    }
+
+    /// <inheritdoc/>
+    public bool IsSwitching(MachineState state, Cpu cpu)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(cpu);
+        return state.Read(_kernel.TlbStates[cpu.Index].LoadedMm.Address) == KernelModel.LoadedMmSwitching;
     }
 }

@@ -1,4 +1,5 @@
 using Shootdown.Check;
+using Shootdown.Kernel;
 using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;
@@ -62,8 +63,20 @@ public abstract class Scenario
     public virtual Verdict? Expect(Variant variant, MemoryModelKind model)
         => variant == Variant.Fix ? Verdict.Pass : model >= Model ? Verdict.Violation : Verdict.Pass;
 
+    /// <summary>
+    /// The mechanisms that the bug replaces, for <c>pairs --bug</c>; null if it is not in a mechanism of <see cref="KernelModel"/>.
+    /// </summary>
+    public virtual KernelParts? BugParts => null;
+
     /// <summary>Builds the machine, the programs and the properties.</summary>
     public abstract CheckModel Build(ScenarioSetup setup);
+
+    /// <summary>The kernel's mechanisms: <see cref="BugParts"/> for the bug, the core for the fix.</summary>
+    protected KernelParts PartsOf(ScenarioSetup setup)
+    {
+        ArgumentNullException.ThrowIfNull(setup);
+        return setup.IsBug && BugParts is { } parts ? parts : new KernelParts();
+    }
 }
 
 /// <summary>A bound of a scenario that a user may change.</summary>

@@ -70,18 +70,24 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     public void AddKernelThread(int cpu, string role, Func<Proc> program) => Machine.AddTask(Cpu(cpu), role, program);
 
     /// <summary>A user thread that loads from every page once.</summary>
-    public static async Proc LoadPages(KernelModel kernel, Cpu cpu, Mm mm, int pages)
+    public static Proc LoadPages(KernelModel kernel, Cpu cpu, Mm mm, int pages) => LoadPages(kernel, cpu, mm, 0, pages);
+
+    /// <summary>A user thread that loads from every page of a range once.</summary>
+    public static async Proc LoadPages(KernelModel kernel, Cpu cpu, Mm mm, int first, int count)
     {
-        for (int page = 0; page < pages; page++)
+        for (int page = first; page < first + count; page++)
         {
             await kernel.UserAccess.UserLoad(cpu, mm, page);
         }
     }
 
     /// <summary>A user thread that stores to every page once.</summary>
-    public static async Proc StorePages(KernelModel kernel, Cpu cpu, Mm mm, int pages)
+    public static Proc StorePages(KernelModel kernel, Cpu cpu, Mm mm, int pages) => StorePages(kernel, cpu, mm, 0, pages);
+
+    /// <summary>A user thread that stores to every page of a range once.</summary>
+    public static async Proc StorePages(KernelModel kernel, Cpu cpu, Mm mm, int first, int count)
     {
-        for (int page = 0; page < pages; page++)
+        for (int page = first; page < first + count; page++)
         {
             await kernel.UserAccess.UserStore(cpu, mm, page, 1);
         }

@@ -70,14 +70,15 @@ public sealed class GenZeroMeansOld : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts => new() { TlbFlush = kernel => new FlushOfJuly2022(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
         int cpus = setup["cpus"];
         int pages = setup["pages"];
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { TlbFlush = kernel => new FlushOfJuly2022(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: false, parts);
         (KernelModel kernel, Mm mm) = stage;

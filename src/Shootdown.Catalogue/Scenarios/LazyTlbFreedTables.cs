@@ -73,6 +73,9 @@ public sealed class LazyTlbFreedTables : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts => new() { TlbFlush = kernel => new FlushSkipsLazy(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -81,9 +84,7 @@ public sealed class LazyTlbFreedTables : Scenario
 
         // The top-level table and one leaf table, which maps all pages.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2) with { Levels = 2, Tables = 3 };
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { TlbFlush = kernel => new FlushSkipsLazy(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         stage.AddThread(0, "kthread", () => RunKernelThread(kernel, stage.Cpu(0), mm));

@@ -79,6 +79,9 @@ public sealed class MadvDontneedParallel : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts => new() { MmuGather = kernel => new GatherBefore2017(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -87,9 +90,7 @@ public sealed class MadvDontneedParallel : Scenario
 
         // At most one frame of a page waits in each of the two gathers, and one is mapped.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 3);
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { MmuGather = kernel => new GatherBefore2017(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true, parts);
         for (int index = 0; index < cpus; index++)
         {

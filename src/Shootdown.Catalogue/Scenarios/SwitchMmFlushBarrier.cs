@@ -86,6 +86,9 @@ public sealed class SwitchMmFlushBarrier : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts => new() { TlbFlush = kernel => new FlushBefore2016(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -94,9 +97,7 @@ public sealed class SwitchMmFlushBarrier : Scenario
 
         // Two address spaces, each with one table.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2) with { Tables = 2 };
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { TlbFlush = kernel => new FlushBefore2016(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         Mm other = kernel.NewMm("other", pages, mmapWriters: false);

@@ -76,6 +76,9 @@ public sealed class SwitchingWindowSkip : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts => new() { TlbFlush = kernel => new FilterOfEarly2025(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -84,9 +87,7 @@ public sealed class SwitchingWindowSkip : Scenario
 
         // Two address spaces, each with one table and one PCID.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2) with { Tables = 2, Asids = 2 };
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { TlbFlush = kernel => new FilterOfEarly2025(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         Mm other = kernel.NewMm("other", pages, mmapWriters: false);

@@ -88,6 +88,13 @@ public sealed class TtuBatchVsMprotect : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts => new()
+    {
+        Mprotect = kernel => new MprotectBefore2017(kernel),
+        Zap = kernel => new ZapBefore2017(kernel),
+    };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);

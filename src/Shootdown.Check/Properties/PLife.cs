@@ -5,8 +5,17 @@ namespace Shootdown.Check;
 /// <summary>
 /// P-life: no access and no walk reaches a frame or a page table after it was freed or given to someone else.
 /// </summary>
-public sealed class PLife : Property
+/// <remarks>
+/// Without <paramref name="knowledge"/> an access must really happen. With it, the free itself is judged: nobody may be left
+/// who can reach the frame without flushing first, and no walker that has a pointer to the table. That finds the same without
+/// a program that accesses, for CPUs of which the kernel's words say that they run user code; of the others
+/// (lazy, in the middle of a switch) the access is judged as before.
+/// </remarks>
+/// <param name="knowledge">Says which CPUs flush before their next access; null to judge accesses only.</param>
+public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
 {
+    private MachineModel _machine = null!;
+
     /// <inheritdoc/>
     public override string Id => "P-life";
 
@@ -26,6 +35,63 @@ public sealed class PLife : Property
     }
 
     /// <inheritdoc/>
+    public override void OnFrameFreed(MachineState state, Cpu cpu, int frame)
+    {
+        if (knowledge is null)
+        {
+            return;
+        }
+
+        Judge(state);
+        foreach (AddressSpace space in _machine.Paging.Spaces)
+        {
+            for (int page = 0; page < _machine.Paging.PageCount; page++)
+            {
+                if (TlbInspector.IsMapped(state, space, page, frame))
+                {
+                    Report(state, $"Frame {frame} is freed while the page tables still map it at {Paging.AddressText(page)}.");
+                    return;
+                }
+
+                JudgeCaches(state, space, page, frame);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnTableFreed(MachineState state, Cpu cpu, int table)
+    {
+        foreach (Cpu walker in knowledge is null ? [] : _machine.Cpus)
+        {
+            Judge(state);
+            if (!knowledge!.IsSwitching(state, walker) && TlbInspector.MayWalk(state, walker, table))
+            {
+                Report(state, $"Page-table page {table} is freed while the paging-structure cache of {walker} may still point to it.");
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void AddFrameFootprint(Footprint footprint, int frame)
+    {
+        for (int page = 0; knowledge is not null && page < _machine.Paging.PageCount; page++)
+        {
+            TlbInspector.AddFootprint(footprint, _machine, page);
+            footprint.ReadAll(knowledge.Words);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void AddTableFootprint(Footprint footprint, int table)
+    {
+        if (knowledge is not null)
+        {
+            TlbInspector.AddWalkFootprint(footprint, _machine);
+            footprint.ReadAll(knowledge.Words);
+        }
+    }
+
+    /// <inheritdoc/>
     public override void OnWalk(MachineState state, Cpu cpu) => Judge(state);
 
     /// <inheritdoc/>
@@ -34,5 +100,20 @@ public sealed class PLife : Property
         Judge(state);
         state.Record?.Note($"[ walk of {Paging.AddressText(page)} reads freed table {table} ]");
         Report(state, $"The page walker of {cpu} reads page-table page {table} for {Paging.AddressText(page)} after the page was freed.");
+    }
+
+    /// <inheritdoc/>
+    protected override void AllocateWords(MachineModel machine) => _machine = machine;
+
+    private void JudgeCaches(MachineState state, AddressSpace space, int page, int frame)
+    {
+        foreach (Cpu holder in _machine.Cpus)
+        {
+            if (!knowledge!.WillFlushFirst(state, holder)
+                && TlbInspector.Usable(state, holder, space, page).Any(cached => cached.Frame == frame))
+            {
+                Report(state, $"Frame {frame} is freed while {holder} may still reach it through a stale TLB entry of {Paging.AddressText(page)}.");
+            }
+        }
     }
 }

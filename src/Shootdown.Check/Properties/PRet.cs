@@ -16,7 +16,11 @@ namespace Shootdown.Check;
 /// that promise for ever, but the return then reads all TLBs, which reduction must respect.</para>
 /// </remarks>
 /// <param name="forgetsAtReturn">True to look at all TLBs when a call returns.</param>
-public sealed class PRet(bool forgetsAtReturn = false) : Property
+/// <param name="knowledge">
+/// Says which CPUs flush before their next access; null to judge accesses only. With it the return itself is judged too: no CPU that runs
+/// user code may be left with a translation that is ruled out, whether or not a program goes on to use it.
+/// </param>
+public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledge = null) : Property
 {
     private static readonly PromiseKind[] Kinds = [PromiseKind.Removed, PromiseKind.WriteProtected];
     private readonly Dictionary<Promise, int> _noted = [];
@@ -55,6 +59,11 @@ public sealed class PRet(bool forgetsAtReturn = false) : Property
 
             state.Write(address, noted);
             state.Write(_noted[promise] + i, 0);
+            if (knowledge is not null)
+            {
+                JudgeReturn(state, promise, page, noted);
+            }
+
             if (forgetsAtReturn)
             {
                 Judge(state);
@@ -153,9 +162,10 @@ public sealed class PRet(bool forgetsAtReturn = false) : Property
         for (int page = promise.FirstPage; page < promise.FirstPage + promise.PageCount; page++)
         {
             footprint.Write(Forbidden(promise.Kind, promise.Space, page));
-            if (forgetsAtReturn)
+            if (forgetsAtReturn || knowledge is not null)
             {
                 TlbInspector.AddFootprint(footprint, _machine, page);
+                footprint.ReadAll(knowledge?.Words ?? []);
             }
         }
     }
@@ -187,6 +197,24 @@ public sealed class PRet(bool forgetsAtReturn = false) : Property
             {
                 machine.Describe(noted + i, new WordPlace(
                     $"{family} {number}", promise.Cpu.Index, Page: promise.FirstPage + i, Meaning: WordMeaning.Translations));
+            }
+        }
+    }
+
+    private void JudgeReturn(MachineState state, Promise promise, int page, ulong exempt)
+    {
+        Judge(state);
+        foreach (Cpu cpu in _machine.Cpus)
+        {
+            foreach (Translation cached in knowledge!.WillFlushFirst(state, cpu)
+                ? [] : TlbInspector.Usable(state, cpu, promise.Space, page).Select(TlbInspector.Plain))
+            {
+                if ((promise.Kind == PromiseKind.Removed || cached.Write) && !TlbInspector.Contains(exempt, cached))
+                {
+                    string what = promise.Kind == PromiseKind.Removed ? "read" : "written";
+                    Report(state, $"{promise.Function} returns while {Paging.AddressText(page)} may still be {what} through the stale TLB entry "
+                        + $"of {cpu} (frame {cached.Frame}{(cached.Write ? ", writable" : string.Empty)}).");
+                }
             }
         }
     }

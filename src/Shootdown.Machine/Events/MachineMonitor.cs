@@ -40,6 +40,11 @@ public abstract class MachineMonitor
     {
     }
 
+    /// <summary>A page-table page is given back to the allocator.</summary>
+    public virtual void OnTableFreed(MachineState state, Cpu cpu, int table)
+    {
+    }
+
     /// <summary>Kernel code reads an entry; locked says whether it holds the table's lock.</summary>
     public virtual void OnEntryRead(MachineState state, Cpu cpu, AddressSpace space, int page, Pte value, bool locked)
     {
@@ -92,6 +97,11 @@ public abstract class MachineMonitor
 
     /// <summary>Words that <see cref="OnPromiseBegins"/> and <see cref="OnPromiseReturns"/> touch.</summary>
     public virtual void AddPromiseFootprint(Footprint footprint, Promise promise)
+    {
+    }
+
+    /// <summary>Words that <see cref="OnTableFreed"/> touches.</summary>
+    public virtual void AddTableFootprint(Footprint footprint, int table)
     {
     }
 

@@ -183,6 +183,11 @@ internal sealed class TableFreeOperation(Cpu cpu, int table, string function) : 
             state.Violation ??= new Violation("P-life", $"Page-table page {table} is freed twice.");
         }
 
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            monitor.OnTableFreed(state, cpu, table);
+        }
+
         state.Write(paging.TableLifeAddress(table), 0);
         paging.Tlb.TableFreed(state, table);
         return 0;
@@ -193,5 +198,9 @@ internal sealed class TableFreeOperation(Cpu cpu, int table, string function) : 
         Paging paging = cpu.Machine.Paging;
         footprint.Write(paging.TableLifeAddress(table));
         paging.Tlb.AddTableFreeFootprint(footprint);
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            monitor.AddTableFootprint(footprint, table);
+        }
     }
 }

@@ -144,7 +144,8 @@ public sealed partial class Paging : MachineHandle
 
     internal int FrameContentAddress(int frame) => _frameContent + frame;
 
-    internal bool IsFrameOfPage(int frame, int page)
+    /// <summary>True if the allocator may give the frame to the page (same colour).</summary>
+    public bool IsFrameOfPage(int frame, int page)
         => frame % Machine.Options.FrameColours == page % Machine.Options.FrameColours;
 
     /// <summary>Address of the word of an entry.</summary>

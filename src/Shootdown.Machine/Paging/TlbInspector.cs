@@ -40,6 +40,46 @@ public static class TlbInspector
         return loaded ? Members(state.Machine.Paging.Tlb.LeafSet(state, cpu.Index, (int)state.Read(cpu.AsidAddress), page)) : [];
     }
 
+    /// <summary>
+    /// True if the walker of a CPU may still start from a cached pointer to the table, under the root that is loaded. Lazy or not:
+    /// walkers run ahead by themselves.
+    /// </summary>
+    public static bool MayWalk(MachineState state, Cpu cpu, int table)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(cpu);
+        TlbModel tlb = state.Machine.Paging.Tlb;
+        return state.Read(cpu.RootAddress) != 0
+            && tlb.UpperSets(cpu.Index, (int)state.Read(cpu.AsidAddress)).Any(address
+                => Members(state.Read(address)).Any(cached => cached.Frame == table));
+    }
+
+    /// <summary>The words that <see cref="MayWalk"/> reads.</summary>
+    public static void AddWalkFootprint(Footprint footprint, MachineModel machine)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        ArgumentNullException.ThrowIfNull(machine);
+        foreach (Cpu cpu in machine.Cpus)
+        {
+            footprint.Read(cpu.RootAddress);
+            footprint.Read(cpu.AsidAddress);
+            for (int asid = 0; asid < machine.Options.Asids; asid++)
+            {
+                foreach (int address in machine.Paging.Tlb.UpperSets(cpu.Index, asid))
+                {
+                    footprint.Read(address);
+                }
+            }
+        }
+    }
+
+    /// <summary>True if the tables map the frame at the page now.</summary>
+    public static bool IsMapped(MachineState state, AddressSpace space, int page, int frame)
+    {
+        Pte leaf = CurrentLeaf(state, space, page);
+        return leaf.Present && leaf.Frame == frame;
+    }
+
     /// <summary>True if an access of the CPU to the page need not fault: the loaded root maps it, or the TLB may hold an old translation.</summary>
     public static bool MayHit(MachineState state, Cpu cpu, int page)
     {

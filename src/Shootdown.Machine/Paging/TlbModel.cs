@@ -219,6 +219,10 @@ internal abstract class TlbModel : MachineHandle
 
     internal void AddTableFreeFootprint(Footprint footprint) => footprint.CommuteRange(_upper, Cpus * Asids * _upperPerAsid);
 
+    /// <summary>The words with what a CPU's walk cache may hold under an ASID.</summary>
+    internal IEnumerable<int> UpperSets(int cpu, int asid)
+        => Enumerable.Range(_upper + (((cpu * Asids) + asid) * _upperPerAsid), _upperPerAsid);
+
     /// <summary>Address of the set of cached upper entries; level is at least 1.</summary>
     protected int UpperAddress(int cpu, int asid, int level, int page)
         => _upper + (((cpu * Asids) + asid) * _upperPerAsid) + _upperStart[level] + (page / Paging.SpanOf(level));

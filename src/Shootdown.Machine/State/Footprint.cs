@@ -21,6 +21,16 @@ public sealed class Footprint
     /// <summary>Adds a word that may be read.</summary>
     public void Read(int address) => _reads[address >> 6] |= 1UL << (address & 63);
 
+    /// <summary>Adds words that may be read.</summary>
+    public void ReadAll(IReadOnlyList<int> addresses)
+    {
+        ArgumentNullException.ThrowIfNull(addresses);
+        foreach (int address in addresses)
+        {
+            Read(address);
+        }
+    }
+
     /// <summary>Adds a word that may be written (and read).</summary>
     public void Write(int address) => _writes[address >> 6] |= 1UL << (address & 63);
 

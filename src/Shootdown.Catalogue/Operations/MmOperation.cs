@@ -1,0 +1,111 @@
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>What kind of memory an operation meets.</summary>
+public enum PageKind
+{
+    /// <summary>Private anonymous memory.</summary>
+    Anonymous,
+
+    /// <summary>A shared mapping of a file.</summary>
+    File,
+}
+
+/// <summary>
+/// Something that changes or uses an address space: a system call, a fault, a kernel daemon at work. <c>pairs</c> crosses every
+/// operation with every other. A new operation is one class in one file and joins by itself; see docs/operation.md.
+/// </summary>
+public abstract class MmOperation
+{
+    /// <summary>Short id, lower case with dashes, e.g. <c>madvise-dontneed</c>.</summary>
+    public abstract string Id { get; }
+
+    /// <summary>What its column in a diagram is called, e.g. <c>madvise</c>.</summary>
+    public abstract string Role { get; }
+
+    /// <summary>What it promises about older translations when it returns; null if nothing.</summary>
+    public virtual PromiseKind? Promises => null;
+
+    /// <summary>True if it takes the mmap_lock for writing at any time.</summary>
+    public virtual bool WritesMmapLock => false;
+
+    /// <summary>True if it may free page tables: its cells get two levels of tables and walk caches.</summary>
+    public virtual bool FreesTables => false;
+
+    /// <summary>True if it runs in a kernel thread, on kernel page tables.</summary>
+    public virtual bool IsKernelThread => false;
+
+    /// <summary>Frames for each of its pages that it can hold besides the mapped one: allocated, or waiting to be freed.</summary>
+    public virtual int FramesHeld => 1;
+
+    /// <summary>Pages behind the others of the address space that it moves or copies its own to; 0 for none.</summary>
+    public virtual int DestinationPages(int pageCount) => 0;
+
+    /// <summary>True if it can work on such memory.</summary>
+    public virtual bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
+
+    /// <summary>Its program.</summary>
+    /// <param name="call">On which CPU, address space and pages.</param>
+    public abstract Proc Run(OperationCall call);
+}
+
+/// <summary>One call of an operation: made while the machine is built, and immutable.</summary>
+public sealed class OperationCall : MachineHandle
+{
+    /// <summary>Creates the call, with the operation's promise if it makes one.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="mm">The address space.</param>
+    /// <param name="operation">Which operation.</param>
+    /// <param name="firstPage">First page.</param>
+    /// <param name="pageCount">Number of pages.</param>
+    /// <param name="destination">First page of its destination; -1 if it has none.</param>
+    public OperationCall(
+        KernelModel kernel, Cpu cpu, Mm mm, MmOperation operation, int firstPage, int pageCount, int destination = -1)
+        : base(Owner(kernel))
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        ArgumentNullException.ThrowIfNull(operation);
+        Kernel = kernel;
+        Cpu = cpu;
+        Mm = mm;
+        FirstPage = firstPage;
+        PageCount = pageCount;
+        DestinationPage = destination;
+        Promised = operation.Promises is { } kind
+            ? new Promise(kernel.Machine, cpu, mm.Space, firstPage, pageCount, kind, $"{operation.Role}()")
+            : null;
+    }
+
+    /// <summary>The kernel.</summary>
+    public KernelModel Kernel { get; }
+
+    /// <summary>The CPU that runs it.</summary>
+    public Cpu Cpu { get; }
+
+    /// <summary>The address space that it is about.</summary>
+    public Mm Mm { get; }
+
+    /// <summary>First page.</summary>
+    public int FirstPage { get; }
+
+    /// <summary>Number of pages.</summary>
+    public int PageCount { get; }
+
+    /// <summary>First page of its destination; -1 if it has none.</summary>
+    public int DestinationPage { get; }
+
+    /// <summary>The promise of an operation that makes one.</summary>
+    /// <exception cref="InvalidOperationException">It makes none.</exception>
+    public Promise Promise => Promised ?? throw new InvalidOperationException("the operation promises nothing");
+
+    private Promise? Promised { get; }
+
+    private static MachineModel Owner(KernelModel kernel)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        return kernel.Machine;
+    }
+}

@@ -1,0 +1,20 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>Reclaim that defers its flushes: <c>shrink_folio_list</c> with <c>TTU_BATCH_FLUSH</c>.</summary>
+public sealed class ReclaimBatchedOperation : MmOperation
+{
+    /// <inheritdoc/>
+    public override string Id => "reclaim-batched";
+
+    /// <inheritdoc/>
+    public override string Role => "reclaim";
+
+    /// <inheritdoc/>
+    public override bool IsKernelThread => true;
+
+    /// <inheritdoc/>
+    public override async Proc Run(OperationCall call)
+        => await call.Kernel.Reclaim.ShrinkFolioList(call.Cpu, call.Mm, call.FirstPage, call.PageCount, true);
+}

@@ -1,0 +1,20 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>Reclaim that flushes for every page.</summary>
+public sealed class ReclaimOperation : MmOperation
+{
+    /// <inheritdoc/>
+    public override string Id => "reclaim";
+
+    /// <inheritdoc/>
+    public override string Role => "reclaim";
+
+    /// <inheritdoc/>
+    public override bool IsKernelThread => true;
+
+    /// <inheritdoc/>
+    public override async Proc Run(OperationCall call)
+        => await call.Kernel.Reclaim.ShrinkFolioList(call.Cpu, call.Mm, call.FirstPage, call.PageCount, false);
+}

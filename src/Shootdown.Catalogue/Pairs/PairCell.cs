@@ -1,0 +1,58 @@
+namespace Shootdown.Catalogue;
+
+/// <summary>How the ranges of two operations lie to each other.</summary>
+public enum RangeRelation
+{
+    /// <summary>The same single page.</summary>
+    Same,
+
+    /// <summary>Two pages against the second of them.</summary>
+    Overlapping,
+
+    /// <summary>Two neighbouring pages, whose entries are in one table.</summary>
+    Neighbouring,
+}
+
+/// <summary>What the CPU that runs none of the operations does.</summary>
+public enum Bystander
+{
+    /// <summary>It runs a thread of the process that stores to the pages.</summary>
+    Busy,
+
+    /// <summary>It goes to a kernel thread (lazy TLB mode) and back, and loads.</summary>
+    Lazy,
+
+    /// <summary>It switches to another process and back (with PCIDs), and loads.</summary>
+    Switching,
+}
+
+/// <summary>One machine of the matrix: operations side by side, and what is around them.</summary>
+/// <param name="Operations">Two or three operations, one a CPU.</param>
+/// <param name="Relation">How their ranges lie.</param>
+/// <param name="Kind">What memory it is.</param>
+/// <param name="Bystander">What the last CPU does.</param>
+public sealed record PairCell(
+    IReadOnlyList<MmOperation> Operations, RangeRelation Relation, PageKind Kind, Bystander Bystander)
+{
+    /// <summary>Pages of the process that the operations work on.</summary>
+    public int Pages => Relation == RangeRelation.Same ? 1 : 2;
+
+    /// <summary>Name of the cell, e.g. <c>munmap x reclaim, same page, anonymous, busy</c>.</summary>
+    public string Name => $"{string.Join(" x ", Operations.Select(one => one.Id))}, {RelationText}, "
+        + $"{(Kind == PageKind.File ? "file" : "anonymous")}, {Bystander.ToString().ToLowerInvariant()}";
+
+    private string RelationText => Relation switch
+    {
+        RangeRelation.Same => "same page",
+        RangeRelation.Overlapping => "overlapping",
+        _ => "neighbours",
+    };
+
+    /// <summary>First page and number of pages of an operation.</summary>
+    public (int First, int Count) RangeOf(int operation) => Relation switch
+    {
+        RangeRelation.Same => (0, 1),
+        RangeRelation.Overlapping => operation == 0 ? (0, 2) : (1, 1),
+        _ => (operation % 2, 1),
+    };
+}

@@ -1,0 +1,55 @@
+namespace Shootdown.Catalogue;
+
+/// <summary>Which machines a matrix of operations consists of.</summary>
+public static class PairMatrix
+{
+    /// <summary>
+    /// Every two operations (an operation meets itself too), in every relation of their ranges, on every kind of memory that
+    /// both work on, beside every bystander.
+    /// </summary>
+    /// <param name="operations">The operations.</param>
+    /// <param name="chosen">Operations of which a pair must have one; with two, it must have both. Empty for all.</param>
+    public static IReadOnlyList<PairCell> Pairs(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
+    {
+        ArgumentNullException.ThrowIfNull(operations);
+        return Cells(Combinations(operations, 2), chosen, Enum.GetValues<RangeRelation>());
+    }
+
+    /// <summary>Every three operations on the same page.</summary>
+    public static IReadOnlyList<PairCell> Triples(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
+    {
+        ArgumentNullException.ThrowIfNull(operations);
+        return Cells(Combinations(operations, 3), chosen, [RangeRelation.Same]);
+    }
+
+    private static PairCell[] Cells(
+        IEnumerable<MmOperation[]> combinations, IReadOnlyList<MmOperation> chosen, IReadOnlyList<RangeRelation> relations)
+        =>
+        [
+            .. from operations in combinations
+               where chosen.All(operations.Contains)
+               from kind in Enum.GetValues<PageKind>()
+               where operations.All(operation => operation.WorksOn(kind))
+               from relation in relations
+               from bystander in Enum.GetValues<Bystander>()
+               select new PairCell(operations, relation, kind, bystander),
+        ];
+
+    /// <summary>Combinations with repetition, in the order of the operations.</summary>
+    private static IEnumerable<MmOperation[]> Combinations(IReadOnlyList<MmOperation> operations, int size, int from = 0)
+    {
+        if (size == 0)
+        {
+            yield return [];
+            yield break;
+        }
+
+        for (int i = from; i < operations.Count; i++)
+        {
+            foreach (MmOperation[] rest in Combinations(operations, size - 1, i))
+            {
+                yield return [operations[i], .. rest];
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using Shootdown.Check;
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>Builds the machine of a cell: the smallest that its operations need.</summary>
+public static class PairModel
+{
+    /// <summary>Builds it.</summary>
+    /// <param name="cell">The cell.</param>
+    /// <param name="setup">Which kernel, on what machine.</param>
+    public static CheckModel Build(PairCell cell, PairSetup setup)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        ArgumentNullException.ThrowIfNull(setup);
+        bool freesTables = cell.Operations.Any(operation => operation.FreesTables);
+        int destinations = cell.Operations.Select((operation, i) => operation.DestinationPages(cell.RangeOf(i).Count)).Sum();
+        Stage stage = Stage.WithMappedPages(
+            OptionsOf(cell, freesTables, destinations, setup),
+            cell.Pages,
+            mmapWriters: cell.Operations.Any(operation => operation.WritesMmapLock),
+            dirty: true,
+            setup.Parts);
+        int destination = cell.Pages;
+        for (int i = 0; i < cell.Operations.Count; i++)
+        {
+            (int first, int count) = cell.RangeOf(i);
+            MmOperation operation = cell.Operations[i];
+            int moved = operation.DestinationPages(count);
+            Add(stage, i, operation, new OperationCall(
+                stage.Kernel, stage.Cpu(i), stage.Mm, operation, first, count, moved > 0 ? destination : -1));
+            destination += moved;
+        }
+
+        AddBystander(stage, cell, cell.Operations.Count);
+        var knowledge = new KernelFlushKnowledge(stage.Kernel);
+        return new CheckModel(
+            stage.Machine, [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(), new Assertions()], []);
+    }
+
+    private static MachineOptions OptionsOf(PairCell cell, bool freesTables, int destinations, PairSetup setup)
+    {
+        int pages = cell.Pages + destinations;
+        int span = freesTables ? Math.Max(2, pages) : pages;
+        return new MachineOptions
+        {
+            Cpus = cell.Operations.Count + 1,
+            Levels = freesTables ? 2 : 1,
+            EntriesPerTable = span,
+            Tables = freesTables ? 3 + cell.Operations.Count(operation => operation.FreesTables) : 1 + Spaces(cell),
+            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld)),
+            FrameColours = span,
+            Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
+            Tlb = setup.Tlb,
+            Model = setup.Model,
+        };
+    }
+
+    private static int Spaces(PairCell cell) => cell.Bystander == Bystander.Switching ? 1 : 0;
+
+    private static void Add(Stage stage, int cpu, MmOperation operation, OperationCall call)
+    {
+        if (operation.IsKernelThread)
+        {
+            stage.AddKernelThread(cpu, operation.Role, () => operation.Run(call));
+        }
+        else
+        {
+            stage.AddThread(cpu, operation.Role, () => operation.Run(call));
+        }
+    }
+
+    private static void AddBystander(Stage stage, PairCell cell, int index)
+    {
+        Cpu cpu = stage.Cpu(index);
+        (KernelModel kernel, Mm mm) = stage;
+        switch (cell.Bystander)
+        {
+            case Bystander.Busy:
+                stage.AddThread(index, "user", () => StoreOnce(cpu, cell.Pages));
+                break;
+            case Bystander.Lazy:
+                stage.AddThread(index, "kthread", () => GoLazy(kernel, cpu, mm, cell.Pages));
+                break;
+            default:
+                Mm other = kernel.NewMm("other", 1, mmapWriters: false);
+                stage.AddThread(index, "scheduler", () => SwitchAway(kernel, cpu, other, mm, cell.Pages));
+                break;
+        }
+    }
+
+    /// <summary>Stores to each page, but does not handle faults: those are operations of their own.</summary>
+    private static async Proc StoreOnce(Cpu cpu, int pages)
+    {
+        for (int page = 0; page < pages; page++)
+        {
+            await cpu.AccessStore(page, 1);
+        }
+    }
+
+    private static async Proc GoLazy(KernelModel kernel, Cpu cpu, Mm mm, int pages)
+    {
+        await kernel.LazyTlb.EnterLazyTlb(cpu);
+        await kernel.SwitchMm.SwitchTo(cpu, mm);
+        await LoadOnce(cpu, pages);
+    }
+
+    private static async Proc SwitchAway(KernelModel kernel, Cpu cpu, Mm other, Mm mm, int pages)
+    {
+        await kernel.SwitchMm.SwitchTo(cpu, other);
+        await kernel.SwitchMm.SwitchTo(cpu, mm);
+        await LoadOnce(cpu, pages);
+    }
+
+    private static async Proc LoadOnce(Cpu cpu, int pages)
+    {
+        for (int page = 0; page < pages; page++)
+        {
+            await cpu.AccessTouch(page);
+        }
+    }
+}
