@@ -25,15 +25,15 @@ public sealed class UnoptimisedTests
     {
         Scenario scenario = ScenarioList.Find(id)!;
         Plain.Catalogue.Scenario plain = Plain.Catalogue.ScenarioList.Find(id)!;
-        for (int variant = 0; variant < 2; variant++)
+        foreach (Variant variant in scenario.Variants)
         {
             ExplorationResult fast = Explorer.Explore(
-                scenario.Build(ScenarioDefaults.SetupOf(scenario, (Variant)variant)),
+                scenario.Build(ScenarioDefaults.SetupOf(scenario, variant)),
                 new CheckOptions { Workers = 1, CollectFinalStates = true });
             Plain.Check.ExplorationResult slow = Plain.Check.Explorer.Explore(
                 plain.Build(Plain.Catalogue.ScenarioDefaults.SetupOf(plain, (Plain.Catalogue.Variant)variant)),
                 new Plain.Check.CheckOptions { Workers = 1, CollectFinalStates = true });
-            Same($"{id} {(Variant)variant}", fast, slow);
+            Same($"{id} {variant}", fast, slow);
         }
     }
 
