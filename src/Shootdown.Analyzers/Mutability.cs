@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
 
 namespace Shootdown.Analyzers;
@@ -172,19 +171,12 @@ internal sealed class Mutability(KernelTypes types)
 
     private string? WhyArguments(INamedTypeSymbol type, HashSet<ITypeSymbol> open)
     {
-        ImmutableArray<ITypeSymbol> arguments = type.TypeArguments;
-        if (type.ContainingType is { } collection)
+        if (IsOfImmutableNamespace(type) && WhyCollection(type) is { } reason)
         {
-            // Builders, and the enumerators of trees, refer to objects that change.
-            if (collection.Name != "ImmutableArray" || type.Name != "Enumerator")
-            {
-                return "changes while it is used; use ImmutableArray<T>";
-            }
-
-            arguments = collection.TypeArguments;
+            return reason;
         }
 
-        foreach (ITypeSymbol argument in arguments)
+        foreach (ITypeSymbol argument in type.TypeArguments)
         {
             if (Why(argument, open) is { } why)
             {
@@ -195,15 +187,32 @@ internal sealed class Mutability(KernelTypes types)
         return null;
     }
 
+    // Of the immutable collections only the array is one to the machine too: nodes of the trees are frozen when they
+    // are read, and an enumerator holds the array itself.
+    private static string? WhyCollection(INamedTypeSymbol type)
+    {
+        if (type.ContainingType is not { } collection)
+        {
+            return type.Name == "ImmutableArray" ? null : "is built of nodes that can change; use ImmutableArray<T>";
+        }
+
+        return collection.Name == "ImmutableArray" && type.Name == "Enumerator"
+            ? "holds an array; write 'for (int i = 0; i < items.Length; i++)' instead of 'foreach'"
+            : "changes while it is used; use ImmutableArray<T>";
+    }
+
     private static bool IsMadeOfItsArguments(INamedTypeSymbol type)
     {
         string space = type.ContainingNamespace?.ToDisplayString() ?? string.Empty;
-        return space == "System.Collections.Immutable"
+        return IsOfImmutableNamespace(type)
             || type.IsTupleType
             || type.OriginalDefinition.SpecialType == SpecialType.System_Nullable_T
             || (space == "System" && type.Name is "Tuple")
             || (space == "System.Collections.Generic" && type.Name is "KeyValuePair");
     }
+
+    private static bool IsOfImmutableNamespace(INamedTypeSymbol type)
+        => type.ContainingNamespace?.ToDisplayString() == "System.Collections.Immutable";
 
     private static bool IsPlainValue(SpecialType type)
         => type is (>= SpecialType.System_Boolean and <= SpecialType.System_String) or SpecialType.System_DateTime;

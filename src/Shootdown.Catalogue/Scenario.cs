@@ -47,6 +47,11 @@ public abstract class Scenario
     /// <summary>The weakest machine on which the bug shows.</summary>
     public virtual MemoryModelKind Model => MemoryModelKind.Sc;
 
+    /// <summary>
+    /// The variants that exist, the bug first. A program without a wrong version has its fix only, the program as it is.
+    /// </summary>
+    public virtual IReadOnlyList<Variant> Variants => [Variant.Bug, Variant.Fix];
+
     /// <summary>The bounds that a user may change; the first two are usually cpus and pages.</summary>
     public abstract IReadOnlyList<ScenarioParameter> Parameters { get; }
 

@@ -8,7 +8,8 @@ public sealed class CheckModel
     /// <summary>Registers the properties with the machine, adds its hardware agents and fixes its layout.</summary>
     /// <param name="machine">The machine with all words and programs; not sealed yet.</param>
     /// <param name="properties">The properties; deadlock is always checked.</param>
-    /// <param name="mustExercise">Ids of properties without whose judgement a clean run proves nothing; all if null.</param>
+    /// <param name="mustExercise">Ids of properties without whose judgement a clean run proves nothing; all if null. With
+    /// <see cref="Deadlock.Id"/> deadlock is reported as judged, too.</param>
     public CheckModel(MachineModel machine, IReadOnlyList<Property> properties, IReadOnlyList<string>? mustExercise = null)
     {
         ArgumentNullException.ThrowIfNull(machine);

@@ -55,9 +55,9 @@ public static class Checker
             return Report(subject, model, result, options, clock, Verdict.Inconclusive, incomplete, null);
         }
 
-        string[] idle = [.. model.Properties
-            .Where((property, slot) => model.MustExercise.Contains(property.Id) && result.Judgements[slot] == 0)
-            .Select(property => property.Id)];
+        string[] idle = [.. Coverage(model, result)
+            .Where(judged => judged.TimesExercised == 0 && model.MustExercise.Contains(judged.PropertyId))
+            .Select(judged => judged.PropertyId)];
         return idle.Length == 0
             ? Report(subject, model, result, options, clock, Verdict.Pass, string.Empty, null)
             : Report(subject, model, result, options, clock, Verdict.Inconclusive,
@@ -132,10 +132,27 @@ public static class Checker
                 TableBytes = result.TableBytes,
                 PeakMemoryBytes = Process.GetCurrentProcess().PeakWorkingSet64,
             },
-            Coverage = model is null ? [] : [.. model.Properties.Select((property, slot) => new PropertyCoverage(
-                property.Id, slot < result.Judgements.Count ? result.Judgements[slot] : 0, property.JudgementText))],
+            Coverage = model is null ? [] : [.. Coverage(model, result)],
             Counterexample = counterexample,
         };
+
+    /// <summary>
+    /// How often each property was judged. Deadlock is judged in every state, and named only where it is what is checked.
+    /// </summary>
+    private static IEnumerable<PropertyCoverage> Coverage(CheckModel model, ExplorationResult result)
+    {
+        for (int slot = 0; slot < model.Properties.Count; slot++)
+        {
+            Property property = model.Properties[slot];
+            long times = slot < result.Judgements.Count ? result.Judgements[slot] : 0;
+            yield return new PropertyCoverage(property.Id, times, property.JudgementText);
+        }
+
+        if (model.MustExercise.Contains(Deadlock.Id))
+        {
+            yield return new PropertyCoverage(Deadlock.Id, result.States, Deadlock.JudgementText);
+        }
+    }
 
     /// <summary>Bounds of every machine, as far as they limit what was explored.</summary>
     private static IEnumerable<Bound> MachineBounds(CheckModel model)

@@ -41,11 +41,13 @@ internal sealed class CheckPlan(CliHost host, CheckRequest request)
 
         foreach (Selection selection in selected)
         {
-            checks.AddRange(VariantNames.Selected(request.Variant)
+            checks.AddRange(VariantsOf(selection.Scenario!)
                 .Select(variant => Plan(selection.Target, selection.Scenario!, variant)));
         }
 
-        return checks;
+        return checks.Count > 0
+            ? checks
+            : throw new UsageException($"none of these scenarios has a variant '{request.Variant}'");
     }
 
     private List<Selection> Select()
@@ -77,12 +79,26 @@ internal sealed class CheckPlan(CliHost host, CheckRequest request)
         static Selection Of(Scenario scenario) => new(scenario.Id, scenario, string.Empty);
     }
 
+    /// <summary>A scenario that was named must have the variant; of many, those that have it are checked.</summary>
+    private IReadOnlyList<Variant> VariantsOf(Scenario scenario)
+    {
+        IReadOnlyList<Variant> variants = VariantNames.Selected(scenario, request.Variant);
+        return variants.Count > 0 || request.Targets.Count == 0
+            ? variants
+            : throw new UsageException($"{scenario.Id} has no variant '{request.Variant}'; it has "
+                + string.Join(" and ", scenario.Variants.Select(VariantNames.Of)));
+    }
+
     private PlannedCheck Plan(string target, Scenario scenario, Variant variant)
     {
         string model = request.Model ?? ModelNames.Of(scenario.Model);
         IReadOnlyDictionary<string, int> values = request.Bounds.ValuesFor(scenario);
         IReadOnlyList<Bound> changed = BoundRequest.Changed(scenario, values);
-        var invocation = new CheckInvocation(target, VariantNames.Of(variant), model, changed, request.Schedule is not null);
+        var invocation = new CheckInvocation(target, VariantNames.Of(variant), model, changed, request.Schedule is not null)
+        {
+            // The command knows the options of its catalogue, not those that a file declares.
+            ShortBounds = SingleFileScenario.IsFile(target) ? CommandTree.CommonBounds : request.ShortBounds,
+        };
         if (ModelNames.Kind(model) is not { } kind)
         {
             string reason = $"The memory model {model} does not exist yet; use {ModelNames.Sc} or {ModelNames.X86Tso}.";

@@ -24,6 +24,9 @@ internal sealed record CheckRequest
     /// <summary>Bounds by name.</summary>
     public required BoundRequest Bounds { get; init; }
 
+    /// <summary>Bounds that have an option of their own.</summary>
+    public required IReadOnlyList<string> ShortBounds { get; init; }
+
     /// <summary>Bytes for the table of states; null for the default.</summary>
     public required long? MemoryBytes { get; init; }
 
@@ -70,6 +73,7 @@ internal sealed record CheckRequest
                 : VariantNames.Both,
             Model = Text(tree.Model) is { } model ? ModelNames.Read("--model", model) : null,
             Bounds = ReadBounds(parsed, tree),
+            ShortBounds = [.. tree.BoundOptions.Select(option => option.Name.TrimStart('-'))],
             MemoryBytes = Text(tree.Memory) is { } memory ? OptionValues.Bytes("--memory", memory) : null,
             Time = Text(tree.Time) is { } time ? OptionValues.Time("--time", time) : null,
             Workers = Text(tree.Workers) is { } workers ? OptionValues.Workers("--workers", workers) : null,

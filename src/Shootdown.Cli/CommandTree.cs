@@ -10,7 +10,7 @@ namespace Shootdown.Cli;
 internal sealed class CommandTree
 {
     /// <summary>Bounds that most scenarios have and that are worth an error of their own where one has not.</summary>
-    private static readonly string[] CommonBounds = ["cpus", "pages"];
+    public static readonly IReadOnlyList<string> CommonBounds = ["cpus", "pages"];
 
     private readonly HashSet<string> _takenNames = [];
 

@@ -66,7 +66,7 @@ internal static class HelpText
         what to check
           --all                the whole catalogue
           --tag T              scenarios with the tag T; several tags add up
-          --variant V          bug, fix or both (default both)
+          --variant V          bug, fix or both (default both, or the one that there is)
           --model M            sc or x86-tso (default the scenario's own)
           --cpus N, --pages N  bounds; what a scenario has, explain tells
           --bound NAME=N       any bound that the scenario declares

@@ -18,6 +18,7 @@ internal static class ScenarioCards
         Tags = scenario.Tags,
         Property = scenario.Property,
         Model = ModelNames.Of(scenario.Model),
+        Variants = [.. scenario.Variants.Select(VariantNames.Of)],
         Parameters = [.. scenario.Parameters.Select(p => new ParameterCard(p.Name, p.Default, p.Minimum, p.Maximum, p.Help))],
         Story = scenario.Story,
         Steps = scenario.Steps,
@@ -29,7 +30,7 @@ internal static class ScenarioCards
     {
         foreach (MemoryModelKind model in Enum.GetValues<MemoryModelKind>())
         {
-            foreach (Variant variant in Enum.GetValues<Variant>())
+            foreach (Variant variant in scenario.Variants)
             {
                 if (scenario.Expect(variant, model) is { } verdict)
                 {
@@ -49,11 +50,7 @@ internal static class VariantNames
 
     public static string Of(Variant variant) => variant == Variant.Bug ? Bug : Fix;
 
-    /// <summary>The variants that a word selects, the bug first.</summary>
-    public static IReadOnlyList<Variant> Selected(string word) => word switch
-    {
-        Bug => [Variant.Bug],
-        Fix => [Variant.Fix],
-        _ => [Variant.Bug, Variant.Fix],
-    };
+    /// <summary>The variants of a scenario that a word selects, the bug first; none if it has none of that name.</summary>
+    public static IReadOnlyList<Variant> Selected(Scenario scenario, string word)
+        => [.. scenario.Variants.Where(variant => word == Both || word == Of(variant))];
 }

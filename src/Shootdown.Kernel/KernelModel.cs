@@ -24,7 +24,7 @@ public sealed class KernelModel : MachineHandle
     {
         Options = options ?? new KernelOptions();
         parts ??= new KernelParts();
-        TlbStates = [.. machine.Cpus.Select(cpu => new CpuTlbState(cpu))];
+        TlbStates = [.. machine.Cpus.Select(cpu => new CpuTlbState(cpu, NameOfMm))];
         UnmapBatches = [.. machine.Cpus.Select(cpu => new UnmapBatch(cpu))];
         Gathers = [.. machine.Cpus.Select(cpu => new GatherWords(cpu))];
         PteOps = parts.PteOps(this);
@@ -147,6 +147,13 @@ public sealed class KernelModel : MachineHandle
         BuildRunning(cpu, mm, asid);
         Machine.SetInitial(TlbStates[cpu.Index].IsLazy.Address, 1);
     }
+
+    private string NameOfMm(ulong loadedMm) => loadedMm switch
+    {
+        InitMm => "init_mm",
+        LoadedMmSwitching => "LOADED_MM_SWITCHING",
+        _ => _mms.FirstOrDefault(mm => mm.LoadedValue == loadedMm)?.Name ?? ValueText.Number(loadedMm),
+    };
 
     /// <summary>Initial state: the CPU ran the address space before and kept its ASID, up to date.</summary>
     public void BuildSlot(Cpu cpu, Mm mm, int asid)

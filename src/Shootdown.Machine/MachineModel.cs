@@ -74,8 +74,9 @@ public sealed class MachineModel
     /// <param name="name">Name for reports.</param>
     /// <param name="initial">Value in the initial state.</param>
     /// <param name="place">Whose word it is, if it is one of a family.</param>
-    public Word NewWord(string name, ulong initial = 0, WordPlace? place = null)
-        => new(this, Described(Allocate(name, WordKind.Shared, initial), place), name, WordKind.Shared, null);
+    /// <param name="show">How reports print a value of it; as a decimal number if null.</param>
+    public Word NewWord(string name, ulong initial = 0, WordPlace? place = null, Func<ulong, string>? show = null)
+        => new(this, Described(Allocate(name, WordKind.Shared, initial), place), name, WordKind.Shared, null, show);
 
     /// <summary>A word that only one CPU touches: using it is no scheduling point.</summary>
     /// <param name="owner">The CPU.</param>

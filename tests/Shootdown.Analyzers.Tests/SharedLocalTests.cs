@@ -48,6 +48,9 @@ public sealed class SharedLocalTests : RuleTest<SharedLocalAnalyzer>
     [InlineData("List<int>.Enumerator")]
     [InlineData("ImmutableArray<int>.Builder")]
     [InlineData("ImmutableArray<int[]>")]
+    [InlineData("ImmutableArray<int>.Enumerator")]
+    [InlineData("ImmutableList<int>")]
+    [InlineData("ImmutableDictionary<int, int>")]
     [InlineData("ImmutableDictionary<int, int>.Enumerator")]
     [InlineData("(int, int[])")]
     [InlineData("Settable")]
@@ -87,8 +90,7 @@ public sealed class SharedLocalTests : RuleTest<SharedLocalAnalyzer>
     [InlineData("Chain")]
     [InlineData("IPolicy")]
     [InlineData("ImmutableArray<Word>")]
-    [InlineData("ImmutableDictionary<int, Immutable>")]
-    [InlineData("ImmutableArray<int>.Enumerator")]
+    [InlineData("ImmutableArray<Immutable>")]
     [InlineData("Func<Cpu, Proc>")]
     public Task A_parameter_of_an_immutable_type_is_allowed(string type) => CheckTypes($$"""
         [MachineHandle] class MarkedHandle { public int X; }
@@ -177,11 +179,28 @@ public sealed class SharedLocalTests : RuleTest<SharedLocalAnalyzer>
             foreach (int n in [|Numbers|]) await cpu.Pause;
             foreach (int n in [|Array|]) await cpu.Pause;
             foreach (int n in [|Enumerable.Range(0, 3)|]) await cpu.Pause;
-            foreach (int n in safe) await cpu.Pause;
+            foreach (int n in [|safe|]) await cpu.Pause;
+            for (int i = 0; i < safe.Length; i++) await cpu.Pause;
+            foreach (int n in safe) GC.KeepAlive(null);
             foreach (char c in "abc") await cpu.Pause;
             foreach (int n in Numbers) GC.KeepAlive(null);
         }
         """);
+
+    [Fact]
+    public async Task A_loop_over_an_immutable_array_is_told_to_use_an_index()
+    {
+        IReadOnlyList<string> messages = await CheckMembers("""
+            static async Proc F(Cpu cpu, ImmutableArray<int> items)
+            {
+                foreach (int item in [|items|]) await cpu.Pause;
+            }
+            """);
+        Assert.Equal(
+            "The enumerator of the loop lives across an await of kernel code, but ImmutableArray<int>.Enumerator holds an "
+            + "array; write 'for (int i = 0; i < items.Length; i++)' instead of 'foreach'",
+            Assert.Single(messages));
+    }
 
     [Fact]
     public Task A_temporary_value_that_waits_for_an_argument_is_reported() => CheckMembers("""

@@ -22,8 +22,8 @@ public sealed class Ainc : PeerProgram
         apart has as many executions; but after any k of them x is k, whatever their order, so that there are only 2^n
         states, one for each set of threads that have ended.
 
-        The program has no assertion and no wrong version (peer-ninc is the one that loses updates); both variants are
-        the same and pass.
+        The program has no assertion and no wrong version (peer-ninc is the one that loses updates): it passes if
+        every thread ends.
         """;
 
     /// <inheritdoc/>

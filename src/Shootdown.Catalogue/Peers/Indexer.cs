@@ -28,7 +28,7 @@ public sealed class Indexer : PeerProgram
         next slot, which nobody else wants. Static reductions see two programs that may touch anything in the table; a
         tool that looks at the run sees 2^(3 (n - 11)) executions.
 
-        The program has no assertion and no wrong version; both variants are the same and pass. As two threads that meet
+        The program has no assertion and no wrong version: it passes if every thread ends. As two threads that meet
         bring the same message, the table ends the same in every run.
         """;
 

@@ -32,7 +32,7 @@ public sealed class LastZero : PeerProgram
         found a[i + 1] set and then a[i] not set; writer i came later, so a[i + 1] is 1 and the other arrays drop out:
         2^(n-2) for each of n - 1 places. In all (n + 3) 2^(n-2).
 
-        The program has no assertion and no wrong version; both variants are the same and pass. As in C, the reader
+        The program has no assertion and no wrong version: it passes if every thread ends. As in C, the reader
         forgets where it stopped, so that the arrays are the final states; with keep 1 it keeps it.
         """;
 

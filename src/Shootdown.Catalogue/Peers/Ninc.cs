@@ -23,7 +23,7 @@ public sealed class Ninc : PeerProgram
         for a tool that tells apart who read whose store and in which order the stores were made.
 
         The program has no assertion: it is wrong on purpose, and what it is for is the number of its executions. There
-        is no other version; both variants are the same and pass.
+        is no other version: it passes if every thread ends.
         """;
 
     /// <inheritdoc/>

@@ -19,16 +19,13 @@ public abstract class PeerProgram : Scenario
     public override IReadOnlyList<string> Tags => ["peer"];
 
     /// <summary>The assertion of the C program; of one without any, only that every thread comes to its end.</summary>
-    public override string Property => HasBug ? "assert" : "deadlock";
+    public override string Property => HasBug ? "assert" : Deadlock.Id;
 
-    /// <summary>
-    /// True if the bug variant is a wrong version. If false, both variants build the one program that there is.
-    /// </summary>
+    /// <summary>Of a program without a wrong version there is one variant.</summary>
+    public override IReadOnlyList<Variant> Variants => HasBug ? base.Variants : [Variant.Fix];
+
+    /// <summary>True if there is a wrong version.</summary>
     protected virtual bool HasBug => false;
-
-    /// <summary>The bug is found if there is one; both variants of a program without a wrong version pass.</summary>
-    public override Verdict? Expect(Variant variant, MemoryModelKind model)
-        => HasBug ? base.Expect(variant, model) : Verdict.Pass;
 
     /// <summary>The bound that makes outcomes visible.</summary>
     protected static ScenarioParameter KeepParameter { get; }
@@ -65,5 +62,5 @@ public abstract class PeerProgram : Scenario
     /// <summary>
     /// A program that asserts nothing: the exploration finds its outcomes and that no thread is stuck.
     /// </summary>
-    protected static CheckModel WithoutAssertions(MachineModel machine) => new(machine, [], mustExercise: []);
+    protected static CheckModel WithoutAssertions(MachineModel machine) => new(machine, [], [Deadlock.Id]);
 }

@@ -26,7 +26,7 @@ public sealed class Readers : PeerProgram
         others do: 2^n outcomes. The order of the readers among themselves changes nothing, and a tool that explores it
         has (n + 1)! executions.
 
-        The program has no assertion and no wrong version; both variants are the same and pass. As in C, what was loaded
+        The program has no assertion and no wrong version: it passes if every thread ends. As in C, what was loaded
         is dropped; with keep 1 each reader keeps it, and every outcome is a final state.
         """;
 

@@ -27,7 +27,7 @@ public sealed class Sb : PeerProgram
         combinations of loaded values are possible but the one in which everybody reads 0, 2^n - 1 in all. Under x86-tso
         all stores may wait in the store buffers while everybody reads: 2^n.
 
-        The program has no assertion and no wrong version; both variants are the same and pass. As in C, what was loaded
+        The program has no assertion and no wrong version: it passes if every thread ends. As in C, what was loaded
         is dropped; with keep 1 each thread keeps it, and every outcome is a final state.
         """;
 

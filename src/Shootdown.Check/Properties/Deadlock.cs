@@ -5,6 +5,12 @@ namespace Shootdown.Check;
 /// <summary>Deadlock: nothing can move and some program has not ended. Always checked.</summary>
 public static class Deadlock
 {
+    /// <summary>How it is named among properties.</summary>
+    public const string Id = "deadlock";
+
+    /// <summary>What one judgement is.</summary>
+    internal const string JudgementText = "states";
+
     /// <summary>Judges a state in which no agent can move.</summary>
     public static Violation? Judge(MachineState state)
     {
@@ -18,6 +24,6 @@ public static class Deadlock
             }
         }
 
-        return stuck.Count == 0 ? null : new Violation("deadlock", $"Nothing can move: {string.Join("; ", stuck)}.");
+        return stuck.Count == 0 ? null : new Violation(Id, $"Nothing can move: {string.Join("; ", stuck)}.");
     }
 }

@@ -10,6 +10,7 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
     /// reading only, so several of them run at a time. Promises that nobody reaches the old pages once it has
     /// returned; false if the range is not mapped (ENOMEM), and then it promises nothing.
     /// </summary>
+    [KernelName("madvise_dontneed_single_vma")]
     public virtual async Proc<bool> MadviseDontneed(Cpu cpu, Mm mm, Promise promise)
     {
         await cpu.BeginPromise(promise);

@@ -10,6 +10,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     /// the range succeeds once it has returned. The flush comes at the end, behind the tables' locks but under
     /// mmap_lock.
     /// </summary>
+    [KernelName("do_mprotect_pkey")]
     public virtual async Proc MprotectReadOnly(Cpu cpu, Mm mm, Promise promise)
     {
         await cpu.BeginPromise(promise);
@@ -27,6 +28,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     /// mm/mprotect.c: <c>do_mprotect_pkey</c> for PROT_READ | PROT_WRITE. Promises nothing; entries stay read-only
     /// until a write fault raises them.
     /// </summary>
+    [KernelName("do_mprotect_pkey")]
     public virtual async Proc MprotectWritable(Cpu cpu, Mm mm, int first, int count)
     {
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
@@ -75,6 +77,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     protected virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm)
         => await Kernel.TlbBatch.FlushTlbBatchedPending(cpu, mm);
 
+    [KernelName]
     private async Proc ChangeOnePte(TlbGather tlb, PageTable table, int page)
     {
         Pte old = await Kernel.PteOps.PtepModifyProtStart(tlb.Cpu, table, page);

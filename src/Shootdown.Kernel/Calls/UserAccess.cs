@@ -6,6 +6,7 @@ namespace Shootdown.Kernel;
 public class UserAccess(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>A load whose value does not matter; false if it ends with SIGSEGV.</summary>
+    [KernelName]
     public virtual async Proc<bool> UserLoad(Cpu cpu, Mm mm, int page)
     {
         while ((await cpu.AccessTouch(page)).Faulted)
@@ -20,6 +21,7 @@ public class UserAccess(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>A load; -1 if it ends with SIGSEGV.</summary>
+    [KernelName]
     public virtual async Proc<int> UserLoadValue(Cpu cpu, Mm mm, int page)
     {
         while (true)
@@ -38,6 +40,7 @@ public class UserAccess(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>A store; false if it ends with SIGSEGV.</summary>
+    [KernelName]
     public virtual async Proc<bool> UserStore(Cpu cpu, Mm mm, int page, int value)
     {
         while ((await cpu.AccessStore(page, value)).Faulted)

@@ -32,6 +32,7 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     /// include/asm-generic/tlb.h: the part of <c>pte_free_tlb</c> that records a table that was unhooked: one page of
     /// range and the level above it.
     /// </summary>
+    [KernelName("pte_free_tlb")]
     public virtual async Proc TlbRemoveTableEntry(TlbGather tlb, int page, int level)
     {
         await AdjustRange(tlb, PageRange.Of(page, 1));
@@ -39,6 +40,7 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>mm/mmu_gather.c: <c>__tlb_remove_page</c>: queues a frame; true if the queue is full now.</summary>
+    [KernelName("__tlb_remove_page")]
     public virtual async Proc<bool> TlbRemovePage(TlbGather tlb, int frame)
     {
         ulong frames = await tlb.Cpu.Load(tlb.Words.Frames) | (1UL << frame);
@@ -121,12 +123,14 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
+    [KernelName("__tlb_adjust_range")]
     private static async Proc AdjustRange(TlbGather tlb, PageRange added)
     {
         var range = new PageRange(await tlb.Cpu.Load(tlb.Words.Range));
         await tlb.Cpu.Store(tlb.Words.Range, range.With(added).Bits);
     }
 
+    [KernelName]
     private static async Proc SetFlags(TlbGather tlb, ulong flags)
         => await tlb.Cpu.Store(tlb.Words.Flags, await tlb.Cpu.Load(tlb.Words.Flags) | flags);
 }

@@ -91,6 +91,7 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc WpPageReuse(Cpu cpu, PageTable table, int page, Pte entry)
         => await Kernel.PteOps.SetPteAt(cpu, table, page, entry.With(Pte.WriteBit | Pte.DirtyBit));
 
+    [KernelName]
     private static async Proc<int> AllocFrame(Cpu cpu, int page)
     {
         int frame = await cpu.AllocFrame(page);

@@ -131,6 +131,7 @@ public class PageTableFree : Mechanism
     protected virtual async Proc TlbRemoveTableRcu(Cpu cpu, ulong tables) => await FreeTables(cpu, tables);
 
     /// <summary>mm/mmu_gather.c: <c>__tlb_remove_table_free</c>.</summary>
+    [KernelName("__tlb_remove_table_free")]
     protected virtual async Proc FreeTables(Cpu cpu, ulong tables)
     {
         for (ulong rest = tables; rest != 0; rest &= rest - 1)

@@ -51,6 +51,7 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
     /// <summary>
     /// The table of a level on the way to a page, without a lock; <see cref="NoTable"/> if there is none.
     /// </summary>
+    [KernelName]
     public virtual async Proc<PageTable> TableAt(Cpu cpu, Mm mm, int page, int level)
     {
         PageTable table = Root(mm);

@@ -15,6 +15,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     /// mm/rmap.c: <c>folio_lock_anon_vma_read</c> and the look-up that follows; false if no area has the page any
     /// more.
     /// </summary>
+    [KernelName("folio_lock_anon_vma_read")]
     public virtual async Proc<bool> RmapWalkStart(Cpu cpu, Mm mm, int page)
     {
         if (!TablesAreFreed)
@@ -27,6 +28,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>mm/rmap.c: the end of <c>rmap_walk_anon</c>.</summary>
+    [KernelName("rmap_walk_anon")]
     public virtual async Proc RmapWalkEnd(Cpu cpu, Mm mm)
     {
         if (TablesAreFreed)

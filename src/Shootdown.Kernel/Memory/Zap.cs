@@ -62,6 +62,7 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
     /// mm/memory.c: the body of the loop of <c>zap_pte_range</c>: true if the gather is full. A swap entry cannot be
     /// cached, so a plain store clears it and nothing is recorded.
     /// </summary>
+    [KernelName]
     protected virtual async Proc<bool> ZapOnePte(TlbGather tlb, PageTable table, int page)
     {
         Pte entry = await tlb.Cpu.EntryRead(table, page);

@@ -20,13 +20,13 @@ public sealed class CpuTlbState : MachineHandle
     /// <summary><c>init_mm.context.tlb_gen</c>: kernel page tables are flushed in another way.</summary>
     public const ulong InitMmTlbGen = 1;
 
-    internal CpuTlbState(Cpu cpu)
+    internal CpuTlbState(Cpu cpu, Func<ulong, string> nameOfMm)
         : base(cpu.Machine)
     {
         MachineModel machine = cpu.Machine;
         int asids = machine.Options.Asids;
         string name = $"cpu{cpu.Index}";
-        LoadedMm = machine.NewWord($"{name}.loaded_mm");
+        LoadedMm = machine.NewWord($"{name}.loaded_mm", show: nameOfMm);
         IsLazy = machine.NewWord($"{name}.is_lazy");
         LoadedAsid = machine.NewLocalWord(cpu, $"{name}.loaded_mm_asid");
         NextAsid = machine.NewLocalWord(cpu, $"{name}.next_asid", 1);

@@ -25,7 +25,7 @@ public sealed class Mm : MachineHandle
         HasMmapWriters = mmapWriters;
         Space = machine.Paging.NewAddressSpace(name);
         TlbGen = machine.NewWord($"{name}.tlb_gen", 1);
-        CpuMask = machine.NewWord($"mm_cpumask({name})");
+        CpuMask = machine.NewWord($"mm_cpumask({name})", show: ValueText.Cpus);
         TlbFlushPending = machine.NewWord($"{name}.tlb_flush_pending");
         TlbFlushBatched = machine.NewWord($"{name}.tlb_flush_batched");
         MmapLock = machine.NewRwSemaphore($"{name}.mmap_lock");

@@ -6,6 +6,7 @@ namespace Shootdown.Kernel;
 public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>arch/x86/mm/tlb.c: <c>switch_mm</c>: the switch with interrupts off.</summary>
+    [KernelName("switch_mm")]
     public virtual async Proc SwitchTo(Cpu cpu, Mm? next)
     {
         await cpu.InterruptsOff();
@@ -107,6 +108,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     /// The atomic bit operation is the fence between the two, and between the SWITCHING store and the read: either
     /// the flusher sees the bit, or this CPU sees the flusher's generation.
     /// </summary>
+    [KernelName]
     protected virtual async Proc<ulong> BecomeTarget(Cpu cpu, Mm next)
     {
         await cpu.FetchOr(next.CpuMask, cpu.Bit);
@@ -117,6 +119,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     /// The part of <c>switch_mm_irqs_off</c> for a CPU that was lazy and goes on with the same address space. It was
     /// no target while it was lazy, so it must catch up with the generation.
     /// </summary>
+    [KernelName]
     protected virtual async Proc LeaveLazyMode(Cpu cpu, Mm mm)
     {
         CpuTlbState state = Kernel.TlbStates[cpu.Index];

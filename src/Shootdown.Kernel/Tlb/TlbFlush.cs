@@ -152,6 +152,7 @@ public class TlbFlush : Mechanism
     /// The flush of <c>flush_tlb_func</c>. Page by page only if this request is the only thing that the CPU has
     /// missed; if requests arrive out of order, the missing one may have been larger.
     /// </summary>
+    [KernelName]
     protected virtual async Proc Flush(Cpu cpu, FlushTlbInfo info, ulong localTlbGen, ulong mmTlbGen)
     {
         if (!info.Range.IsAll && info.NewTlbGen == localTlbGen + 1 && info.NewTlbGen == mmTlbGen)
@@ -193,6 +194,7 @@ public class TlbFlush : Mechanism
     }
 
     /// <summary>Runs the handler on the initiator itself, with interrupts off as everywhere.</summary>
+    [KernelName]
     protected virtual async Proc FlushTlbFuncLocal(Cpu cpu, FlushTlbInfo info)
     {
         await cpu.InterruptsOff();
@@ -200,6 +202,7 @@ public class TlbFlush : Mechanism
         await cpu.InterruptsOn();
     }
 
+    [KernelName]
     private async Proc ReceiveFlush(Cpu cpu, Cpu sender)
     {
         var info = new FlushTlbInfo(await cpu.IpiArgument(sender));

@@ -106,6 +106,11 @@ internal static class FrameCodec
             return;
         }
 
+        if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ImmutableArray<>.Enumerator))
+        {
+            throw Impure(place, "goes through an ImmutableArray with foreach, which holds an array; loop over an index with for");
+        }
+
         if (!type.IsValueType)
         {
             if (ClassVerdicts.GetOrAdd(type, WhyMutable) is { } why)

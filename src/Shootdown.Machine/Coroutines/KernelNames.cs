@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Shootdown.Machine;
@@ -5,6 +8,11 @@ namespace Shootdown.Machine;
 /// <summary>Gives C# names back as the kernel spells them.</summary>
 public static class KernelNames
 {
+    private const BindingFlags AnyMethod = BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public
+        | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+
+    private static readonly ConcurrentDictionary<Type, string> Names = new();
+
     /// <summary>PascalCase to snake_case: <c>TryToUnmapOne</c> becomes <c>try_to_unmap_one</c>.</summary>
     public static string ToSnakeCase(string pascal)
     {
@@ -25,8 +33,19 @@ public static class KernelNames
         return text.ToString();
     }
 
-    /// <summary>The kernel name of the method behind a state machine type such as <c>&lt;ZapPteRange&gt;d__4</c>.</summary>
-    internal static string OfFrame(Type stateMachine) => ToSnakeCase(MethodOfFrame(stateMachine));
+    /// <summary>
+    /// The kernel name of the method behind a state machine type such as <c>&lt;ZapPteRange&gt;d__4</c>; empty if
+    /// <see cref="KernelNameAttribute"/> says that it is only a part of a function.
+    /// </summary>
+    internal static string OfFrame(Type stateMachine) => Names.GetOrAdd(stateMachine, static type
+        => Method(type)?.GetCustomAttribute<KernelNameAttribute>(inherit: true)?.Name ?? ToSnakeCase(MethodOfFrame(type)));
+
+    private static MethodInfo? Method(Type stateMachine)
+    {
+        Type definition = stateMachine.IsGenericType ? stateMachine.GetGenericTypeDefinition() : stateMachine;
+        return definition.DeclaringType?.GetMethods(AnyMethod).FirstOrDefault(method =>
+            method.GetCustomAttribute<AsyncStateMachineAttribute>(inherit: false)?.StateMachineType == definition);
+    }
 
     internal static string MethodOfFrame(Type stateMachine)
     {

@@ -85,7 +85,7 @@ internal sealed class Trampoline
 
             if (!_completed)
             {
-                throw new ProcRuleException($"{KernelNames.OfFrame(top.StateMachineType)} stopped without awaiting, returning or throwing");
+                throw new ProcRuleException($"{KernelNames.MethodOfFrame(top.StateMachineType)} stopped without awaiting, returning or throwing");
             }
 
             if (caller is null)
@@ -98,7 +98,7 @@ internal sealed class Trampoline
         }
 
         throw new ProcRuleException(
-            $"{KernelNames.OfFrame(top.StateMachineType)} made {CallsWithoutOperationMax} calls without a machine operation: "
+            $"{KernelNames.MethodOfFrame(top.StateMachineType)} made {CallsWithoutOperationMax} calls without a machine operation: "
             + "a loop of kernel code must await an operation of its Cpu in every round");
     }
 }

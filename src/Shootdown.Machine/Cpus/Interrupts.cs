@@ -82,6 +82,7 @@ public sealed class Interrupts : MachineHandle
 
     internal Operation AwaitAcknowledgements(Cpu sender) => new AwaitOperation(this, sender);
 
+    [KernelName]
     private async Proc HandleInterrupts(Cpu cpu)
     {
         while (true)

@@ -61,14 +61,14 @@ public sealed class MemoryOperation : Operation
     public override string Text => _action switch
     {
         MemoryAction.Load => $"read {_word.Name}",
-        MemoryAction.Store => $"{_word.Name} = {_operand}",
+        MemoryAction.Store => $"{_word.Name} = {_word.Show(_operand)}",
         MemoryAction.AddReturn when _operand == 1 => $"{_word.Name}++",
         MemoryAction.AddReturn when (long)_operand == -1 => $"{_word.Name}--",
         MemoryAction.AddReturn => $"{_word.Name} += {(long)_operand}",
-        MemoryAction.FetchOr => $"{_word.Name} |= {_operand:x}",
-        MemoryAction.FetchAnd => $"{_word.Name} &= ~{~_operand:x}",
-        MemoryAction.Exchange => $"xchg({_word.Name}, {_operand})",
-        _ => $"cmpxchg({_word.Name}, {_expected}, {_operand})",
+        MemoryAction.FetchOr => $"{_word.Name} |= {_word.Show(_operand)}",
+        MemoryAction.FetchAnd => $"{_word.Name} &= ~{_word.Show(~_operand)}",
+        MemoryAction.Exchange => $"xchg({_word.Name}, {_word.Show(_operand)})",
+        _ => $"cmpxchg({_word.Name}, {_word.Show(_expected)}, {_word.Show(_operand)})",
     };
 
     private MemoryModel Model => _cpu.Machine.Model;
@@ -90,7 +90,12 @@ public sealed class MemoryOperation : Operation
         if (_action == MemoryAction.Load)
         {
             ulong loaded = IsLocal ? state.Read(address) : Model.Load(state, _cpu, address, _order, alternative);
-            state.Record?.Note($"is {loaded}");
+            if (!IsLocal)
+            {
+                // A local read is no step of its own: a note would stand under the step before it.
+                state.Record?.Note($"is {_word.Show(loaded)}");
+            }
+
             return unchecked((long)loaded);
         }
 

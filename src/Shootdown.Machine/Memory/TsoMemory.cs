@@ -92,6 +92,7 @@ public sealed class TsoMemory : MemoryModel
         }
     }
 
+    [KernelName]
     private async Proc DrainForEver(Cpu cpu)
     {
         while (true)

@@ -17,7 +17,7 @@ internal sealed class EntryOperation(Cpu cpu, PageTable table, int page, EntryAc
     private readonly int _address = cpu.Machine.Paging.EntryAddress(table.Index, table.Level, page);
 
     public override string Text => action == EntryAction.Store
-        ? $"{function}({Paging.AddressText(page)}, {value})"
+        ? $"{function}({Paging.AddressText(page)}, {Shown(value)})"
         : $"{function}({Paging.AddressText(page)})";
 
     public override StepWeight Weight => action == EntryAction.Read ? StepWeight.Context : StepWeight.Key;
@@ -45,13 +45,13 @@ internal sealed class EntryOperation(Cpu cpu, PageTable table, int page, EntryAc
         if (action == EntryAction.Read)
         {
             var read = new Pte(model.Load(state, cpu, _address, MemoryOrder.Relaxed, alternative));
-            state.Record?.Note($"is {read}");
+            state.Record?.Note($"is {Shown(read)}");
             ReportRead(state, read);
             return unchecked((long)read.Bits);
         }
 
         var old = new Pte(state.Read(_address));
-        state.Record?.Note($"was {old}");
+        state.Record?.Note($"was {Shown(old)}");
         ReportRead(state, old);
         Pte next = action switch
         {
@@ -62,6 +62,8 @@ internal sealed class EntryOperation(Cpu cpu, PageTable table, int page, EntryAc
         cpu.Machine.Commit(state, _address, next.Bits);
         return unchecked((long)old.Bits);
     }
+
+    private string Shown(Pte entry) => table.Level > 0 && entry.Present ? $"table {entry.Frame}" : entry.ToString();
 
     public override long ResultUnder(Permutation permutation, long result)
         => unchecked((long)permutation.EntryOf(new Pte((ulong)result)).Bits);

@@ -122,6 +122,7 @@ internal sealed class ExplicitTlb(Paging paging) : TlbModel(paging)
         }
     }
 
+    [KernelName]
     private async Proc MoveForEver(Cpu cpu)
     {
         while (true)

@@ -64,13 +64,25 @@ public sealed class LocalState
         return Agent.Machine.LocalStates.Discover(this, result);
     }
 
-    /// <summary>The kernel functions on the stack, outermost first, as the kernel spells them.</summary>
+    /// <summary>
+    /// The kernel functions on the stack, outermost first, as the kernel spells them. An override and what it overrides are
+    /// one function.
+    /// </summary>
     public IReadOnlyList<string> CallStack()
     {
         var names = new List<string>();
+        Type? inner = null;
         for (ProcStack? node = Stack; node is not null; node = node.Caller)
         {
-            names.Add(KernelNames.OfFrame(node.Frame.StateMachineType));
+            Type frame = node.Frame.StateMachineType;
+            string name = KernelNames.OfFrame(frame);
+            bool isOverride = names.Count > 0 && names[^1] == name && inner != frame;
+            if (name.Length > 0 && !isOverride)
+            {
+                names.Add(name);
+            }
+
+            inner = frame;
         }
 
         names.Reverse();

@@ -19,9 +19,12 @@ public enum WordKind
 /// <summary>A 64-bit word of machine memory. Immutable handle; the value lives in the <see cref="MachineState"/>.</summary>
 public sealed class Word : MachineHandle
 {
-    internal Word(MachineModel machine, int address, string name, WordKind kind, Cpu? owner)
+    private readonly Func<ulong, string> _show;
+
+    internal Word(MachineModel machine, int address, string name, WordKind kind, Cpu? owner, Func<ulong, string>? show = null)
         : base(machine)
     {
+        _show = show ?? ValueText.Number;
         Address = address;
         Name = name;
         Kind = kind;
@@ -39,6 +42,9 @@ public sealed class Word : MachineHandle
 
     /// <summary>The only CPU that may touch a <see cref="WordKind.Local"/> word.</summary>
     public Cpu? Owner { get; }
+
+    /// <summary>How reports print a value of it.</summary>
+    public string Show(ulong value) => _show(value);
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -90,6 +90,7 @@ public sealed class Rcu : MachineHandle
         ? new EnqueueOperation(this, cpu, callback, argument)
         : throw new ProcRuleException("the program uses call_rcu: set MachineOptions.GracePeriods");
 
+    [KernelName]
     private async Proc RunCallbacks()
     {
         Cpu cpu = Machine.Cpus[0];

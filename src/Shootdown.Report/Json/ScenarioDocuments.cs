@@ -14,10 +14,12 @@ internal sealed record ListEntry(
     IReadOnlyList<string> Tags,
     string Property,
     string Model,
+    IReadOnlyList<string> Variants,
     IReadOnlyList<ParameterCard> Parameters)
 {
     public static ListEntry Of(ScenarioCard card) => new(
-        card.Id, card.Number, card.Title, card.Year, card.References, card.Seed, card.Tags, card.Property, card.Model, card.Parameters);
+        card.Id, card.Number, card.Title, card.Year, card.References, card.Seed, card.Tags, card.Property, card.Model,
+        card.Variants, card.Parameters);
 }
 
 /// <summary>The JSON document of <c>explain --json</c>.</summary>

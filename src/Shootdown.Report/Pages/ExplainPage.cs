@@ -69,11 +69,12 @@ public static class ExplainPage
 
     private static List<string> Commands(ScenarioCard card)
     {
-        var lines = new List<string>
+        var lines = new List<string> { $"{Margin}./shootdown check {card.Id}" };
+        if (card.Variants.Contains("bug"))
         {
-            $"{Margin}./shootdown check {card.Id}",
-            $"{Margin}./shootdown check {card.Id} --variant bug --trace full",
-        };
+            lines.Add($"{Margin}./shootdown check {card.Id} --variant bug --trace full");
+        }
+
         if (card.Parameters.Count > 0 && card.Parameters[0] is { } first && first.Default < first.Maximum)
         {
             lines.Add($"{Margin}./shootdown check {card.Id} --variant fix --{first.Name} {first.Default + 1}");

@@ -30,6 +30,9 @@ public sealed record ScenarioCard
     /// <summary>The weakest memory model on which the bug shows.</summary>
     public required string Model { get; init; }
 
+    /// <summary>The variants that exist: <c>bug</c> and <c>fix</c>, or one of them.</summary>
+    public required IReadOnlyList<string> Variants { get; init; }
+
     /// <summary>The bounds that may be changed, with the catalogue's size.</summary>
     public required IReadOnlyList<ParameterCard> Parameters { get; init; }
 

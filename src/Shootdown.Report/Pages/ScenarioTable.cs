@@ -43,5 +43,8 @@ public static class ScenarioTable
     ];
 
     private static string TitleLine(ScenarioCard card)
-        => card.References.Count == 0 ? card.Title : $"{card.Title} ({string.Join(", ", card.References)})";
+    {
+        string title = card.References.Count == 0 ? card.Title : $"{card.Title} ({string.Join(", ", card.References)})";
+        return card.Variants.Count == 1 ? $"{title}; {card.Variants[0]} only" : title;
+    }
 }

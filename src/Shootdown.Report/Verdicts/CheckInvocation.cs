@@ -11,6 +11,9 @@ namespace Shootdown.Report;
 public sealed record CheckInvocation(
     string Target, string Variant, string Model, IReadOnlyList<Bound> ChangedBounds, bool IsReplay = false)
 {
+    /// <summary>Bounds that have an option of their own; of the others <c>--bound</c> is said.</summary>
+    public IReadOnlyList<string> ShortBounds { get; init; } = ["cpus", "pages"];
+
     private const string PlainInShell = "./_-+=:,@%";
 
     /// <summary>The command as separate words, without the schedule.</summary>
@@ -19,7 +22,8 @@ public sealed record CheckInvocation(
         "./shootdown check " + Quoted(Target),
         "--variant " + Variant,
         "--model " + Model,
-        .. ChangedBounds.Select(bound => $"--{bound.Name} {bound.Value}"),
+        .. ChangedBounds.Select(bound =>
+            ShortBounds.Contains(bound.Name) ? $"--{bound.Name} {bound.Value}" : $"--bound {bound.Name}={bound.Value}"),
     ];
 
     /// <summary>The command on one line.</summary>

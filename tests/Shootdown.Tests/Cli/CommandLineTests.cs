@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Shootdown.Catalogue;
 using Shootdown.Check;
 using Shootdown.Cli;
@@ -75,6 +76,51 @@ public sealed class CommandLineTests
         Assert.Equal(3, _catalogue.Asked.Count);
         Assert.Equal(2, _catalogue.Asked[0].Setup["pages"]);
         Assert.DoesNotContain("pages", _catalogue.Asked[1].Setup.Values.Keys);
+    }
+
+    [Fact]
+    public void A_scenario_runs_in_the_variants_that_it_has()
+    {
+        var catalogue = new FakeCatalogue { Scenarios = [FakeCatalogue.FixOnly, FakeCatalogue.Own] };
+        Assert.Equal(ExitCode.Pass, catalogue.Run("check", "one-program").ExitCode);
+        Assert.Equal([Variant.Fix], catalogue.Asked.Select(asked => asked.Setup.Variant));
+
+        catalogue.Asked.Clear();
+        catalogue.Run("check", "--all", "--variant", "bug");
+        Assert.Equal([Variant.Bug], catalogue.Asked.Select(asked => asked.Setup.Variant));
+        Assert.Contains("There is nothing wrong with it; fix only\n", catalogue.Run("list").Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("--variant bug", catalogue.Run("explain", "one-program").Out, StringComparison.Ordinal);
+    }
+
+    /// <summary>The command has no option for a bound that only a file declares.</summary>
+    [Fact]
+    public void The_replay_line_of_a_file_works_when_it_is_pasted()
+    {
+        var catalogue = new FakeCatalogue { LoadFile = _ => new ScenarioFile([FakeCatalogue.InFile], string.Empty) };
+        catalogue.Answers[(FakeCatalogue.InFile.Id, Variant.Bug)] = _ => SampleReports.Violation();
+        string document = catalogue.Run("check", "own.cs", "--variant", "bug", "--cpus", "3", "--bound", "depth=7", "--json").Out;
+        string line = JsonDocument.Parse(document).RootElement
+            .GetProperty("checks")[0].GetProperty("counterexample").GetProperty("replay_command").GetString()!;
+        Assert.StartsWith("./shootdown check own.cs --variant bug --model sc --cpus 3 --bound depth=7 --schedule '", line, StringComparison.Ordinal);
+
+        catalogue.Asked.Clear();
+        Assert.Equal(ExitCode.Violation, catalogue.Run(line.Replace("'", "", StringComparison.Ordinal).Split(' ')[1..]).ExitCode);
+        (ScenarioSetup setup, CheckOptions options) = Assert.Single(catalogue.Asked);
+        Assert.Equal((3, 7), (setup["cpus"], setup["depth"]));
+        Assert.Equal(SampleReports.Violation().Counterexample!.Schedule, options.Schedule);
+    }
+
+    [Fact]
+    public void Asking_for_a_variant_that_does_not_exist_is_a_usage_error()
+    {
+        var catalogue = new FakeCatalogue { Scenarios = [FakeCatalogue.FixOnly] };
+        (int exitCode, _, string error) = catalogue.Run("check", "one-program", "--variant", "bug");
+        Assert.Equal(ExitCode.Usage, exitCode);
+        Assert.StartsWith("shootdown: one-program has no variant 'bug'; it has fix\n", error, StringComparison.Ordinal);
+
+        (exitCode, _, error) = catalogue.Run("check", "--all", "--variant", "bug");
+        Assert.Equal(ExitCode.Usage, exitCode);
+        Assert.StartsWith("shootdown: none of these scenarios has a variant 'bug'\n", error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -45,11 +45,27 @@ internal sealed class FakeCatalogue
 
     public static readonly Scenario Own = new FakeScenario("my-own-race", "", MemoryModelKind.Sc) { TitleText = "No bounds, no number, no tags" };
 
+    /// <summary>A program without a wrong version; no part of the catalogue unless a test adds it.</summary>
+    public static readonly Scenario FixOnly = new FakeScenario("one-program", "", MemoryModelKind.Sc)
+    {
+        TitleText = "There is nothing wrong with it",
+        VariantList = [Variant.Fix],
+    };
+
+    /// <summary>What a file may contain: a bound of its own besides a common one.</summary>
+    public static readonly Scenario InFile = new FakeScenario("in-a-file", "", MemoryModelKind.Sc)
+    {
+        TitleText = "It stands in a file",
+        Bounds = [new("cpus", 2, 2, 4, "CPUs"), new("depth", 2, 1, 9, "how deep")],
+    };
+
     public Dictionary<(string Id, Variant Variant), Func<CheckOptions, CheckReport>> Answers { get; } = new()
     {
         [("madv-dontneed-parallel", Variant.Bug)] = _ => SampleReports.Violation(),
         [("madv-dontneed-parallel", Variant.Fix)] = _ => SampleReports.Pass(),
     };
+
+    public IReadOnlyList<Scenario> Scenarios { get; init; } = [Madvise, SwitchMm, Own];
 
     /// <summary>What was asked of the checker, in order.</summary>
     public List<(ScenarioSetup Setup, CheckOptions Options)> Asked { get; } = [];
@@ -74,7 +90,7 @@ internal sealed class FakeCatalogue
             Error = error,
             ErrorIsTerminal = ErrorIsTerminal,
             IsDebug = IsDebug,
-            Scenarios = () => [Madvise, SwitchMm, Own],
+            Scenarios = () => Scenarios,
             Check = Answer,
             LoadFile = LoadFile,
             OnInterrupt = action =>
@@ -113,6 +129,8 @@ internal sealed class FakeCatalogue
 
         public IReadOnlyList<string> TagList { get; init; } = [];
 
+        public IReadOnlyList<Variant> VariantList { get; init; } = [Variant.Bug, Variant.Fix];
+
         public IReadOnlyList<ScenarioParameter> Bounds { get; init; } = [];
 
         public string StoryText { get; init; } = "Nothing to tell.";
@@ -138,6 +156,8 @@ internal sealed class FakeCatalogue
         public override string Property => "P-ret";
 
         public override MemoryModelKind Model => model;
+
+        public override IReadOnlyList<Variant> Variants => VariantList;
 
         public override IReadOnlyList<ScenarioParameter> Parameters => Bounds;
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Shootdown.Check;
 using Shootdown.Machine;
 
@@ -15,6 +16,19 @@ public sealed class RuleTests
         Assert.Equal(Verdict.Unsupported, report.Verdict);
         Assert.Contains("keeps state outside the machine", report.Reason, StringComparison.Ordinal);
         Assert.Contains("KeepsAList", report.Reason, StringComparison.Ordinal);
+    }
+
+    /// <summary>The analyzer reports both too; see its SharedLocalTests.</summary>
+    [Fact]
+    public void Of_the_immutable_collections_only_the_array_is_accepted_and_only_by_index()
+    {
+        Assert.Equal(Verdict.Pass, Check(LoopsByIndex).Verdict);
+        CheckReport enumerated = Check(LoopsWithForeach);
+        Assert.Equal(Verdict.Unsupported, enumerated.Verdict);
+        Assert.Contains("loop over an index with for", enumerated.Reason, StringComparison.Ordinal);
+        CheckReport list = Check(KeepsAnImmutableList);
+        Assert.Equal(Verdict.Unsupported, list.Verdict);
+        Assert.Contains("'list' in KeepsAnImmutableList", list.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -108,6 +122,22 @@ public sealed class RuleTests
         await cpu.Store(word, (ulong)list.Count);
     }
 
+    private static async Proc LoopsWithForeach(Cpu cpu, Word word)
+    {
+        ImmutableArray<ulong> items = [1, 2];
+        foreach (ulong item in items)
+        {
+            await cpu.Store(word, item);
+        }
+    }
+
+    private static async Proc KeepsAnImmutableList(Cpu cpu, Word word)
+    {
+        ImmutableList<ulong> list = [1, 2];
+        await cpu.Store(word, 1);
+        await cpu.Store(word, (ulong)list.Count);
+    }
+
     private static async Proc CountsRuns(Cpu cpu, Word word)
     {
         await cpu.Store(word, 1);
@@ -120,6 +150,17 @@ public sealed class RuleTests
         await new TaskCompletionSource().Task;
     }
 #pragma warning restore SHOOT001, SHOOT002, SHOOT005, SHOOT007
+
+    private static async Proc LoopsByIndex(Cpu cpu, Word word)
+    {
+        ImmutableArray<ulong> items = [1, 2];
+        for (int i = 0; i < items.Length; i++)
+        {
+            await cpu.Store(word, items[i]);
+        }
+
+        await cpu.Assert(items.Length == 2, "both were stored");
+    }
 
     private static async Proc Throws(Cpu cpu, Word word)
     {

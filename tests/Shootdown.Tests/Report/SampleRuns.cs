@@ -55,11 +55,11 @@ internal static class SampleRuns
             .Detail(0, "batch.cpumask |= 2")
             .Context(0, "spin_unlock(ptl)");
         run.In(0, "shrink_folio_list", "try_to_unmap_flush", "arch_tlbbatch_flush").Key(0, "[ IPI to CPU1 ]");
-        run.In(1, "handle_interrupts").Context(1, "[ IPI received ]", "from CPU0").Interrupt();
-        run.In(1, "handle_interrupts", "flush_tlb_func")
+        run.In(1).Context(1, "[ IPI received ]", "from CPU0").Interrupt();
+        run.In(1, "flush_tlb_func")
             .Detail(1, "read loaded_mm_asid", "is 0").Interrupt()
             .Key(1, "f->new_tlb_gen <= local_tlb_gen, nothing to flush").Interrupt().Decides();
-        run.In(1, "handle_interrupts").Detail(1, "[ IPI acknowledged ]").Interrupt();
+        run.In(1).Detail(1, "[ IPI acknowledged ]").Interrupt();
         run.In(0, "shrink_folio_list", "try_to_unmap_flush", "arch_tlbbatch_flush").Context(0, "[ all IPIs acknowledged ]");
         run.In(0, "shrink_folio_list").Key(0, "free_unref_page(frame 2)");
         run.In(1).Key(1, "store 0x1000", "[ TLB: stale entry, frame 2, writable ]").Decides();
@@ -98,16 +98,16 @@ internal static class SampleRuns
         RunBuilder run = new(new("CPU0", "reclaim"), new("CPU1", "user"));
         run.In(0, [.. unmap, "pte_offset_map_lock"]).Context(0, "spin_lock(ptl)");
         run.In(0, unmap).Context(0, "ptep_get(0x1000)", "is frame 0, writable");
-        run.In(0, [.. unmap, "ptep_get_and_clear"]).Key(0, "ptep_get_and_clear(0x1000)", "was frame 0, writable", "is 0", "is 16");
+        run.In(0, [.. unmap, "ptep_get_and_clear"]).Key(0, "ptep_get_and_clear(0x1000)", "was frame 0, writable");
         run.In(0, [.. unmap, "set_tlb_ubc_flush_pending", "inc_mm_tlb_gen"]).Key(0, "mm.tlb_gen++");
         run.In(0, [.. unmap, "set_pte_at"]).Key(0, "set_pte_at(0x1000, swap 0)");
-        run.In(0, [.. unmap, "pte_unmap_unlock"]).Context(0, "spin_unlock(ptl)", "is 1", "is 2");
+        run.In(0, [.. unmap, "pte_unmap_unlock"]).Context(0, "spin_unlock(ptl)");
         run.In(0, [.. flush, "should_flush_tlb"]).Detail(0, "read cpu1.is_lazy", "is 0");
         run.In(0, [.. flush, "on_each_cpu_mask"]).Detail(0, "cpu0.flush_tlb_info = 5").Key(0, "[ IPI to CPU1 ]");
-        run.In(1, "handle_interrupts").Context(1, "[ IPI received ]", "from CPU0").Interrupt();
-        run.In(1, "handle_interrupts", "receive_flush").Detail(1, "read cpu0.flush_tlb_info", "is 5").Interrupt();
-        run.In(1, "handle_interrupts", "receive_flush", "flush_tlb_func").Detail(1, "read cpu1.loaded_mm", "is 2").Interrupt();
-        run.In(1, "handle_interrupts").Detail(1, "[ IPI acknowledged ]").Interrupt();
+        run.In(1).Context(1, "[ IPI received ]", "from CPU0").Interrupt();
+        run.In(1).Detail(1, "read cpu0.flush_tlb_info", "is 5").Interrupt();
+        run.In(1, "flush_tlb_func").Detail(1, "read cpu1.loaded_mm", "is mm").Interrupt();
+        run.In(1).Detail(1, "[ IPI acknowledged ]").Interrupt();
         run.In(0, [.. flush, "on_each_cpu_mask"]).Context(0, "[ all IPIs acknowledged ]");
         run.In(0, "shrink_folio_list").Key(0, "free_unref_folios(frame 0)", "is 1");
         run.In(1, "load_pages", "user_load").Key(1, "load 0x1000", "[ TLB: stale entry, frame 0, writable ]").Decides();
@@ -122,14 +122,14 @@ internal static class SampleRuns
         run.In(1, "split_and_free", "pte_offset_map_lock").Context(1, "spin_lock(ptl0)");
         run.In(1, "split_and_free").Context(1, "pmdp_get(0x1000)", "is frame 0, writable, dirty")
             .Key(1, "pmdp_invalidate(0x1000, none)", "[ in store buffer ]");
-        run.In(1, "split_and_free", "flush_tlb_page", "flush_tlb_mm_range").Context(1, "read mm_cpumask(mm)", "is 0")
-            .Detail(1, "read cpu1.loaded_mm", "is 0");
+        run.In(1, "split_and_free", "flush_tlb_page", "flush_tlb_mm_range").Context(1, "read mm_cpumask(mm)", "is empty")
+            .Detail(1, "read cpu1.loaded_mm", "is init_mm");
         run.In(1, "split_and_free", "pte_unmap_unlock").Context(1, "spin_unlock(ptl0)", "[ in store buffer ]");
         run.In(1, "split_and_free").Key(1, "free_page(frame 0)");
         run.In(0, "switch_and_load", "switch_to").Detail(0, "local_irq_disable()");
-        run.In(0, switching).Detail(0, "cpu0.loaded_mm = 1", "[ in store buffer ]");
-        run.In(0, "drain_for_ever").Context(0, "[ store to cpu0.loaded_mm reaches memory ]");
-        run.In(0, [.. switching, "become_target"]).Context(0, "mm_cpumask(mm) |= 1").Detail(0, "read mm.tlb_gen", "is 1");
+        run.In(0, switching).Detail(0, "cpu0.loaded_mm = LOADED_MM_SWITCHING", "[ in store buffer ]");
+        run.In(0).Context(0, "[ store to cpu0.loaded_mm reaches memory ]");
+        run.In(0, switching).Context(0, "mm_cpumask(mm) |= cpu0").Detail(0, "read mm.tlb_gen", "is 1");
         run.In(0, [.. switching, "load_new_mm_cr3"]).Key(0, "load_new_mm_cr3(mm)", "[ TLB flushed ]");
         run.In(0, "switch_and_load", "switch_to").Detail(0, "local_irq_enable()");
         run.In(0, "switch_and_load", "load_pages", "user_load").Key(0, "load 0x1000", "[ TLB: frame 0 ]").Decides();
