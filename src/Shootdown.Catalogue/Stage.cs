@@ -49,11 +49,14 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
         Mm mm = kernel.NewMm("mm", pages, mmapWriters);
         for (int page = 0; page < pages; page++)
         {
-            kernel.Machine.Paging.BuildMapping(mm.Space, page, Pte.Leaf(page, write: true, dirty));
+            kernel.BuildMapping(mm, page, Pte.Leaf(page, write: true, dirty));
         }
 
         return new Stage(kernel, mm);
     }
+
+    /// <summary>The frames of the pages of <see cref="WithMappedPages"/>: the LRU list that reclaim starts from.</summary>
+    public static ulong MappedFrames(int pages) => (1UL << pages) - 1;
 
     /// <summary>A promise about all pages from the first on.</summary>
     public Promise Promise(int cpu, int pages, PromiseKind kind, string function)

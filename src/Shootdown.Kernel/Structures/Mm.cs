@@ -9,6 +9,7 @@ namespace Shootdown.Kernel;
 public sealed class Mm : MachineHandle
 {
     private const int PagesMax = 32;
+    private readonly List<FileArea> _fileAreas = [];
 
     internal Mm(KernelModel kernel, int index, string name, int pages, bool mmapWriters)
         : base(kernel.Machine)
@@ -89,8 +90,40 @@ public sealed class Mm : MachineHandle
     /// <summary>False if no program takes the mmap_lock for writing.</summary>
     public bool HasMmapWriters { get; }
 
+    /// <summary>The areas that map files; all other pages are anonymous.</summary>
+    public IReadOnlyList<FileArea> FileAreas => _fileAreas;
+
+    /// <summary>Makes pages a shared mapping of a file; while the machine is built.</summary>
+    public FileArea AddSharedFileArea(FileMapping file, int first, int count, int offset)
+        => AddArea(file, PageRange.Of(first, count), offset, FileAreaKind.Shared);
+
+    /// <summary>Makes pages a mapping of a driver's memory; while the machine is built.</summary>
+    public FileArea AddPfnMapArea(FileMapping file, int first, int count, int offset)
+        => AddArea(file, PageRange.Of(first, count), offset, FileAreaKind.PfnMap);
+
+    /// <summary>The file area of a page; null for anonymous memory.</summary>
+    public FileArea? FileAreaOf(int page)
+    {
+        foreach (FileArea area in _fileAreas)
+        {
+            if (area.HasPage(page))
+            {
+                return area;
+            }
+        }
+
+        return null;
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Name;
+
+    private FileArea AddArea(FileMapping file, PageRange pages, int offset, FileAreaKind kind)
+    {
+        var area = new FileArea(this, file, pages, offset, kind);
+        _fileAreas.Add(area);
+        return area;
+    }
 }
 
 /// <summary>

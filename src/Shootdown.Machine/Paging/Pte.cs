@@ -36,6 +36,9 @@ public readonly record struct Pte(ulong Bits)
     /// <summary>Hardware present.</summary>
     public bool Present => (Bits & PresentBit) != 0;
 
+    /// <summary>The kernel's <c>pte_present</c>: hardware present or PROT_NONE; there is a frame.</summary>
+    public bool MapsFrame => (Bits & (PresentBit | ProtNoneBit)) != 0;
+
     /// <summary>Writable.</summary>
     public bool Write => (Bits & WriteBit) != 0;
 
