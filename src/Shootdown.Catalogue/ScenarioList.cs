@@ -10,6 +10,8 @@ public static class ScenarioList
     [
         new TtuBatchVsMprotect(),
         new MadvDontneedParallel(),
+        new MremapPtesFlushAfterPtl(),
+        new ClearRefsNoFlush(),
         new SwitchMmFlushBarrier(),
         new GenZeroMeansOld(),
         new LazyTlbFreedTables(),
