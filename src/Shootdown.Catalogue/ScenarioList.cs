@@ -10,7 +10,9 @@ public static class ScenarioList
     [
         new TtuBatchVsMprotect(),
         new MadvDontneedParallel(),
+        new NumaProtnoneMigration(),
         new MremapPtesFlushAfterPtl(),
+        new MigrateVmaFlushAfterPtl(),
         new ClearRefsNoFlush(),
         new SwitchMmFlushBarrier(),
         new GenZeroMeansOld(),
