@@ -10,6 +10,10 @@ public static class ScenarioList
     [
         new TtuBatchVsMprotect(),
         new MadvDontneedParallel(),
+        new NumaProtnoneMigration(),
+        new MremapPtesFlushAfterPtl(),
+        new MigrateVmaFlushAfterPtl(),
+        new ClearRefsNoFlush(),
         new SwitchMmFlushBarrier(),
         new GenZeroMeansOld(),
         new LazyTlbFreedTables(),

@@ -42,18 +42,27 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     /// <param name="dirty">True if the pages were stored to, so that a TLB may let stores through without a
     /// walk.</param>
     /// <param name="parts">Replaced mechanisms.</param>
+    /// <param name="kernelOptions">Build-time choices of the kernel.</param>
     public static Stage WithMappedPages(
-        MachineOptions options, int pages, bool mmapWriters, bool dirty, KernelParts? parts = null)
+        MachineOptions options,
+        int pages,
+        bool mmapWriters,
+        bool dirty,
+        KernelParts? parts = null,
+        KernelOptions? kernelOptions = null)
     {
-        var kernel = new KernelModel(new MachineModel(options), parts: parts);
+        var kernel = new KernelModel(new MachineModel(options), kernelOptions, parts);
         Mm mm = kernel.NewMm("mm", pages, mmapWriters);
         for (int page = 0; page < pages; page++)
         {
-            kernel.Machine.Paging.BuildMapping(mm.Space, page, Pte.Leaf(page, write: true, dirty));
+            kernel.BuildMapping(mm, page, Pte.Leaf(page, write: true, dirty));
         }
 
         return new Stage(kernel, mm);
     }
+
+    /// <summary>The frames of the pages of <see cref="WithMappedPages"/>: the LRU list that reclaim starts from.</summary>
+    public static ulong MappedFrames(int pages) => (1UL << pages) - 1;
 
     /// <summary>A promise about all pages from the first on.</summary>
     public Promise Promise(int cpu, int pages, PromiseKind kind, string function)

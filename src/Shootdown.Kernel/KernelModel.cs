@@ -17,6 +17,7 @@ public sealed class KernelModel : MachineHandle
     public const ulong LoadedMmSwitching = 1;
 
     private readonly List<Mm> _mms = [];
+    private readonly List<FileMapping> _files = [];
 
     /// <summary>Makes a kernel; address spaces and the CPUs' first states are added next.</summary>
     public KernelModel(MachineModel machine, KernelOptions? options = null, KernelParts? parts = null)
@@ -27,10 +28,12 @@ public sealed class KernelModel : MachineHandle
         TlbStates = [.. machine.Cpus.Select(cpu => new CpuTlbState(cpu, NameOfMm))];
         UnmapBatches = [.. machine.Cpus.Select(cpu => new UnmapBatch(cpu))];
         Gathers = [.. machine.Cpus.Select(cpu => new GatherWords(cpu))];
+        Folios = [.. machine.Paging.Frames.Select(frame => new Folio(frame, Options.Files || Options.AnonFolios))];
         PteOps = parts.PteOps(this);
         PageWalk = parts.PageWalk(this);
         MmapLock = parts.MmapLock(this);
         Rmap = parts.Rmap(this);
+        Filemap = parts.Filemap(this);
         SwitchMm = parts.SwitchMm(this);
         LazyTlb = parts.LazyTlb(this);
         TlbFlush = parts.TlbFlush(this);
@@ -39,11 +42,20 @@ public sealed class KernelModel : MachineHandle
         PageTableFree = parts.PageTableFree(this);
         Zap = parts.Zap(this);
         PageFault = parts.PageFault(this);
+        FileFault = parts.FileFault(this);
         UserAccess = parts.UserAccess(this);
         Munmap = parts.Munmap(this);
         Madvise = parts.Madvise(this);
         Mprotect = parts.Mprotect(this);
         Reclaim = parts.Reclaim(this);
+        Mremap = parts.Mremap(this);
+        ClearRefs = parts.ClearRefs(this);
+        Userfaultfd = parts.Userfaultfd(this);
+        NumaHinting = parts.NumaHinting(this);
+        CopyOnWrite = parts.CopyOnWrite(this);
+        Migrate = parts.Migrate(this);
+        MigrateDevice = parts.MigrateDevice(this);
+        Fork = parts.Fork(this);
     }
 
     /// <summary>Build-time choices.</summary>
@@ -51,6 +63,12 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>User address spaces, by index.</summary>
     public IReadOnlyList<Mm> Mms => _mms;
+
+    /// <summary>Files, by index.</summary>
+    public IReadOnlyList<FileMapping> Files => _files;
+
+    /// <summary>What the kernel knows about every frame.</summary>
+    public IReadOnlyList<Folio> Folios { get; }
 
     /// <summary>Per-CPU TLB state (<c>cpu_tlbstate</c>), by CPU.</summary>
     public IReadOnlyList<CpuTlbState> TlbStates { get; }
@@ -72,6 +90,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>The way from a page to the tables that map it.</summary>
     public Rmap Rmap { get; }
+
+    /// <summary>The page cache.</summary>
+    public Filemap Filemap { get; }
 
     /// <summary>Context switch.</summary>
     public SwitchMm SwitchMm { get; }
@@ -97,6 +118,9 @@ public sealed class KernelModel : MachineHandle
     /// <summary>Page faults.</summary>
     public PageFault PageFault { get; }
 
+    /// <summary>Page faults on files.</summary>
+    public FileFault FileFault { get; }
+
     /// <summary>What user threads do.</summary>
     public UserAccess UserAccess { get; }
 
@@ -112,6 +136,30 @@ public sealed class KernelModel : MachineHandle
     /// <summary>Page reclaim.</summary>
     public Reclaim Reclaim { get; }
 
+    /// <summary><c>mremap</c>.</summary>
+    public Mremap Mremap { get; }
+
+    /// <summary>Soft-dirty tracking.</summary>
+    public ClearRefs ClearRefs { get; }
+
+    /// <summary>Write protection by userfaultfd.</summary>
+    public Userfaultfd Userfaultfd { get; }
+
+    /// <summary>NUMA hinting.</summary>
+    public NumaHinting NumaHinting { get; }
+
+    /// <summary>Copy-on-write.</summary>
+    public CopyOnWrite CopyOnWrite { get; }
+
+    /// <summary>Migration of pages.</summary>
+    public Migrate Migrate { get; }
+
+    /// <summary>Migration to the memory of devices.</summary>
+    public MigrateDevice MigrateDevice { get; }
+
+    /// <summary><c>fork</c>.</summary>
+    public Fork Fork { get; }
+
     /// <summary>True if the CPUs tell address spaces apart by PCID and keep entries across switches.</summary>
     public bool HasPcid => Machine.Options.Asids > 1;
 
@@ -126,6 +174,65 @@ public sealed class KernelModel : MachineHandle
         var mm = new Mm(this, _mms.Count, name, pages, mmapWriters);
         _mms.Add(mm);
         return mm;
+    }
+
+    /// <summary>Makes a file whose pages are not in memory.</summary>
+    /// <param name="name">Name for reports.</param>
+    /// <param name="pages">Pages of the file.</param>
+    /// <param name="truncated">False if no program changes its size: reading the size is then no step.</param>
+    public FileMapping NewFile(string name, int pages, bool truncated = false)
+    {
+        if (!Options.Files)
+        {
+            throw new ArgumentException("a file needs KernelOptions.Files", nameof(name));
+        }
+
+        var file = new FileMapping(this, _files.Count, name, pages, truncated);
+        _files.Add(file);
+        return file;
+    }
+
+    /// <summary>True if the kernel counts the mappings of what is mapped at a page.</summary>
+    public bool CountsMappings(Mm mm, int page)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        return mm.FileAreaOf(page) is { } area ? area.Kind == FileAreaKind.Shared : Options.AnonFolios;
+    }
+
+    /// <summary>Initial state: a page of a file is in the page cache.</summary>
+    public void BuildCached(FileMapping file, int index, int frame)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        Folio folio = Folios[frame];
+        Machine.SetInitial(file.Pages[index].Address, (ulong)frame + 1);
+        Machine.SetInitial(folio.Mapping.Address, FolioMapping.Of(file, index).Bits);
+        Machine.Paging.BuildFrame(frame);
+        AddInitial(folio.Frame.RefCount, 1);
+    }
+
+    /// <summary>
+    /// Initial state: a frame is mapped at a page. Memory of a driver gets no reference. Anonymous memory that may be
+    /// written belongs to the process alone.
+    /// </summary>
+    public void BuildMapping(Mm mm, int page, Pte leaf)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        Machine.Paging.BuildMapping(mm.Space, page, leaf);
+        FrameWords frame = Machine.Paging.Frames[leaf.Frame];
+        if (CountsMappings(mm, page))
+        {
+            AddInitial(frame.MapCount, 1);
+        }
+
+        if (leaf.Write && mm.FileAreaOf(page) is null)
+        {
+            Machine.SetInitial(Folios[leaf.Frame].AnonExclusive.Address, 1);
+        }
+
+        if (mm.FileAreaOf(page)?.Kind == FileAreaKind.PfnMap)
+        {
+            AddInitial(frame.RefCount, -1);
+        }
     }
 
     /// <summary>Initial state: the CPU runs a thread of the address space.</summary>
@@ -164,6 +271,9 @@ public sealed class KernelModel : MachineHandle
         ulong next = Math.Max(Machine.WordInfo(state.NextAsid.Address).Initial, (ulong)asid + 1);
         Machine.SetInitial(state.NextAsid.Address, next);
     }
+
+    private void AddInitial(Word word, long delta)
+        => Machine.SetInitial(word.Address, Machine.WordInfo(word.Address).Initial + unchecked((ulong)delta));
 }
 
 /// <summary>

@@ -18,6 +18,9 @@ public sealed record KernelParts
     /// <summary>The way from a page to the tables that map it.</summary>
     public Func<KernelModel, Rmap> Rmap { get; init; } = kernel => new Rmap(kernel);
 
+    /// <summary>The page cache.</summary>
+    public Func<KernelModel, Filemap> Filemap { get; init; } = kernel => new Filemap(kernel);
+
     /// <summary>Context switch.</summary>
     public Func<KernelModel, SwitchMm> SwitchMm { get; init; } = kernel => new SwitchMm(kernel);
 
@@ -42,6 +45,9 @@ public sealed record KernelParts
     /// <summary>Page faults.</summary>
     public Func<KernelModel, PageFault> PageFault { get; init; } = kernel => new PageFault(kernel);
 
+    /// <summary>Page faults on files.</summary>
+    public Func<KernelModel, FileFault> FileFault { get; init; } = kernel => new FileFault(kernel);
+
     /// <summary>What user threads do.</summary>
     public Func<KernelModel, UserAccess> UserAccess { get; init; } = kernel => new UserAccess(kernel);
 
@@ -56,6 +62,30 @@ public sealed record KernelParts
 
     /// <summary>Page reclaim.</summary>
     public Func<KernelModel, Reclaim> Reclaim { get; init; } = kernel => new Reclaim(kernel);
+
+    /// <summary><c>mremap</c>.</summary>
+    public Func<KernelModel, Mremap> Mremap { get; init; } = kernel => new Mremap(kernel);
+
+    /// <summary>Soft-dirty tracking.</summary>
+    public Func<KernelModel, ClearRefs> ClearRefs { get; init; } = kernel => new ClearRefs(kernel);
+
+    /// <summary>Write protection by userfaultfd.</summary>
+    public Func<KernelModel, Userfaultfd> Userfaultfd { get; init; } = kernel => new Userfaultfd(kernel);
+
+    /// <summary>NUMA hinting.</summary>
+    public Func<KernelModel, NumaHinting> NumaHinting { get; init; } = kernel => new NumaHinting(kernel);
+
+    /// <summary>Copy-on-write.</summary>
+    public Func<KernelModel, CopyOnWrite> CopyOnWrite { get; init; } = kernel => new CopyOnWrite(kernel);
+
+    /// <summary>Migration of pages.</summary>
+    public Func<KernelModel, Migrate> Migrate { get; init; } = kernel => new Migrate(kernel);
+
+    /// <summary>Migration to the memory of devices.</summary>
+    public Func<KernelModel, MigrateDevice> MigrateDevice { get; init; } = kernel => new MigrateDevice(kernel);
+
+    /// <summary><c>fork</c>.</summary>
+    public Func<KernelModel, Fork> Fork { get; init; } = kernel => new Fork(kernel);
 }
 
 /// <summary>Build-time choices of a kernel: what a configuration option or a tunable decides.</summary>
@@ -82,9 +112,37 @@ public sealed record KernelOptions
     /// </summary>
     public bool TableBatchMayFail { get; init; }
 
+    /// <summary>True if there are files: folios have locks then.</summary>
+    public bool Files { get; init; }
+
     /// <summary>
-    /// True if the data of pages that reclaim wrote out comes back when they are faulted in again. Needed only where
-    /// a program looks at what it loads; otherwise frames come back empty, which keeps the state space small.
+    /// True if anonymous pages may have more than one user (fork, copy-on-write, migration): their folio locks, map
+    /// counts and exclusive marks are kept then. Without it an anonymous page belongs to the one entry that maps it,
+    /// and none of these is a step. Reference counts are always kept.
+    /// </summary>
+    public bool AnonFolios { get; init; }
+
+    /// <summary>
+    /// True if anonymous pages may be mapped at pages where they were not faulted in (mremap): walks from a page to its
+    /// entries then look at all pages, not only at those that its frame's colour allows.
+    /// </summary>
+    public bool AnonMoves { get; init; }
+
+    /// <summary>
+    /// True if the data of pages that reclaim or writeback wrote out comes back when they are faulted in again. Needed
+    /// only where a program looks at what it loads; otherwise frames come back empty, which keeps the state space
+    /// small. A swapped page must have had one mapping.
     /// </summary>
     public bool SwapData { get; init; }
+
+    /// <summary>
+    /// True for <c>CONFIG_MEM_SOFT_DIRTY</c>: whatever makes an entry dirty in software also marks it soft-dirty.
+    /// </summary>
+    public bool SoftDirty { get; init; }
+
+    /// <summary>True if areas are registered with userfaultfd for write protection.</summary>
+    public bool UserfaultWp { get; init; }
+
+    /// <summary>True if every page is on the wrong NUMA node: a hinting fault then moves it.</summary>
+    public bool MisplacedPages { get; init; }
 }

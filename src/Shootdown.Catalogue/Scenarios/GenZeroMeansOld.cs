@@ -82,7 +82,7 @@ public sealed class GenZeroMeansOld : Scenario
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: false, parts);
         (KernelModel kernel, Mm mm) = stage;
-        stage.AddKernelThread(0, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), mm, 0, pages, true));
+        stage.AddKernelThread(0, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), Stage.MappedFrames(pages), true));
         for (int index = 1; index < cpus; index++)
         {
             Cpu cpu = stage.Cpu(index);

@@ -109,7 +109,7 @@ public sealed class TtuBatchVsMprotect : Scenario
             : new KernelParts { Zap = kernel => new ZapBefore2017(kernel) };
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: site != SiteMadvise, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
-        stage.AddKernelThread(0, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), mm, 0, pages, true));
+        stage.AddKernelThread(0, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), Stage.MappedFrames(pages), true));
         (string role, PromiseKind kind) = site switch
         {
             SiteMprotect => ("mprotect", PromiseKind.WriteProtected),

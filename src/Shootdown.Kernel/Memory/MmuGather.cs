@@ -39,13 +39,50 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         await SetFlags(tlb, GatherWords.Cleared(level) | GatherWords.FreedTables);
     }
 
-    /// <summary>mm/mmu_gather.c: <c>__tlb_remove_page</c>: queues a frame; true if the queue is full now.</summary>
+    /// <summary>
+    /// mm/mmu_gather.c: <c>__tlb_remove_folio_pages</c>: queues a reference of a frame; true if the queue is full now.
+    /// If the frame is queued already, one of the two references may go at once: the other one keeps the frame.
+    /// </summary>
+    /// <param name="tlb">The gather.</param>
+    /// <param name="frame">The frame.</param>
+    /// <param name="delayRmap">True if its rmap is removed by <see cref="TlbFlushRmaps"/>.</param>
     [KernelName("__tlb_remove_page")]
-    public virtual async Proc<bool> TlbRemovePage(TlbGather tlb, int frame)
+    public virtual async Proc<bool> TlbRemovePage(TlbGather tlb, int frame, bool delayRmap)
     {
-        ulong frames = await tlb.Cpu.Load(tlb.Words.Frames) | (1UL << frame);
+        if (delayRmap)
+        {
+            ulong delayed = await tlb.Cpu.Load(tlb.Words.DelayedRmaps);
+            if ((delayed & (1UL << frame)) != 0)
+            {
+                await Kernel.Rmap.FolioRemoveRmapPte(tlb.Cpu, frame);
+            }
+
+            await tlb.Cpu.Store(tlb.Words.DelayedRmaps, delayed | (1UL << frame));
+        }
+
+        ulong frames = await tlb.Cpu.Load(tlb.Words.Frames);
+        if ((frames & (1UL << frame)) != 0)
+        {
+            await tlb.Cpu.PutFrames(1UL << frame, "folio_put");
+        }
+
+        frames |= 1UL << frame;
         await tlb.Cpu.Store(tlb.Words.Frames, frames);
         return BitOperations.PopCount(frames) >= Kernel.Options.GatherFrames;
+    }
+
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_flush_rmaps</c> (since 6.2): removes the rmaps that were delayed, behind the flush and
+    /// under the same table lock.
+    /// </summary>
+    public virtual async Proc TlbFlushRmaps(TlbGather tlb)
+    {
+        for (ulong rest = await tlb.Cpu.Load(tlb.Words.DelayedRmaps); rest != 0; rest &= rest - 1)
+        {
+            await Kernel.Rmap.FolioRemoveRmapPte(tlb.Cpu, BitOperations.TrailingZeroCount(rest));
+        }
+
+        await tlb.Cpu.Store(tlb.Words.DelayedRmaps, 0);
     }
 
     /// <summary>
@@ -65,7 +102,7 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         await tlb.Cpu.Store(tlb.Words.Flags, flags & (GatherWords.FullMm | GatherWords.NeedFlushAll));
     }
 
-    /// <summary>mm/mmu_gather.c: <c>tlb_flush_mmu</c>: flushes, then frees what was queued.</summary>
+    /// <summary>mm/mmu_gather.c: <c>tlb_flush_mmu</c>: flushes, then drops what was queued.</summary>
     public virtual async Proc TlbFlushMmu(TlbGather tlb)
     {
         await TlbFlushMmuTlbonly(tlb);
@@ -118,7 +155,7 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         ulong frames = await tlb.Cpu.Load(tlb.Words.Frames);
         if (frames != 0)
         {
-            await tlb.Cpu.FreeFrames(frames, "free_pages_and_swap_cache");
+            await tlb.Cpu.PutFrames(frames, "free_pages_and_swap_cache");
             await tlb.Cpu.Store(tlb.Words.Frames, 0);
         }
     }
@@ -167,6 +204,7 @@ public sealed class GatherWords : MachineHandle
         Flags = Machine.NewLocalWord(cpu, $"{name}.flags");
         Frames = Machine.NewLocalWord(cpu, $"{name}.pages");
         Tables = Machine.NewLocalWord(cpu, $"{name}.tables");
+        DelayedRmaps = Machine.NewLocalWord(cpu, $"{name}.delayed_rmap");
     }
 
     /// <summary>Range to flush, as <see cref="PageRange"/>.</summary>
@@ -175,7 +213,10 @@ public sealed class GatherWords : MachineHandle
     /// <summary>Flags.</summary>
     public Word Flags { get; }
 
-    /// <summary>Frames to free behind the flush, as a bit mask.</summary>
+    /// <summary>Frames whose rmap is removed behind the flush, as a bit mask.</summary>
+    public Word DelayedRmaps { get; }
+
+    /// <summary>Frames of which a reference is dropped behind the flush, as a bit mask.</summary>
     public Word Frames { get; }
 
     /// <summary>Page tables to free behind the flush, as a bit mask.</summary>

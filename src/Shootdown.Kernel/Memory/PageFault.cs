@@ -2,32 +2,27 @@ using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
 
-/// <summary>Page faults on anonymous memory (mm/memory.c, arch/x86/mm/fault.c).</summary>
+/// <summary>Page faults (mm/memory.c, arch/x86/mm/fault.c); those on files are in <see cref="FileFault"/>.</summary>
 /// <remarks>
-/// Simplified: the kernel allocates before it takes the table's lock and looks again; here it allocates under the
-/// lock, which leaves out only the runs in which the page is given back. A read fault gets a page of its own, not the
-/// shared zero page. There is no fork, so every page belongs to one address space alone and a write fault may always
-/// re-use it.
+/// Simplified: for anonymous memory the kernel allocates before it takes the table's lock and looks again; here it
+/// allocates under the lock, which leaves out only the runs in which the page is given back. A read fault gets a page
+/// of its own, not the shared zero page.
 /// </remarks>
 public class PageFault(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
     /// arch/x86/mm/fault.c: <c>do_user_addr_fault</c>, with <c>handle_mm_fault</c>: false if no area allows the
-    /// access (SIGSEGV). 6.4 and later first try with the lock of the area alone; munmap and mprotect wait for that
+    /// access (SIGSEGV), or there is nothing to map (SIGBUS). 6.4 and later first try with the lock of the area alone; munmap and mprotect wait for that
     /// as for mmap_lock.
     /// </summary>
     public virtual async Proc<bool> HandleMmFault(Cpu cpu, Mm mm, int page, bool write)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        bool allowed = areas.Allows(page, write);
-        if (allowed)
-        {
-            await HandlePteFault(cpu, mm, page, write, areas.Allows(page, true));
-        }
-
+        bool handled = areas.Allows(page, write)
+            && await HandlePteFault(cpu, mm, page, write, areas.Allows(page, true));
         await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
-        return allowed;
+        return handled;
     }
 
     /// <summary>
@@ -40,16 +35,42 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     /// <param name="page">The page.</param>
     /// <param name="write">True for a write fault.</param>
     /// <param name="mayWrite">True if the area allows writing.</param>
-    public virtual async Proc HandlePteFault(Cpu cpu, Mm mm, int page, bool write, bool mayWrite)
+    public virtual async Proc<bool> HandlePteFault(Cpu cpu, Mm mm, int page, bool write, bool mayWrite)
     {
         await Kernel.PageWalk.PteAlloc(cpu, mm, page);
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
         if (table.Index < 0)
         {
-            return;
+            return true;
         }
 
         Pte entry = await cpu.EntryRead(table, page);
+        FileArea? area = mm.FileAreaOf(page);
+        if (entry.IsNone && area is not null)
+        {
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+            return await Kernel.FileFault.DoFault(cpu, area, page, write);
+        }
+
+        if (entry.IsMigration)
+        {
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+            await Kernel.Migrate.MigrationEntryWait(cpu, entry.Frame);
+            return true;
+        }
+
+        if (entry.ProtNone)
+        {
+            await Kernel.NumaHinting.DoNumaPage(cpu, mm, table, page, entry, mayWrite);
+            return true;
+        }
+
+        if (entry.Present && write && !entry.Write)
+        {
+            await DoWpPage(cpu, mm, table, page, entry);
+            return true;
+        }
+
         if (entry.IsNone)
         {
             await DoAnonymousPage(cpu, table, page, mayWrite);
@@ -58,12 +79,9 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         {
             await DoSwapPage(cpu, mm, table, page, write, mayWrite);
         }
-        else if (write && !entry.Write)
-        {
-            await WpPageReuse(cpu, table, page, entry);
-        }
 
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        return true;
     }
 
     /// <summary>
@@ -72,6 +90,7 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc DoAnonymousPage(Cpu cpu, PageTable table, int page, bool mayWrite)
     {
         int frame = await AllocFrame(cpu, page);
+        await FolioAddNewAnonRmap(cpu, frame);
         await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Leaf(frame, mayWrite, mayWrite));
     }
 
@@ -84,12 +103,76 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
             await cpu.Store(Machine.Paging.Frames[frame].Content, await cpu.Load(mm.SwapSlots[page]));
         }
 
+        await FolioAddNewAnonRmap(cpu, frame);
         await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Leaf(frame, mayWrite, write));
     }
 
-    /// <summary>mm/memory.c: <c>do_wp_page</c>, <c>wp_page_reuse</c>. Rights are raised without a flush.</summary>
+    /// <summary>
+    /// mm/memory.c: <c>do_wp_page</c>: a write fault on a read-only entry. Entered with the table's lock, which it
+    /// drops.
+    /// </summary>
+    public virtual async Proc DoWpPage(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
+    {
+        if (entry.UserfaultWp)
+        {
+            await Kernel.Userfaultfd.HandleUserfault(cpu, mm, table);
+            return;
+        }
+
+        await FlushPendingWriteProtection(cpu, mm, page);
+        if (mm.FileAreaOf(page) is { } area)
+        {
+            await Kernel.FileFault.WpPageShared(cpu, area, table, page, entry);
+        }
+        else if (await WpCanReuseAnonFolio(cpu, entry.Frame))
+        {
+            await WpPageReuse(cpu, table, page, entry);
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        }
+        else
+        {
+            await WpPageCopy(cpu, mm, table, page, entry);
+        }
+    }
+
+    /// <summary>
+    /// The flush of <c>do_wp_page</c>. Whoever protects pages by userfaultfd holds mmap_lock only for reading and
+    /// flushes later: a TLB may still let stores through to the page that is about to be copied.
+    /// </summary>
+    protected virtual async Proc FlushPendingWriteProtection(Cpu cpu, Mm mm, int page)
+    {
+        if (Kernel.Options.UserfaultWp && await cpu.Load(mm.TlbFlushPending, weight: StepWeight.Context) != 0)
+        {
+            await Kernel.TlbFlush.FlushTlbPage(cpu, mm, page);
+        }
+    }
+
+    /// <summary>
+    /// mm/memory.c: <c>wp_page_reuse</c>, with the table's lock held. Rights are raised without a flush.
+    /// </summary>
     public virtual async Proc WpPageReuse(Cpu cpu, PageTable table, int page, Pte entry)
-        => await Kernel.PteOps.SetPteAt(cpu, table, page, entry.With(Pte.WriteBit | Pte.DirtyBit));
+        => await Kernel.PteOps.SetPteAt(cpu, table, page, Kernel.PteOps.PteMkdirty(entry).With(Pte.WriteBit));
+
+    /// <summary>
+    /// mm/memory.c: <c>wp_can_reuse_anon_folio</c>, with the test of the exclusive mark: always, if no anonymous page
+    /// has more than one user.
+    /// </summary>
+    protected virtual async Proc<bool> WpCanReuseAnonFolio(Cpu cpu, int frame)
+        => !Kernel.Options.AnonFolios || await Kernel.CopyOnWrite.WpCanReuseAnonFolio(cpu, frame);
+
+    /// <summary>mm/memory.c: <c>wp_page_copy</c>. Entered with the table's lock, which it drops.</summary>
+    protected virtual async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
+        => await Kernel.CopyOnWrite.WpPageCopy(cpu, mm, table, page, entry);
+
+    /// <summary>mm/rmap.c: <c>folio_add_new_anon_rmap</c>: one mapping, exclusive.</summary>
+    protected virtual async Proc FolioAddNewAnonRmap(Cpu cpu, int frame)
+    {
+        if (Kernel.Options.AnonFolios)
+        {
+            await cpu.Store(Kernel.Folios[frame].Frame.MapCount, 1);
+            await cpu.Store(Kernel.Folios[frame].AnonExclusive, 1);
+        }
+    }
 
     [KernelName]
     private static async Proc<int> AllocFrame(Cpu cpu, int page)

@@ -36,6 +36,7 @@ public class PageTableFree : Mechanism
     public virtual async Proc FreePgtables(TlbGather tlb, int first, int count, VmAreas remaining)
     {
         await Kernel.Rmap.UnlinkAnonVmas(tlb.Cpu, tlb.Mm, first, count);
+        await Kernel.Rmap.UnlinkFileVmas(tlb.Cpu, tlb.Mm, remaining);
         for (int level = 1; level < Machine.Paging.Levels; level++)
         {
             int span = Machine.Paging.SpanOf(level);

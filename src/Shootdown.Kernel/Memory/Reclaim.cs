@@ -1,36 +1,41 @@
+using System.Numerics;
 using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
 
-/// <summary>Reclaim of anonymous pages (mm/vmscan.c, mm/rmap.c): unmap, write to swap, flush, free.</summary>
-public class Reclaim(KernelModel kernel) : Mechanism(kernel)
+/// <summary>Reclaim (mm/vmscan.c, mm/rmap.c): unmap, write out, flush, free.</summary>
+/// <remarks>
+/// Simplified: folios are isolated one by one, not in a batch; a locked folio is waited for, not skipped; none is kept
+/// because it was referenced; IO ends before reclaim goes on; the swap cache has no reference of its own.
+/// </remarks>
+public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 {
+    /// <summary>Result of a visit of <see cref="TryToUnmapOne"/>: an entry was removed.</summary>
+    protected const ulong Unmapped = 1;
+
+    /// <summary>Result of a visit: the entry was dirty.</summary>
+    protected const ulong WasDirty = 2;
+
+    private const ulong Batch = 1;
+    private const int PlaceShift = 8;
+
     /// <summary>
     /// mm/vmscan.c: <c>shrink_folio_list</c>. With batching, pages whose entries were clean share one flush at the
     /// end; a dirty one is flushed before it is written out, or a store through a stale entry could follow the write
     /// and be lost.
     /// </summary>
     /// <param name="cpu">The CPU that reclaims.</param>
-    /// <param name="mm">The address space whose pages are at the end of the list.</param>
-    /// <param name="first">First page.</param>
-    /// <param name="count">Number of pages.</param>
+    /// <param name="folios">The folios at the end of the LRU list, as a mask of frames.</param>
     /// <param name="batch">True for <c>TTU_BATCH_FLUSH</c>.</param>
-    public virtual async Proc ShrinkFolioList(Cpu cpu, Mm mm, int first, int count, bool batch)
+    public virtual async Proc ShrinkFolioList(Cpu cpu, ulong folios, bool batch)
     {
         ulong reclaimed = 0;
-        for (int page = first; page < first + count; page++)
+        for (ulong rest = folios; rest != 0; rest &= rest - 1)
         {
-            Pte old = await TryToUnmap(cpu, mm, page, batch);
-            if (!old.Present)
+            int frame = BitOperations.TrailingZeroCount(rest);
+            if (await FolioIsolateLru(cpu, frame))
             {
-                continue;
-            }
-
-            reclaimed |= 1UL << old.Frame;
-            if (old.Dirty || Kernel.Options.SwapData)
-            {
-                await Kernel.TlbBatch.TryToUnmapFlushDirty(cpu);
-                await Pageout(cpu, mm, page, old.Frame);
+                reclaimed |= await ReclaimFolio(cpu, frame, batch);
             }
         }
 
@@ -42,59 +47,182 @@ public class Reclaim(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/rmap.c: <c>try_to_unmap</c>: returns the entry that was cleared; none if the page was not mapped any more.
+    /// mm/vmscan.c: <c>isolate_lru_folios</c>: false if the folio is being freed.
     /// </summary>
-    public virtual async Proc<Pte> TryToUnmap(Cpu cpu, Mm mm, int page, bool batch)
+    public virtual async Proc<bool> FolioIsolateLru(Cpu cpu, int frame) => await cpu.FrameTryGet(frame) != 0;
+
+    /// <summary>
+    /// mm/vmscan.c: the body of the loop of <c>shrink_folio_list</c>: returns the frame as a mask if it is to be freed
+    /// behind the flush, else 0, and the folio is back on its list.
+    /// </summary>
+    protected virtual async Proc<ulong> ReclaimFolio(Cpu cpu, int frame, bool batch)
     {
-        Pte old = Pte.None;
-        if (await Kernel.Rmap.RmapWalkStart(cpu, mm, page))
+        FolioMapping mapping = default;
+        if (Kernel.Options.Files || Kernel.Options.AnonFolios)
         {
-            old = await TryToUnmapOne(cpu, mm, page, batch);
+            await Kernel.Filemap.FolioLock(cpu, frame);
+            mapping = await Kernel.Rmap.FolioMappingOf(cpu, frame);
         }
 
-        await Kernel.Rmap.RmapWalkEnd(cpu, mm);
-        return old;
+        bool counted = !mapping.IsNone || Kernel.Options.AnonFolios;
+        bool removed = counted
+            ? await UnmapAndClean(cpu, frame, mapping, batch)
+            : await UnmapAndSwapOut(cpu, frame, batch);
+        removed = removed && await RemoveMapping(cpu, frame, mapping);
+        if (Kernel.Options.Files || Kernel.Options.AnonFolios)
+        {
+            await Kernel.Filemap.FolioUnlock(cpu, frame);
+        }
+
+        if (!removed)
+        {
+            await cpu.PutFrames(1UL << frame, "folio_putback_lru");
+        }
+
+        return removed ? 1UL << frame : 0;
     }
 
     /// <summary>
-    /// mm/rmap.c: <c>try_to_unmap_one</c>. If the flush is deferred, a CPU may go on using the page through its TLB;
-    /// the batch remembers it and tlb_flush_batched tells others, both before the table's lock is dropped.
+    /// A folio whose mappings are counted: true if it is unmapped and clean. Anonymous memory always goes to swap
+    /// (<c>add_to_swap</c> marks it dirty).
     /// </summary>
-    public virtual async Proc<Pte> TryToUnmapOne(Cpu cpu, Mm mm, int page, bool batch)
+    protected virtual async Proc<bool> UnmapAndClean(Cpu cpu, int frame, FolioMapping mapping, bool batch)
     {
-        PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
-        if (table.Index < 0)
+        ulong result = 0;
+        if (await Kernel.Rmap.FolioMapped(cpu, frame))
         {
-            return Pte.None;
+            result = await TryToUnmap(cpu, frame, batch);
+            if (await Kernel.Rmap.FolioMapped(cpu, frame))
+            {
+                return false;
+            }
         }
 
-        Pte old = await cpu.EntryRead(table, page);
-        if (old.Present)
+        bool dirty = mapping.IsNone || await cpu.Load(Kernel.Folios[frame].Frame.Dirty) != 0;
+        if (dirty)
         {
-            if (batch && await Kernel.TlbBatch.ShouldDeferFlush(cpu, mm))
-            {
-                old = await Kernel.PteOps.PtepGetAndClear(cpu, table, page);
-                await Kernel.TlbBatch.SetTlbUbcFlushPending(cpu, mm, old);
-            }
-            else
-            {
-                old = await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page);
-            }
+            await Kernel.TlbBatch.TryToUnmapFlushDirty(cpu);
+            await Pageout(cpu, frame, mapping, result);
+        }
 
+        return true;
+    }
+
+    /// <summary>
+    /// An anonymous folio with one user: true if its one entry was found and removed. If not, somebody else removed
+    /// it and frees the folio.
+    /// </summary>
+    protected virtual async Proc<bool> UnmapAndSwapOut(Cpu cpu, int frame, bool batch)
+    {
+        ulong result = await TryToUnmap(cpu, frame, batch);
+        if ((result & WasDirty) != 0 || (Kernel.Options.SwapData && result != 0))
+        {
+            await Kernel.TlbBatch.TryToUnmapFlushDirty(cpu);
+            await Pageout(cpu, frame, default, result);
+        }
+
+        return result != 0;
+    }
+
+    /// <summary>mm/rmap.c: <c>try_to_unmap</c>: removes all entries that map the folio.</summary>
+    public virtual async Proc<ulong> TryToUnmap(Cpu cpu, int frame, bool batch)
+        => await Kernel.Rmap.RmapWalk(cpu, frame, this, batch ? Batch : 0);
+
+    /// <inheritdoc/>
+    public override async Proc<ulong> RmapOne(Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument)
+        => await TryToUnmapOne(cpu, mm, table, page, entry.Frame, argument == Batch);
+
+    /// <summary>
+    /// mm/rmap.c: <c>try_to_unmap_one</c>. If the flush is deferred, a CPU may go on using the page through its TLB;
+    /// the batch remembers it and tlb_flush_batched tells others, both before the table's lock is dropped. So does
+    /// the dirty bit, which moves to the folio.
+    /// </summary>
+    public virtual async Proc<ulong> TryToUnmapOne(Cpu cpu, Mm mm, PageTable table, int page, int frame, bool batch)
+    {
+        Pte old;
+        if (batch && await Kernel.TlbBatch.ShouldDeferFlush(cpu, mm))
+        {
+            old = await Kernel.PteOps.PtepGetAndClear(cpu, table, page);
+            await Kernel.TlbBatch.SetTlbUbcFlushPending(cpu, mm, old);
+        }
+        else
+        {
+            old = await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page);
+        }
+
+        bool counted = Kernel.CountsMappings(mm, page);
+        if (old.Dirty && counted)
+        {
+            await Kernel.Filemap.FolioMarkDirty(cpu, frame);
+        }
+
+        if (mm.FileAreaOf(page) is null)
+        {
             await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Swap(page));
         }
 
-        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
-        return old;
+        if (counted)
+        {
+            await Kernel.Rmap.FolioRemoveRmapPte(cpu, frame);
+        }
+
+        // The entry's reference; the one of isolation is left, so the folio cannot be freed here.
+        await cpu.AddReturn(Kernel.Folios[frame].Frame.RefCount, -1);
+        return Unmapped | (old.Dirty ? WasDirty : 0) | ((ulong)((mm.Index * Machine.Paging.PageCount) + page) << PlaceShift);
     }
 
-    /// <summary>mm/vmscan.c: <c>pageout</c>: the page's contents go to its swap slot.</summary>
-    public virtual async Proc Pageout(Cpu cpu, Mm mm, int page, int frame)
+    /// <summary>
+    /// mm/vmscan.c: <c>pageout</c>: the folio's contents go to its file or to its swap slot. Nothing maps the folio any
+    /// more, so clearing the dirty flag needs no walk.
+    /// </summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="frame">The frame.</param>
+    /// <param name="mapping">The file, or none.</param>
+    /// <param name="unmapped">What unmapping it returned.</param>
+    public virtual async Proc Pageout(Cpu cpu, int frame, FolioMapping mapping, ulong unmapped)
     {
-        ulong contents = await cpu.WriteFrame(frame);
+        if (!mapping.IsNone)
+        {
+            await Kernel.Filemap.FolioTestClearDirty(cpu, frame);
+        }
+
+        ulong contents = await cpu.WriteFrame(frame, mapping.IsNone ? "swap_writepage" : "writepage");
         if (Kernel.Options.SwapData)
         {
-            await cpu.Store(mm.SwapSlots[page], contents);
+            int place = (int)(unmapped >> PlaceShift);
+            await cpu.Store(
+                mapping.IsNone
+                    ? Kernel.Mms[place / Machine.Paging.PageCount].SwapSlots[place % Machine.Paging.PageCount]
+                    : Kernel.Files[mapping.File].Disk[mapping.Index],
+                contents);
         }
+    }
+
+    /// <summary>
+    /// mm/vmscan.c: <c>__remove_mapping</c>: true if nobody but reclaim and the page cache refers to the folio and it
+    /// is clean. The count is frozen at 0 before the dirty flag is looked at: whoever got hold of the folio, made it
+    /// dirty and let go of it again has done the first before the last.
+    /// </summary>
+    protected virtual async Proc<bool> RemoveMapping(Cpu cpu, int frame, FolioMapping mapping)
+    {
+        FrameWords words = Kernel.Folios[frame].Frame;
+        ulong expected = mapping.IsNone ? 1UL : 2;
+        if (await cpu.CompareExchange(words.RefCount, expected, 0) != expected)
+        {
+            return false;
+        }
+
+        if (!mapping.IsNone)
+        {
+            if (await cpu.Load(words.Dirty) != 0)
+            {
+                await cpu.Exchange(words.RefCount, expected);
+                return false;
+            }
+
+            await Kernel.Filemap.FilemapRemoveFolio(cpu, frame, mapping);
+        }
+
+        return true;
     }
 }

@@ -3,44 +3,61 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// The way from a page to the tables that map it (mm/rmap.c), as far as it keeps tables alive: whoever walks holds
-/// the anon_vma lock for reading, and munmap unlinks an area under the lock before it frees its tables. With one
-/// level of tables nothing is ever freed, and none of this is a step.
+/// The way from a page to the entries that map it (mm/rmap.c), and the count of them. A walk over a file's areas holds
+/// i_mmap_rwsem for reading, a walk over anonymous memory the anon_vma lock: munmap unlinks an area under the lock
+/// before it frees its tables. Where nothing can be unlinked, or (for anonymous memory) no table is ever freed and no page moved, the
+/// lock is no step.
 /// </summary>
 public class Rmap(KernelModel kernel) : Mechanism(kernel)
 {
-    private bool TablesAreFreed => Machine.Paging.Levels > 1;
+    private bool AnonVmasChange => Machine.Paging.Levels > 1 || Kernel.Options.AnonMoves;
+
+    /// <summary>include/linux/pagemap.h: <c>folio_mapping</c>: stable under the folio lock.</summary>
+    public virtual async Proc<FolioMapping> FolioMappingOf(Cpu cpu, int frame)
+        => Kernel.Options.Files ? new FolioMapping(await cpu.Load(Kernel.Folios[frame].Mapping)) : default;
 
     /// <summary>
-    /// mm/rmap.c: <c>folio_lock_anon_vma_read</c> and the look-up that follows; false if no area has the page any
-    /// more.
+    /// mm/rmap.c: <c>folio_add_anon_rmap_pte</c>, <c>folio_add_file_rmap_pte</c>: under the table's lock.
     /// </summary>
-    [KernelName("folio_lock_anon_vma_read")]
-    public virtual async Proc<bool> RmapWalkStart(Cpu cpu, Mm mm, int page)
-    {
-        if (!TablesAreFreed)
-        {
-            return true;
-        }
+    public virtual async Proc FolioAddRmapPte(Cpu cpu, int frame)
+        => await cpu.AddReturn(Kernel.Folios[frame].Frame.MapCount, 1);
 
-        await cpu.DownRead(mm.AnonVma);
-        return new VmAreas(await cpu.Load(mm.AnonVmaPages)).Covers(page, 1);
+    /// <summary>mm/rmap.c: <c>folio_remove_rmap_pte</c>: under the table's lock.</summary>
+    public virtual async Proc FolioRemoveRmapPte(Cpu cpu, int frame)
+        => await cpu.AddReturn(Kernel.Folios[frame].Frame.MapCount, -1);
+
+    /// <summary>include/linux/mm.h: <c>folio_mapped</c>: reads the count without any lock.</summary>
+    public virtual async Proc<bool> FolioMapped(Cpu cpu, int frame)
+        => await cpu.Load(Kernel.Folios[frame].Frame.MapCount, weight: StepWeight.Context) != 0;
+
+    /// <summary>
+    /// mm/rmap.c: <c>rmap_walk</c>: lets the walker visit every entry that maps the folio and returns what its visits
+    /// returned, or-ed together. The caller holds the folio lock, unless the folio is anonymous and has one user.
+    /// </summary>
+    public virtual async Proc<ulong> RmapWalk(Cpu cpu, int frame, RmapWalker walker, ulong argument)
+    {
+        FolioMapping mapping = await FolioMappingOf(cpu, frame);
+        return mapping.IsNone
+            ? await RmapWalkAnon(cpu, frame, walker, argument)
+            : await RmapWalkFile(cpu, frame, mapping, walker, argument);
     }
 
-    /// <summary>mm/rmap.c: the end of <c>rmap_walk_anon</c>.</summary>
-    [KernelName("rmap_walk_anon")]
-    public virtual async Proc RmapWalkEnd(Cpu cpu, Mm mm)
+    /// <summary>mm/rmap.c: <c>anon_vma_clone</c>: from now on walks look at these pages too.</summary>
+    public virtual async Proc AnonVmaClone(Cpu cpu, Mm mm, int first, int count)
     {
-        if (TablesAreFreed)
+        if (AnonVmasChange)
         {
-            await cpu.UpRead(mm.AnonVma);
+            await cpu.DownWrite(mm.AnonVma);
+            var linked = new VmAreas(await cpu.Load(mm.AnonVmaPages));
+            await cpu.Store(mm.AnonVmaPages, linked.With(first, count).Bits);
+            await cpu.UpWrite(mm.AnonVma);
         }
     }
 
     /// <summary>mm/rmap.c: <c>unlink_anon_vmas</c>.</summary>
     public virtual async Proc UnlinkAnonVmas(Cpu cpu, Mm mm, int first, int count)
     {
-        if (TablesAreFreed)
+        if (AnonVmasChange)
         {
             await cpu.DownWrite(mm.AnonVma);
             var linked = new VmAreas(await cpu.Load(mm.AnonVmaPages));
@@ -48,4 +65,143 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
             await cpu.UpWrite(mm.AnonVma);
         }
     }
+
+    /// <summary>mm/vma.c: <c>unlink_file_vma</c> for every area of which nothing is left.</summary>
+    public virtual async Proc UnlinkFileVmas(Cpu cpu, Mm mm, VmAreas remaining)
+    {
+        for (int i = 0; i < mm.FileAreas.Count; i++)
+        {
+            FileArea area = mm.FileAreas[i];
+            if (!remaining.Touches(area.First, area.Count))
+            {
+                await cpu.DownWrite(area.File.MmapRwsem);
+                await cpu.FetchAnd(area.File.Mmap, ~area.Bit, StepWeight.Key);
+                await cpu.UpWrite(area.File.MmapRwsem);
+            }
+        }
+    }
+
+    /// <summary>include/linux/fs.h: <c>i_mmap_lock_read</c>; returns the areas that are linked.</summary>
+    public virtual async Proc<ulong> MmapLockRead(Cpu cpu, FileMapping file)
+    {
+        if (!file.HasUnlinkers)
+        {
+            return Machine.WordInfo(file.Mmap.Address).Initial;
+        }
+
+        await cpu.DownRead(file.MmapRwsem);
+        return await cpu.Load(file.Mmap, weight: StepWeight.Context);
+    }
+
+    /// <summary>include/linux/fs.h: <c>i_mmap_unlock_read</c>.</summary>
+    public virtual async Proc MmapUnlockRead(Cpu cpu, FileMapping file)
+    {
+        if (file.HasUnlinkers)
+        {
+            await cpu.UpRead(file.MmapRwsem);
+        }
+    }
+
+    /// <summary>mm/rmap.c: <c>rmap_walk_file</c>.</summary>
+    protected virtual async Proc<ulong> RmapWalkFile(
+        Cpu cpu, int frame, FolioMapping mapping, RmapWalker walker, ulong argument)
+    {
+        FileMapping file = Kernel.Files[mapping.File];
+        ulong linked = await MmapLockRead(cpu, file);
+        ulong result = 0;
+        for (int i = 0; i < file.Areas.Count; i++)
+        {
+            FileArea area = file.Areas[i];
+            if ((linked & area.Bit) != 0 && area.Covers(mapping.Index))
+            {
+                result |= await PageVmaMappedWalk(cpu, area.Mm, area.PageOf(mapping.Index), frame, walker, argument);
+            }
+        }
+
+        await MmapUnlockRead(cpu, file);
+        return result;
+    }
+
+    /// <summary>
+    /// mm/rmap.c: <c>rmap_walk_anon</c>, over every address space. Frames are coloured, so an anonymous page can only
+    /// be mapped at pages of its colour, unless pages are moved.
+    /// </summary>
+    protected virtual async Proc<ulong> RmapWalkAnon(Cpu cpu, int frame, RmapWalker walker, ulong argument)
+    {
+        ulong result = 0;
+        int colours = Kernel.Options.AnonMoves ? 1 : Machine.Options.FrameColours;
+        for (int i = 0; i < Kernel.Mms.Count; i++)
+        {
+            Mm mm = Kernel.Mms[i];
+            VmAreas linked = await FolioLockAnonVmaRead(cpu, mm);
+            for (int page = frame % colours; page < Machine.Paging.PageCount; page += colours)
+            {
+                if (linked.Covers(page, 1) && mm.FileAreaOf(page) is null)
+                {
+                    result |= await PageVmaMappedWalk(cpu, mm, page, frame, walker, argument);
+                }
+            }
+
+            await AnonVmaUnlockRead(cpu, mm);
+        }
+
+        return result;
+    }
+
+    /// <summary>mm/rmap.c: <c>folio_lock_anon_vma_read</c>; returns the pages that are linked.</summary>
+    protected virtual async Proc<VmAreas> FolioLockAnonVmaRead(Cpu cpu, Mm mm)
+    {
+        if (!AnonVmasChange)
+        {
+            return new VmAreas(Machine.WordInfo(mm.AnonVmaPages.Address).Initial);
+        }
+
+        await cpu.DownRead(mm.AnonVma);
+        return new VmAreas(await cpu.Load(mm.AnonVmaPages));
+    }
+
+    /// <summary>mm/rmap.c: the end of <c>rmap_walk_anon</c>.</summary>
+    protected virtual async Proc AnonVmaUnlockRead(Cpu cpu, Mm mm)
+    {
+        if (AnonVmasChange)
+        {
+            await cpu.UpRead(mm.AnonVma);
+        }
+    }
+
+    /// <summary>
+    /// mm/page_vma_mapped.c: <c>page_vma_mapped_walk</c> with PVMW_SYNC for one place: the entry is looked at under the
+    /// table's lock only, so a walk waits for whoever is changing it.
+    /// </summary>
+    protected virtual async Proc<ulong> PageVmaMappedWalk(
+        Cpu cpu, Mm mm, int page, int frame, RmapWalker walker, ulong argument)
+    {
+        PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
+        if (table.Index < 0)
+        {
+            return 0;
+        }
+
+        Pte entry = await cpu.EntryRead(table, page);
+        ulong result = 0;
+        if (walker.Matches(entry, frame))
+        {
+            result = await walker.RmapOne(cpu, mm, table, page, entry, argument);
+        }
+
+        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        return result;
+    }
+}
+
+/// <summary>Who walks from a page to its entries (<c>struct rmap_walk_control</c>).</summary>
+public abstract class RmapWalker(KernelModel kernel) : Mechanism(kernel)
+{
+    /// <summary>True if the entry is one to visit; by default any that maps the frame.</summary>
+    public virtual bool Matches(Pte entry, int frame) => entry.MapsFrame && entry.Frame == frame;
+
+    /// <summary>
+    /// <c>rwc->rmap_one</c>: visits one entry, with the table's lock held; the results of all visits are or-ed.
+    /// </summary>
+    public abstract Proc<ulong> RmapOne(Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument);
 }

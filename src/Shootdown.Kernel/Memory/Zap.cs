@@ -2,7 +2,7 @@ using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
 
-/// <summary>Removal of mappings (mm/memory.c): what munmap and madvise share.</summary>
+/// <summary>Removal of mappings (mm/memory.c): what munmap, madvise and truncation share.</summary>
 public class Zap(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>mm/memory.c: <c>unmap_vmas</c>, <c>zap_page_range_single</c>: table by table.</summary>
@@ -16,9 +16,9 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/memory.c: <c>zap_pte_range</c>, for anonymous memory: its frame has no other user than the entry that is
-    /// cleared here, so clearing the entry hands the frame to this gather. When the gather is full it flushes before
-    /// the lock is dropped, frees, and goes on.
+    /// mm/memory.c: <c>zap_pte_range</c>. If the gather is full, or a dirty page of a file was removed, the flush comes
+    /// before the table's lock is dropped, and behind it the rmaps that were delayed; what was queued is freed behind
+    /// the lock. Only a full gather interrupts the loop.
     /// </summary>
     public virtual async Proc ZapPteRange(TlbGather tlb, int first, int end)
     {
@@ -32,20 +32,20 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
             }
 
             await FlushTlbBatchedPending(tlb.Cpu, tlb.Mm);
-            bool forceFlush = false;
-            while (page < end && !forceFlush)
+            ZapResult result = ZapResult.None;
+            while (page < end && (result & ZapResult.ForceBreak) == 0)
             {
-                forceFlush = await ZapOnePte(tlb, table, page);
+                result |= await ZapOnePte(tlb, table, page);
                 page++;
             }
 
-            if (forceFlush)
+            if (result != ZapResult.None)
             {
-                await Kernel.MmuGather.TlbFlushMmuTlbonly(tlb);
+                await FlushUnderLock(tlb);
             }
 
             await Kernel.PageWalk.PteUnmapUnlock(tlb.Cpu, table);
-            if (forceFlush)
+            if (result != ZapResult.None)
             {
                 await Kernel.MmuGather.TlbFlushMmu(tlb);
             }
@@ -58,27 +58,105 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
     protected virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm)
         => await Kernel.TlbBatch.FlushTlbBatchedPending(cpu, mm);
 
+    /// <summary>The flush of <c>zap_pte_range</c> that comes before the table's lock is dropped.</summary>
+    protected virtual async Proc FlushUnderLock(TlbGather tlb)
+    {
+        await Kernel.MmuGather.TlbFlushMmuTlbonly(tlb);
+        await Kernel.MmuGather.TlbFlushRmaps(tlb);
+    }
+
     /// <summary>
-    /// mm/memory.c: the body of the loop of <c>zap_pte_range</c>: true if the gather is full. A swap entry cannot be
-    /// cached, so a plain store clears it and nothing is recorded.
+    /// mm/memory.c: the body of the loop of <c>zap_pte_range</c>. A swap entry cannot be cached, so a plain store
+    /// clears it and nothing is recorded. Memory of a driver has no folio (<c>vm_normal_page</c>).
     /// </summary>
     [KernelName]
-    protected virtual async Proc<bool> ZapOnePte(TlbGather tlb, PageTable table, int page)
+    protected virtual async Proc<ZapResult> ZapOnePte(TlbGather tlb, PageTable table, int page)
     {
         Pte entry = await tlb.Cpu.EntryRead(table, page);
         if (entry.IsNone)
         {
-            return false;
+            return ZapResult.None;
         }
 
-        if (!entry.Present)
+        if (!entry.MapsFrame)
         {
             await Kernel.PteOps.PteClear(tlb.Cpu, table, page);
-            return false;
+            return ZapResult.None;
+        }
+
+        FileAreaKind? kind = tlb.Mm.FileAreaOf(page)?.Kind;
+        if (kind == FileAreaKind.Shared)
+        {
+            return await ZapPresentFilePte(tlb, table, page);
         }
 
         entry = await Kernel.PteOps.PtepGetAndClear(tlb.Cpu, table, page);
         await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 0);
-        return await Kernel.MmuGather.TlbRemovePage(tlb, entry.Frame);
+        return kind == FileAreaKind.PfnMap ? ZapResult.None : await ZapAnonFolio(tlb, entry.Frame);
     }
+
+    /// <summary>
+    /// mm/memory.c: <c>zap_present_folio_ptes</c> for anonymous memory: the entry's reference goes into the gather.
+    /// </summary>
+    protected virtual async Proc<ZapResult> ZapAnonFolio(TlbGather tlb, int frame)
+    {
+        if (Kernel.Options.AnonFolios)
+        {
+            await Kernel.Rmap.FolioRemoveRmapPte(tlb.Cpu, frame);
+        }
+
+        return await Kernel.MmuGather.TlbRemovePage(tlb, frame, false)
+            ? ZapResult.ForceFlush | ZapResult.ForceBreak : ZapResult.None;
+    }
+
+    /// <summary>
+    /// mm/memory.c: <c>zap_present_folio_ptes</c> for a page of a file. The dirty bit moves to the folio. A CPU may go
+    /// on storing through a TLB entry that is dirty already, and nothing would tell: so a dirty page is flushed under
+    /// the lock, where page_mkclean waits, and counts as mapped until then (<see cref="DelaysRmap"/>), so that
+    /// page_mkclean does wait. 6.1 removes the rmap here.
+    /// </summary>
+    protected virtual async Proc<ZapResult> ZapPresentFilePte(TlbGather tlb, PageTable table, int page)
+    {
+        Pte entry = await Kernel.PteOps.PtepGetAndClear(tlb.Cpu, table, page);
+        ZapResult result = ZapResult.None;
+        bool delayRmap = false;
+        if (entry.Dirty)
+        {
+            await Kernel.Filemap.FolioMarkDirty(tlb.Cpu, entry.Frame);
+            result = ForcesFlushForDirty ? ZapResult.ForceFlush : ZapResult.None;
+            delayRmap = DelaysRmap;
+        }
+
+        await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 0);
+        if (!delayRmap)
+        {
+            await Kernel.Rmap.FolioRemoveRmapPte(tlb.Cpu, entry.Frame);
+        }
+
+        return await Kernel.MmuGather.TlbRemovePage(tlb, entry.Frame, delayRmap)
+            ? ZapResult.ForceFlush | ZapResult.ForceBreak : result;
+    }
+
+    /// <summary>True if a dirty page of a file is flushed before the table's lock is dropped (since 2014).</summary>
+    protected virtual bool ForcesFlushForDirty => true;
+
+    /// <summary>
+    /// include/asm-generic/tlb.h: <c>tlb_delay_rmap</c>: true if the rmap of a dirty page of a file is removed behind
+    /// the flush (since 6.2).
+    /// </summary>
+    protected virtual bool DelaysRmap => true;
+}
+
+/// <summary>What the removal of one entry asks for.</summary>
+[Flags]
+public enum ZapResult
+{
+    /// <summary>Nothing: the flush may come later.</summary>
+    None = 0,
+
+    /// <summary><c>force_flush</c>: flush before the table's lock is dropped.</summary>
+    ForceFlush = 1,
+
+    /// <summary><c>force_break</c>: the gather is full; go no further.</summary>
+    ForceBreak = 2,
 }

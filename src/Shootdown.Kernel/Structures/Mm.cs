@@ -9,6 +9,7 @@ namespace Shootdown.Kernel;
 public sealed class Mm : MachineHandle
 {
     private const int PagesMax = 32;
+    private readonly List<FileArea> _fileAreas = [];
 
     internal Mm(KernelModel kernel, int index, string name, int pages, bool mmapWriters)
         : base(kernel.Machine)
@@ -32,6 +33,7 @@ public sealed class Mm : MachineHandle
         AnonVma = machine.NewRwSemaphore($"{name}.anon_vma");
         Vmas = machine.NewWord($"{name}.mm_mt", VmAreas.Covering(0, pages).Bits);
         AnonVmaPages = machine.NewWord($"{name}.anon_vma.rb_root", VmAreas.Covering(0, pages).Bits);
+        UserfaultWakeups = machine.NewWord($"{name}.userfault_wakeups");
         SwapSlots = [.. Enumerable.Range(0, machine.Paging.PageCount)
             .Select(page => machine.NewWord($"{name}.swap[{page}]"))];
     }
@@ -83,14 +85,49 @@ public sealed class Mm : MachineHandle
     /// </summary>
     public Word AnonVmaPages { get; }
 
+    /// <summary>How often userfaultfd woke threads that wait for a page.</summary>
+    public Word UserfaultWakeups { get; }
+
     /// <summary>The swap slot of every page: what was written out last.</summary>
     public ImmutableArray<Word> SwapSlots { get; }
 
     /// <summary>False if no program takes the mmap_lock for writing.</summary>
     public bool HasMmapWriters { get; }
 
+    /// <summary>The areas that map files; all other pages are anonymous.</summary>
+    public IReadOnlyList<FileArea> FileAreas => _fileAreas;
+
+    /// <summary>Makes pages a shared mapping of a file; while the machine is built.</summary>
+    public FileArea AddSharedFileArea(FileMapping file, int first, int count, int offset)
+        => AddArea(file, PageRange.Of(first, count), offset, FileAreaKind.Shared);
+
+    /// <summary>Makes pages a mapping of a driver's memory; while the machine is built.</summary>
+    public FileArea AddPfnMapArea(FileMapping file, int first, int count, int offset)
+        => AddArea(file, PageRange.Of(first, count), offset, FileAreaKind.PfnMap);
+
+    /// <summary>The file area of a page; null for anonymous memory.</summary>
+    public FileArea? FileAreaOf(int page)
+    {
+        foreach (FileArea area in _fileAreas)
+        {
+            if (area.HasPage(page))
+            {
+                return area;
+            }
+        }
+
+        return null;
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Name;
+
+    private FileArea AddArea(FileMapping file, PageRange pages, int offset, FileAreaKind kind)
+    {
+        var area = new FileArea(this, file, pages, offset, kind);
+        _fileAreas.Add(area);
+        return area;
+    }
 }
 
 /// <summary>
@@ -112,6 +149,9 @@ public readonly record struct VmAreas(ulong Bits)
     /// <summary>True if the page's area allows the access.</summary>
     public bool Allows(int page, bool write) => (Bits & Mask(page, 1) << (write ? 32 : 0)) != 0;
 
+    /// <summary>After a readable and writable range was added.</summary>
+    public VmAreas With(int first, int count) => new(Bits | Covering(first, count).Bits);
+
     /// <summary>After the range was unmapped.</summary>
     public VmAreas Without(int first, int count) => new(Bits & ~(Mask(first, count) | (Mask(first, count) << 32)));
 
@@ -120,6 +160,14 @@ public readonly record struct VmAreas(ulong Bits)
 
     /// <summary>After the mapped pages of the range were made writable.</summary>
     public VmAreas Writable(int first, int count) => new(Bits | ((Bits & Mask(first, count)) << 32));
+
+    /// <summary>After the range was moved, with its rights.</summary>
+    public VmAreas Moved(int from, int to, int count)
+    {
+        ulong mapped = (Bits & Mask(from, count)) >> from;
+        ulong writable = ((Bits >> 32) & Mask(from, count)) >> from;
+        return new(Without(from, count).Bits | (mapped << to) | (writable << (to + 32)));
+    }
 
     private static ulong Mask(int first, int count) => ((1UL << count) - 1) << first & 0xffff_ffff;
 }

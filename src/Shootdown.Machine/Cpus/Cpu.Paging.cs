@@ -36,19 +36,28 @@ public sealed partial class Cpu
     public Op<Pte> EntryCompareExchange(PageTable table, int page, Pte expected, Pte value, string function)
         => new(new EntryOperation(this, table, page, EntryAction.CompareExchange, value, expected, function));
 
-    /// <summary>Takes a free frame for a page from the allocator; -1 if there is none.</summary>
+    /// <summary>Takes a free frame for a page from the allocator, with one reference; -1 if there is none.</summary>
     public Op<int> AllocFrame(int page) => new(new FrameAllocOperation(this, page));
 
-    /// <summary>Gives a frame back to the allocator.</summary>
+    /// <summary>Drops one reference of every frame of a mask in one step; what nobody refers to any more is freed.</summary>
+    public Op PutFrames(ulong mask, string function) => new(new FramePutOperation(this, mask, function));
+
+    /// <summary>Takes a reference of a frame unless it has none (<c>folio_try_get</c>); 0 if it has none.</summary>
+    public Op<int> FrameTryGet(int frame, string function = "folio_try_get") => new(new FrameTryGetOperation(this, frame, function));
+
+    /// <summary>Gives a frame that has no reference count back to the allocator.</summary>
     public Op FreeFrame(int frame, string function = "free_page") => new(new FrameFreeOperation(this, 1UL << frame, false, function));
 
-    /// <summary>Gives all frames of a mask back to the allocator in one step (<c>free_unref_page_list</c>).</summary>
+    /// <summary>Gives frames that have no reference counts back to the allocator in one step.</summary>
     public Op FreeFrames(ulong mask, string function) => new(new FrameFreeOperation(this, mask, false, function));
 
     /// <summary>Writes a frame's contents to its backing store (<c>swap_writepage</c>); returns what was written.</summary>
     public Op<ulong> WriteFrame(int frame, string function = "swap_writepage") => new(new FrameWriteOperation(this, frame, function));
 
-    /// <summary>Gives up a frame whose contents were saved or are clean, as reclaim does: a lost store shows here.</summary>
+    /// <summary>
+    /// Frees frames whose contents were saved or are clean, as reclaim does: a lost store shows here. References count no
+    /// more: reclaim froze them at 0 before.
+    /// </summary>
     public Op ReclaimFrames(ulong mask, string function) => new(new FrameFreeOperation(this, mask, true, function));
 
     /// <summary>Takes a free page-table page; its entries are empty. Returns its number, -1 if there is none.</summary>

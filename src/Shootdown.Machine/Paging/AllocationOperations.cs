@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace Shootdown.Machine;
 
-/// <summary>The allocator hands out the lowest free frame that may back a page.</summary>
+/// <summary>The allocator hands out the lowest free frame that may back a page, with one reference.</summary>
 internal sealed class FrameAllocOperation(Cpu cpu, int page) : Operation
 {
     public override string Text => "alloc_page()";
@@ -18,6 +18,8 @@ internal sealed class FrameAllocOperation(Cpu cpu, int page) : Operation
             {
                 state.Write(paging.FrameLifeAddress(frame), 1);
                 state.Write(paging.FrameContentAddress(frame), 0);
+                state.Write(paging.Frames[frame].RefCount.Address, 1);
+                state.Write(paging.Frames[frame].MapCount.Address, 0);
                 state.Record?.Note($"frame {frame}");
                 return frame;
             }
@@ -37,15 +39,17 @@ internal sealed class FrameAllocOperation(Cpu cpu, int page) : Operation
             {
                 footprint.Write(paging.FrameLifeAddress(frame));
                 footprint.Write(paging.FrameContentAddress(frame));
+                footprint.Write(paging.Frames[frame].RefCount.Address);
+                footprint.Write(paging.Frames[frame].MapCount.Address);
             }
         }
     }
 }
 
-/// <summary>Frames go back to the allocator: translations that are still cached for them dangle from here on.</summary>
+/// <summary>Frames go back to the allocator, whatever references there are: for memory that has no reference counts.</summary>
 internal sealed class FrameFreeOperation(Cpu cpu, ulong mask, bool reclaimed, string function) : Operation
 {
-    public override string Text => $"{function}({string.Join(", ", Numbers().Select(frame => $"frame {frame}"))})";
+    public override string Text => $"{function}({string.Join(", ", FrameEnd.Numbers(mask).Select(frame => $"frame {frame}"))})";
 
     public override StepWeight Weight => StepWeight.Key;
 
@@ -60,19 +64,7 @@ internal sealed class FrameFreeOperation(Cpu cpu, ulong mask, bool reclaimed, st
                 state.Violation ??= new Violation("P-life", $"Frame {frame} is freed twice.");
             }
 
-            foreach (MachineMonitor monitor in cpu.Machine.Monitors)
-            {
-                if (reclaimed)
-                {
-                    monitor.OnFrameSaved(state, cpu, frame);
-                }
-
-                monitor.OnFrameFreed(state, cpu, frame);
-            }
-
-            state.Write(paging.FrameLifeAddress(frame), 0);
-            state.Write(paging.FrameContentAddress(frame), 0);
-            paging.Tlb.FrameFreed(state, frame);
+            FrameEnd.Free(state, cpu, frame, reclaimed);
         }
 
         return 0;
@@ -80,24 +72,9 @@ internal sealed class FrameFreeOperation(Cpu cpu, ulong mask, bool reclaimed, st
 
     public override void AddFootprint(Footprint footprint)
     {
-        Paging paging = cpu.Machine.Paging;
-        foreach (int frame in Numbers())
+        foreach (int frame in FrameEnd.Numbers(mask))
         {
-            footprint.Write(paging.FrameLifeAddress(frame));
-            footprint.Write(paging.FrameContentAddress(frame));
-            paging.Tlb.AddFrameFreeFootprint(footprint, frame);
-            foreach (MachineMonitor monitor in cpu.Machine.Monitors)
-            {
-                monitor.AddFrameFootprint(footprint, frame);
-            }
-        }
-    }
-
-    private IEnumerable<int> Numbers()
-    {
-        for (ulong rest = mask; rest != 0; rest &= rest - 1)
-        {
-            yield return BitOperations.TrailingZeroCount(rest);
+            FrameEnd.AddFootprint(footprint, cpu, frame);
         }
     }
 }

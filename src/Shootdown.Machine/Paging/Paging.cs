@@ -100,7 +100,7 @@ public sealed partial class Paging : MachineHandle
         return new PageTable(table, 0, BaseOf(page, 1));
     }
 
-    /// <summary>Maps a frame at a page in the initial state; the frame counts as allocated, with one reference and one mapping.</summary>
+    /// <summary>Maps a frame at a page in the initial state; the frame counts as allocated, with one more reference.</summary>
     public void BuildMapping(AddressSpace space, int page, Pte leaf)
     {
         PageTable table = BuildPath(space, page);
@@ -108,7 +108,6 @@ public sealed partial class Paging : MachineHandle
         BuildFrame(leaf.Frame);
         FrameWords frame = Frames[leaf.Frame];
         Machine.SetInitial(frame.RefCount.Address, Machine.WordInfo(frame.RefCount.Address).Initial + 1);
-        Machine.SetInitial(frame.MapCount.Address, Machine.WordInfo(frame.MapCount.Address).Initial + 1);
     }
 
     /// <summary>Marks a frame as allocated in the initial state.</summary>

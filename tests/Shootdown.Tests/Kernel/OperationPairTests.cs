@@ -116,7 +116,7 @@ public sealed class OperationPairTests
         switch (role)
         {
             case "reclaim" or "reclaim unbatched":
-                await kernel.Reclaim.ShrinkFolioList(cpu, mm, 0, pages, role == "reclaim");
+                await kernel.Reclaim.ShrinkFolioList(cpu, (1UL << pages) - 1, role == "reclaim");
                 return;
             case "munmap":
                 await kernel.Munmap.DoMunmap(cpu, mm, promise!);

@@ -1,0 +1,117 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>Page faults on shared mappings of files (mm/memory.c).</summary>
+/// <remarks>
+/// The folio lock is held from before the page is found to be in the file until it is mapped: truncation and writeback
+/// wait for it. Memory of a driver is never faulted in again (SIGBUS).
+/// </remarks>
+public class FileFault(KernelModel kernel) : Mechanism(kernel)
+{
+    /// <summary>
+    /// mm/memory.c: <c>do_fault</c>: <c>do_read_fault</c> or <c>do_shared_fault</c>. Entered without the table's lock;
+    /// false means SIGBUS.
+    /// </summary>
+    public virtual async Proc<bool> DoFault(Cpu cpu, FileArea area, int page, bool write)
+    {
+        if (area.Kind != FileAreaKind.Shared)
+        {
+            return false;
+        }
+
+        int frame = await Kernel.Filemap.FilemapFault(cpu, area.File, area.IndexOf(page), page);
+        if (frame < 0)
+        {
+            return false;
+        }
+
+        if (write)
+        {
+            await DoPageMkwrite(cpu, frame);
+        }
+
+        bool mapped = await FinishFault(cpu, area, page, Pte.Leaf(frame, write, write));
+        await Kernel.Filemap.FolioUnlock(cpu, frame);
+        if (!mapped)
+        {
+            await Kernel.Filemap.FolioPut(cpu, frame);
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// mm/memory.c: <c>finish_fault</c> with <c>set_pte_range</c>: the fault's reference becomes the entry's. False if
+    /// somebody else mapped something meanwhile.
+    /// </summary>
+    public virtual async Proc<bool> FinishFault(Cpu cpu, FileArea area, int page, Pte value)
+    {
+        PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, area.Mm, page);
+        if (table.Index < 0)
+        {
+            return false;
+        }
+
+        bool isFree = (await cpu.EntryRead(table, page)).IsNone;
+        if (isFree)
+        {
+            await Kernel.Rmap.FolioAddRmapPte(cpu, value.Frame);
+            await Kernel.PteOps.SetPteAt(cpu, table, page, value);
+        }
+
+        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        return isFree;
+    }
+
+    /// <summary>
+    /// mm/memory.c: <c>do_page_mkwrite</c>, mm/filemap.c: <c>filemap_page_mkwrite</c>: with the folio lock held, the
+    /// folio becomes dirty before anybody can write to it. The kernel marks it once more behind the entry
+    /// (<c>fault_dirty_shared_page</c>); under the same lock that changes nothing.
+    /// </summary>
+    public virtual async Proc DoPageMkwrite(Cpu cpu, int frame) => await Kernel.Filemap.FolioMarkDirty(cpu, frame);
+
+    /// <summary>
+    /// mm/memory.c: <c>wp_page_shared</c>: entered with the table's lock, which it drops: page_mkwrite may sleep. The
+    /// entry is looked at again afterwards (<c>finish_mkwrite_fault</c>).
+    /// </summary>
+    public virtual async Proc WpPageShared(Cpu cpu, FileArea area, PageTable table, int page, Pte entry)
+    {
+        if (area.Kind != FileAreaKind.Shared)
+        {
+            await Kernel.PageFault.WpPageReuse(cpu, table, page, entry);
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+            return;
+        }
+
+        await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
+        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        await Kernel.Filemap.FolioLock(cpu, entry.Frame);
+        FolioMapping mapping = await Kernel.Rmap.FolioMappingOf(cpu, entry.Frame);
+        if (!mapping.IsNone)
+        {
+            await DoPageMkwrite(cpu, entry.Frame);
+            await FinishMkwriteFault(cpu, area, page, entry);
+        }
+
+        await Kernel.Filemap.FolioUnlock(cpu, entry.Frame);
+        await Kernel.Filemap.FolioPut(cpu, entry.Frame);
+    }
+
+    /// <summary>mm/memory.c: <c>finish_mkwrite_fault</c>.</summary>
+    protected virtual async Proc FinishMkwriteFault(Cpu cpu, FileArea area, int page, Pte entry)
+    {
+        PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, area.Mm, page);
+        if (table.Index < 0)
+        {
+            return;
+        }
+
+        if (await cpu.EntryRead(table, page) == entry)
+        {
+            await Kernel.PageFault.WpPageReuse(cpu, table, page, entry);
+        }
+
+        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+    }
+}

@@ -1,0 +1,62 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// What the kernel knows about a page of memory besides its counts (<c>struct folio</c>). The counts and the dirty flag
+/// are in <see cref="FrameWords"/>. A word that no program uses costs nothing.
+/// </summary>
+public sealed class Folio : MachineHandle
+{
+    private readonly KernelMutex? _lock;
+
+    internal Folio(FrameWords frame, bool hasLock)
+        : base(frame.Machine)
+    {
+        int number = frame.Number;
+        int colours = Machine.Options.FrameColours;
+        WordPlace PlaceOf(string family) => new($"{family} {number / colours}", Page: number % colours);
+        Frame = frame;
+        Mapping = Machine.NewWord($"page{number}.mapping", 0, PlaceOf("mapping"));
+        Writeback = Machine.NewWord($"page{number}.writeback", 0, PlaceOf("writeback"));
+        AnonExclusive = Machine.NewWord($"page{number}.anon_exclusive", 0, PlaceOf("anon_exclusive"));
+        _lock = hasLock ? Machine.NewMutex($"page{number}.lock") : null;
+    }
+
+    /// <summary>Reference and map counts, the dirty flag and the contents.</summary>
+    public FrameWords Frame { get; }
+
+    /// <summary><c>folio->mapping</c> and <c>folio->index</c>, as <see cref="FolioMapping"/>.</summary>
+    public Word Mapping { get; }
+
+    /// <summary><c>PG_writeback</c>: 1 while IO is under way.</summary>
+    public Word Writeback { get; }
+
+    /// <summary><c>PG_anon_exclusive</c>: 1 while the anonymous page belongs to one process alone.</summary>
+    public Word AnonExclusive { get; }
+
+    /// <summary>The folio lock (<c>PG_locked</c>): its waiters sleep.</summary>
+    public KernelMutex Lock => _lock ?? throw new ProcRuleException(
+        "a folio is locked in a kernel without folio locks: set KernelOptions.Files or AnonFolios");
+}
+
+/// <summary>Where in which file a folio belongs; 0 for anonymous memory, and once it left the page cache.</summary>
+/// <param name="Bits">1 + the file's number in bits 16 and up, the page of the file below.</param>
+public readonly record struct FolioMapping(ulong Bits)
+{
+    /// <summary>Anonymous, or in no page cache any more.</summary>
+    public bool IsNone => Bits == 0;
+
+    /// <summary>Position in <see cref="KernelModel.Files"/>.</summary>
+    public int File => (int)(Bits >> 16) - 1;
+
+    /// <summary>The page of the file.</summary>
+    public int Index => (int)(Bits & 0xffff);
+
+    /// <summary>A page of a file.</summary>
+    public static FolioMapping Of(FileMapping file, int index)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        return new(((ulong)(file.Index + 1) << 16) | (uint)index);
+    }
+}

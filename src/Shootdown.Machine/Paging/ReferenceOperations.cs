@@ -1,0 +1,125 @@
+using System.Numerics;
+
+namespace Shootdown.Machine;
+
+/// <summary>The end of a frame's life, however it comes about.</summary>
+internal static class FrameEnd
+{
+    /// <summary>The frame goes back to the allocator: translations that are still cached for it dangle from here on.</summary>
+    internal static void Free(MachineState state, Cpu cpu, int frame, bool reclaimed)
+    {
+        Paging paging = cpu.Machine.Paging;
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            if (reclaimed)
+            {
+                monitor.OnFrameSaved(state, cpu, frame);
+            }
+
+            monitor.OnFrameFreed(state, cpu, frame);
+        }
+
+        state.Write(paging.FrameLifeAddress(frame), 0);
+        state.Write(paging.FrameContentAddress(frame), 0);
+        state.Write(paging.Frames[frame].Dirty.Address, 0);
+        paging.Tlb.FrameFreed(state, frame);
+    }
+
+    internal static void AddFootprint(Footprint footprint, Cpu cpu, int frame)
+    {
+        Paging paging = cpu.Machine.Paging;
+        footprint.Write(paging.FrameLifeAddress(frame));
+        footprint.Write(paging.FrameContentAddress(frame));
+        footprint.Write(paging.Frames[frame].Dirty.Address);
+        paging.Tlb.AddFrameFreeFootprint(footprint, frame);
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            monitor.AddFrameFootprint(footprint, frame);
+        }
+    }
+
+    internal static IEnumerable<int> Numbers(ulong mask)
+    {
+        for (ulong rest = mask; rest != 0; rest &= rest - 1)
+        {
+            yield return BitOperations.TrailingZeroCount(rest);
+        }
+    }
+}
+
+/// <summary>
+/// Drops one reference of every frame of a mask; those that nobody refers to any more go back to the allocator. Locked
+/// instructions, so the CPU's earlier stores are visible before.
+/// </summary>
+internal sealed class FramePutOperation(Cpu cpu, ulong mask, string function) : Operation
+{
+    public override string Text => $"{function}({string.Join(", ", FrameEnd.Numbers(mask).Select(frame => $"frame {frame}"))})";
+
+    public override StepWeight Weight => StepWeight.Key;
+
+    public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        Paging paging = cpu.Machine.Paging;
+        for (ulong rest = mask; rest != 0; rest &= rest - 1)
+        {
+            int frame = BitOperations.TrailingZeroCount(rest);
+            int address = paging.Frames[frame].RefCount.Address;
+            ulong count = state.Read(address);
+            if (count == 0)
+            {
+                state.Violation ??= new Violation("P-life", $"Frame {frame} is freed twice.");
+                continue;
+            }
+
+            state.Write(address, count - 1);
+            if (count == 1)
+            {
+                FrameEnd.Free(state, cpu, frame, false);
+            }
+            else
+            {
+                state.Record?.Note($"[ frame {frame}: {count - 1} left ]");
+            }
+        }
+
+        return 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
+        foreach (int frame in FrameEnd.Numbers(mask))
+        {
+            footprint.Write(cpu.Machine.Paging.Frames[frame].RefCount.Address);
+            FrameEnd.AddFootprint(footprint, cpu, frame);
+        }
+    }
+}
+
+/// <summary>Takes a reference of a frame unless it has none; the result is 1 if it was taken.</summary>
+internal sealed class FrameTryGetOperation(Cpu cpu, int frame, string function) : Operation
+{
+    private readonly int _address = cpu.Machine.Paging.Frames[frame].RefCount.Address;
+
+    public override string Text => $"{function}(frame {frame})";
+
+    public override StepWeight Weight => StepWeight.Context;
+
+    public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        ulong count = state.Read(_address);
+        state.Write(_address, count == 0 ? 0 : count + 1);
+        state.Record?.Note(count == 0 ? "fails" : "succeeds");
+        return count == 0 ? 0 : 1;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
+        footprint.Write(_address);
+    }
+}
