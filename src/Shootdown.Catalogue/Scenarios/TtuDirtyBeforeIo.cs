@@ -78,7 +78,9 @@ public sealed class TtuDirtyBeforeIo : Scenario
         int cpus = setup["cpus"];
         int pages = setup["pages"];
         bool isFile = setup["file"] == 1;
-        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: 2);
+
+        // A page of a file is read in by every CPU that finds it missing at the same time; one of them wins.
+        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: isFile ? cpus : 2);
         KernelParts parts = setup.IsBug
             ? new KernelParts { TlbBatch = kernel => new BatchWithoutDirty(kernel) }
             : new KernelParts();

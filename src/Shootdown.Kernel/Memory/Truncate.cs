@@ -11,7 +11,7 @@ public class Truncate(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc UnmapMappingRange(Cpu cpu, FileMapping file, int first, int count)
     {
-        ulong linked = await Kernel.Rmap.MmapLockRead(cpu, file);
+        ulong linked = await Kernel.Rmap.IMmapLockRead(cpu, file);
         for (int i = 0; i < file.Areas.Count; i++)
         {
             FileArea area = file.Areas[i];
@@ -23,7 +23,7 @@ public class Truncate(KernelModel kernel) : Mechanism(kernel)
             }
         }
 
-        await Kernel.Rmap.MmapUnlockRead(cpu, file);
+        await Kernel.Rmap.IMmapUnlockRead(cpu, file);
     }
 
     /// <summary>mm/memory.c: <c>zap_page_range_single</c>: a gather of its own.</summary>
