@@ -4,31 +4,16 @@ namespace Shootdown.Catalogue;
 public static class ScenarioList
 {
     /// <summary>
-    /// In the order of their catalogue numbers, then the programs that are compared with other tools.
+    /// Every class of this assembly that derives from <see cref="Scenario"/>: in the order of catalogue numbers, then those that have none.
     /// </summary>
     public static IReadOnlyList<Scenario> All { get; } =
     [
-        new TtuBatchVsMprotect(),
-        new MadvDontneedParallel(),
-        new NumaProtnoneMigration(),
-        new MremapPtesFlushAfterPtl(),
-        new MigrateVmaFlushAfterPtl(),
-        new ClearRefsNoFlush(),
-        new SwitchMmFlushBarrier(),
-        new GenZeroMeansOld(),
-        new LazyTlbFreedTables(),
-        new SwitchingWindowSkip(),
-        new TlbDefer(),
-        new Sb(),
-        new Ninc(),
-        new Ainc(),
-        new Readers(),
-        new LastZero(),
-        new Indexer(),
-        new Ticket(),
-        new Seqlock(),
-        new Treiber(),
-        new TlbRace(),
+        .. typeof(ScenarioList).Assembly.GetTypes()
+            .Where(type => type.IsSubclassOf(typeof(Scenario)) && !type.IsAbstract)
+            .Select(type => (Scenario)Activator.CreateInstance(type, nonPublic: true)!)
+            .OrderBy(scenario => scenario.Number.Length == 0)
+            .ThenBy(scenario => scenario.Number, StringComparer.Ordinal)
+            .ThenBy(scenario => scenario.Id, StringComparer.Ordinal),
     ];
 
     /// <summary>The scenario with this id or catalogue number, in any case; null if there is none.</summary>

@@ -61,6 +61,44 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
         return new Stage(kernel, mm);
     }
 
+    /// <summary>
+    /// A new address space that shares a file: frame p is cached as page p of the file and mapped at page p, writable and
+    /// dirty, as a store leaves it. Memory of a driver is mapped in the same way, but nothing counts its users.
+    /// </summary>
+    /// <param name="options">Sizes.</param>
+    /// <param name="pages">Mapped pages.</param>
+    /// <param name="mmapWriters">False if no program takes mmap_lock for writing.</param>
+    /// <param name="kind">Page cache, or memory of a driver.</param>
+    /// <param name="parts">Replaced mechanisms.</param>
+    public static Stage WithMappedFile(
+        MachineOptions options, int pages, bool mmapWriters, FileAreaKind kind, KernelParts? parts = null)
+    {
+        var kernel = new KernelModel(new MachineModel(options), new KernelOptions { Files = true }, parts);
+        Mm mm = kernel.NewMm("mm", pages, mmapWriters);
+        FileMapping file = kernel.NewFile(kind == FileAreaKind.Shared ? "file" : "object", pages);
+        if (kind == FileAreaKind.Shared)
+        {
+            mm.AddSharedFileArea(file, 0, pages, 0);
+        }
+        else
+        {
+            mm.AddPfnMapArea(file, 0, pages, 0);
+        }
+
+        for (int page = 0; page < pages; page++)
+        {
+            if (kind == FileAreaKind.Shared)
+            {
+                kernel.BuildCached(file, page, page);
+                kernel.Machine.SetInitial(kernel.Folios[page].Frame.Dirty.Address, 1);
+            }
+
+            kernel.BuildMapping(mm, page, Pte.Leaf(page, write: true, dirty: true));
+        }
+
+        return new Stage(kernel, mm);
+    }
+
     /// <summary>The frames of the pages of <see cref="WithMappedPages"/>: the LRU list that reclaim starts from.</summary>
     public static ulong MappedFrames(int pages) => (1UL << pages) - 1;
 

@@ -47,6 +47,8 @@ public sealed class KernelModel : MachineHandle
         Munmap = parts.Munmap(this);
         Madvise = parts.Madvise(this);
         Mprotect = parts.Mprotect(this);
+        Writeback = parts.Writeback(this);
+        Truncate = parts.Truncate(this);
         Reclaim = parts.Reclaim(this);
         Mremap = parts.Mremap(this);
         ClearRefs = parts.ClearRefs(this);
@@ -66,6 +68,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>Files, by index.</summary>
     public IReadOnlyList<FileMapping> Files => _files;
+
+    /// <summary>The words of all page caches.</summary>
+    public IReadOnlyList<Word> PageCache => [.. _files.SelectMany(file => file.Pages)];
 
     /// <summary>What the kernel knows about every frame.</summary>
     public IReadOnlyList<Folio> Folios { get; }
@@ -132,6 +137,12 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary><c>mprotect</c>.</summary>
     public Mprotect Mprotect { get; }
+
+    /// <summary>Writeback of files.</summary>
+    public Writeback Writeback { get; }
+
+    /// <summary>Truncation of files, and what drivers do likewise.</summary>
+    public Truncate Truncate { get; }
 
     /// <summary>Page reclaim.</summary>
     public Reclaim Reclaim { get; }

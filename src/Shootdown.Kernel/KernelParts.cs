@@ -60,6 +60,12 @@ public sealed record KernelParts
     /// <summary><c>mprotect</c>.</summary>
     public Func<KernelModel, Mprotect> Mprotect { get; init; } = kernel => new Mprotect(kernel);
 
+    /// <summary>Writeback of files.</summary>
+    public Func<KernelModel, Writeback> Writeback { get; init; } = kernel => new Writeback(kernel);
+
+    /// <summary>Truncation of files.</summary>
+    public Func<KernelModel, Truncate> Truncate { get; init; } = kernel => new Truncate(kernel);
+
     /// <summary>Page reclaim.</summary>
     public Func<KernelModel, Reclaim> Reclaim { get; init; } = kernel => new Reclaim(kernel);
 

@@ -341,7 +341,7 @@ internal sealed class SearchWorker
     private void AtFinalState()
     {
         Executions++;
-        if (Deadlock.Judge(_state) is { } violation)
+        if (_state.Violation is null && FinalJudge.Judge(_state) is { } violation)
         {
             _search.Report(violation, _trail[.._trailCount]);
         }

@@ -4,9 +4,12 @@ namespace Shootdown.Check;
 
 /// <summary>
 /// P-write: no store is lost. A frame that reclaim gives up must hold nothing that was stored after its contents were last
-/// written to their backing store; discarding (munmap, MADV_DONTNEED) is no loss.
+/// written to their backing store; discarding (munmap, MADV_DONTNEED) is no loss. A page of a file that was stored to must
+/// be known to be dirty when all programs have ended: by its flag or by an entry that maps it. In between the knowledge
+/// may be on its way.
 /// </summary>
-public sealed class PWrite : Property
+/// <param name="pageCache">The words of the page cache, each frame + 1 or 0.</param>
+public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
 {
     private MachineModel _machine = null!;
     private int _modified;
@@ -15,7 +18,8 @@ public sealed class PWrite : Property
     public override string Id => "P-write";
 
     /// <inheritdoc/>
-    public override string JudgementText => "frames given up by reclaim";
+    public override string JudgementText
+        => pageCache.Count == 0 ? "frames given up by reclaim" : "frames given up by reclaim, and pages of files at the end";
 
     /// <inheritdoc/>
     public override void OnAccess(MachineState state, in AccessEvent access)
@@ -23,6 +27,31 @@ public sealed class PWrite : Property
         if (access.IsWrite)
         {
             state.Write(_modified + access.Translation.Frame, 1);
+            if (state.Record is { } record && IsCached(state, access.Translation.Frame)
+                && !IsKnownDirty(state, access.Translation.Frame))
+            {
+                record.Decide();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnFinal(MachineState state)
+    {
+        foreach (Word page in pageCache)
+        {
+            int frame = (int)state.Read(page.Address) - 1;
+            if (frame < 0)
+            {
+                continue;
+            }
+
+            Judge(state);
+            if (state.Read(_modified + frame) != 0 && !IsKnownDirty(state, frame))
+            {
+                Report(state, $"Frame {frame} ({page.Name}) holds a store that was made after its contents were written out, "
+                    + "but the page is clean and no entry is dirty: the store will be lost.");
+            }
         }
     }
 
@@ -53,6 +82,30 @@ public sealed class PWrite : Property
 
     /// <inheritdoc/>
     public override void AddFrameFootprint(Footprint footprint, int frame) => footprint.Write(_modified + frame);
+
+    private bool IsCached(MachineState state, int frame) => pageCache.Any(page => state.Read(page.Address) == (ulong)frame + 1);
+
+    private bool IsKnownDirty(MachineState state, int frame)
+    {
+        if (state.Read(_machine.Paging.Frames[frame].Dirty.Address) != 0)
+        {
+            return true;
+        }
+
+        foreach (AddressSpace space in _machine.Paging.Spaces)
+        {
+            for (int page = 0; page < _machine.Paging.PageCount; page++)
+            {
+                Pte entry = TlbInspector.CurrentLeaf(state, space, page);
+                if (entry.Present && entry.Dirty && entry.Frame == frame)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
 
     /// <inheritdoc/>
     protected override void AllocateWords(MachineModel machine)

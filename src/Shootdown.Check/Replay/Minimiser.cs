@@ -112,7 +112,7 @@ public sealed class Minimiser
             }
         }
 
-        if (!canMove && Deadlock.Judge(state)?.PropertyId == property)
+        if (!canMove && FinalJudge.Judge(state)?.PropertyId == property)
         {
             _nodes.Add(node with { State = null, Violates = true });
             _queue.Enqueue(_nodes.Count - 1, (node.Switches, node.Length));

@@ -51,7 +51,8 @@ public static class Replayer
         }
 
         bool canMove = model.Machine.Agents.Any(agent => agent.Kind != AgentKind.Hardware && state.AlternativesOf(agent) > 0);
-        return canMove ? null : Deadlock.Judge(state);
+        state.Record = null;
+        return canMove ? null : FinalJudge.Judge(state);
     }
 
     private static TraceStep Describe(Agent agent, LocalState before, StepRecord record) => new()

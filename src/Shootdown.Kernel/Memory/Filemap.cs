@@ -13,11 +13,12 @@ public class Filemap(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>mm/page-writeback.c: <c>folio_mark_dirty</c>: sets the flag atomically.</summary>
     public virtual async Proc FolioMarkDirty(Cpu cpu, int frame)
-        => await cpu.FetchOr(Kernel.Folios[frame].Frame.Dirty, 1, StepWeight.Key);
+        => await cpu.FetchOr(Kernel.Folios[frame].Frame.Dirty, 1, StepWeight.Key, $"folio_mark_dirty(frame {frame})");
 
     /// <summary>mm/page-writeback.c: <c>folio_test_clear_dirty</c>: false if it was clean.</summary>
     public virtual async Proc<bool> FolioTestClearDirty(Cpu cpu, int frame)
-        => await cpu.FetchAnd(Kernel.Folios[frame].Frame.Dirty, 0, StepWeight.Key) != 0;
+        => await cpu.Exchange(
+            Kernel.Folios[frame].Frame.Dirty, 0, StepWeight.Key, $"folio_test_clear_dirty(frame {frame})") != 0;
 
     /// <summary>
     /// mm/filemap.c: <c>filemap_fault</c>: the page of the file with a reference and locked; -1 beyond the end of the
@@ -69,6 +70,11 @@ public class Filemap(KernelModel kernel) : Mechanism(kernel)
     {
         int frame = await cpu.AllocFrame(page);
         await cpu.Assert(frame >= 0, "a page is free");
+        if (frame < 0)
+        {
+            return frame;
+        }
+
         Folio folio = Kernel.Folios[frame];
         await FolioLock(cpu, frame);
         if (Kernel.Options.SwapData)

@@ -19,6 +19,27 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         return new TlbGather(cpu, mm, Kernel.Gathers[cpu.Index]);
     }
 
+    /// <summary>include/asm-generic/tlb.h: <c>tlb_start_vma</c>: notes what kind of area comes.</summary>
+    public virtual async Proc TlbStartVma(TlbGather tlb, FileArea? area)
+    {
+        ulong flags = await tlb.Cpu.Load(tlb.Words.Flags) & ~GatherWords.VmaPfn;
+        await tlb.Cpu.Store(
+            tlb.Words.Flags, area?.Kind == FileAreaKind.PfnMap ? flags | GatherWords.VmaPfn : flags);
+    }
+
+    /// <summary>
+    /// include/asm-generic/tlb.h: <c>tlb_end_vma</c>: memory of a driver has no counts, so it must be flushed before the
+    /// area leaves the file's list, or unmap_mapping_range finds nothing to wait for. Not for a whole address space.
+    /// </summary>
+    public virtual async Proc TlbEndVma(TlbGather tlb)
+    {
+        ulong flags = await tlb.Cpu.Load(tlb.Words.Flags);
+        if ((flags & GatherWords.VmaPfn) != 0 && (flags & GatherWords.FullMm) == 0)
+        {
+            await TlbFlushMmuTlbonly(tlb);
+        }
+    }
+
     /// <summary>
     /// include/asm-generic/tlb.h: <c>tlb_remove_tlb_entry</c>: an entry of a level was cleared or restricted.
     /// </summary>
@@ -99,7 +120,7 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
 
         await TlbFlush(tlb, flags);
         await tlb.Cpu.Store(tlb.Words.Range, 0);
-        await tlb.Cpu.Store(tlb.Words.Flags, flags & (GatherWords.FullMm | GatherWords.NeedFlushAll));
+        await tlb.Cpu.Store(tlb.Words.Flags, flags & (GatherWords.FullMm | GatherWords.NeedFlushAll | GatherWords.VmaPfn));
     }
 
     /// <summary>mm/mmu_gather.c: <c>tlb_flush_mmu</c>: flushes, then drops what was queued.</summary>
@@ -192,6 +213,9 @@ public sealed class GatherWords : MachineHandle
 
     /// <summary>Flag: flush all, range or not.</summary>
     public const ulong NeedFlushAll = 4;
+
+    /// <summary>Flag: the area is a mapping of a driver's memory (<c>vma_pfn</c>).</summary>
+    public const ulong VmaPfn = 8;
 
     /// <summary>Flags of all levels (<c>cleared_ptes</c>, <c>cleared_pmds</c>, ...).</summary>
     public const ulong ClearedMask = 0xf0;

@@ -64,6 +64,11 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
             mapping = await Kernel.Rmap.FolioMappingOf(cpu, frame);
         }
 
+        if (!mapping.IsNone)
+        {
+            await Kernel.Writeback.FolioWaitWriteback(cpu, frame);
+        }
+
         bool counted = !mapping.IsNone || Kernel.Options.AnonFolios;
         bool removed = counted
             ? await UnmapAndClean(cpu, frame, mapping, batch)

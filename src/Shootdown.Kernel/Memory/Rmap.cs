@@ -20,15 +20,18 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     /// mm/rmap.c: <c>folio_add_anon_rmap_pte</c>, <c>folio_add_file_rmap_pte</c>: under the table's lock.
     /// </summary>
     public virtual async Proc FolioAddRmapPte(Cpu cpu, int frame)
-        => await cpu.AddReturn(Kernel.Folios[frame].Frame.MapCount, 1);
+        => await cpu.AddReturn(
+            Kernel.Folios[frame].Frame.MapCount, 1, text: $"folio_add_rmap_pte(frame {frame})");
 
     /// <summary>mm/rmap.c: <c>folio_remove_rmap_pte</c>: under the table's lock.</summary>
     public virtual async Proc FolioRemoveRmapPte(Cpu cpu, int frame)
-        => await cpu.AddReturn(Kernel.Folios[frame].Frame.MapCount, -1);
+        => await cpu.AddReturn(
+            Kernel.Folios[frame].Frame.MapCount, -1, StepWeight.Key, $"folio_remove_rmap_pte(frame {frame})");
 
     /// <summary>include/linux/mm.h: <c>folio_mapped</c>: reads the count without any lock.</summary>
     public virtual async Proc<bool> FolioMapped(Cpu cpu, int frame)
-        => await cpu.Load(Kernel.Folios[frame].Frame.MapCount, weight: StepWeight.Context) != 0;
+        => await cpu.Load(
+            Kernel.Folios[frame].Frame.MapCount, weight: StepWeight.Key) != 0;
 
     /// <summary>
     /// mm/rmap.c: <c>rmap_walk</c>: lets the walker visit every entry that maps the folio and returns what its visits
@@ -66,7 +69,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
-    /// <summary>mm/vma.c: <c>unlink_file_vma</c> for every area of which nothing is left.</summary>
+    /// <summary>mm/vma.c: the part of <c>free_pgtables</c> that unlinks every area of which nothing is left.</summary>
     public virtual async Proc UnlinkFileVmas(Cpu cpu, Mm mm, VmAreas remaining)
     {
         for (int i = 0; i < mm.FileAreas.Count; i++)
@@ -74,15 +77,21 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
             FileArea area = mm.FileAreas[i];
             if (!remaining.Touches(area.First, area.Count))
             {
-                await cpu.DownWrite(area.File.MmapRwsem);
-                await cpu.FetchAnd(area.File.Mmap, ~area.Bit, StepWeight.Key);
-                await cpu.UpWrite(area.File.MmapRwsem);
+                await UnlinkFileVma(cpu, area);
             }
         }
     }
 
+    /// <summary>mm/vma.c: <c>unlink_file_vma</c>.</summary>
+    public virtual async Proc UnlinkFileVma(Cpu cpu, FileArea area)
+    {
+        await cpu.DownWrite(area.File.MmapRwsem);
+        await cpu.FetchAnd(area.File.Mmap, ~area.Bit, StepWeight.Key);
+        await cpu.UpWrite(area.File.MmapRwsem);
+    }
+
     /// <summary>include/linux/fs.h: <c>i_mmap_lock_read</c>; returns the areas that are linked.</summary>
-    public virtual async Proc<ulong> MmapLockRead(Cpu cpu, FileMapping file)
+    public virtual async Proc<ulong> IMmapLockRead(Cpu cpu, FileMapping file)
     {
         if (!file.HasUnlinkers)
         {
@@ -94,7 +103,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>include/linux/fs.h: <c>i_mmap_unlock_read</c>.</summary>
-    public virtual async Proc MmapUnlockRead(Cpu cpu, FileMapping file)
+    public virtual async Proc IMmapUnlockRead(Cpu cpu, FileMapping file)
     {
         if (file.HasUnlinkers)
         {
@@ -107,7 +116,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
         Cpu cpu, int frame, FolioMapping mapping, RmapWalker walker, ulong argument)
     {
         FileMapping file = Kernel.Files[mapping.File];
-        ulong linked = await MmapLockRead(cpu, file);
+        ulong linked = await IMmapLockRead(cpu, file);
         ulong result = 0;
         for (int i = 0; i < file.Areas.Count; i++)
         {
@@ -118,7 +127,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
             }
         }
 
-        await MmapUnlockRead(cpu, file);
+        await IMmapUnlockRead(cpu, file);
         return result;
     }
 

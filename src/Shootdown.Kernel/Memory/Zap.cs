@@ -5,14 +5,34 @@ namespace Shootdown.Kernel;
 /// <summary>Removal of mappings (mm/memory.c): what munmap, madvise and truncation share.</summary>
 public class Zap(KernelModel kernel) : Mechanism(kernel)
 {
-    /// <summary>mm/memory.c: <c>unmap_vmas</c>, <c>zap_page_range_single</c>: table by table.</summary>
+    /// <summary>mm/memory.c: <c>unmap_vmas</c>, <c>zap_page_range_single</c>: area by area.</summary>
     public virtual async Proc UnmapVmas(TlbGather tlb, int first, int count)
     {
-        int span = Machine.Paging.SpanOf(1);
-        for (int page = first; page < first + count; page = (page / span + 1) * span)
+        int page = first;
+        while (page < first + count)
         {
-            await ZapPteRange(tlb, page, Math.Min((page / span + 1) * span, first + count));
+            int end = page + 1;
+            while (end < first + count && tlb.Mm.FileAreaOf(end) == tlb.Mm.FileAreaOf(page))
+            {
+                end++;
+            }
+
+            await UnmapPageRange(tlb, page, end, tlb.Mm.FileAreaOf(page));
+            page = end;
         }
+    }
+
+    /// <summary>mm/memory.c: <c>unmap_page_range</c>: table by table. Null is an anonymous area.</summary>
+    public virtual async Proc UnmapPageRange(TlbGather tlb, int first, int end, FileArea? area)
+    {
+        await Kernel.MmuGather.TlbStartVma(tlb, area);
+        int span = Machine.Paging.SpanOf(1);
+        for (int page = first; page < end; page = (page / span + 1) * span)
+        {
+            await ZapPteRange(tlb, page, Math.Min((page / span + 1) * span, end));
+        }
+
+        await Kernel.MmuGather.TlbEndVma(tlb);
     }
 
     /// <summary>

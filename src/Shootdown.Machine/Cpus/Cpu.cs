@@ -44,29 +44,30 @@ public sealed partial class Cpu : MachineHandle
     /// <inheritdoc/>
     public override string ToString() => $"CPU{Index}";
 
-    /// <summary><c>READ_ONCE</c>, or an acquire load.</summary>
-    public Op<ulong> Load(Word word, MemoryOrder order = MemoryOrder.Relaxed, StepWeight weight = StepWeight.Detail)
-        => new(new MemoryOperation(this, word, MemoryAction.Load, 0, 0, order, weight));
+    /// <summary><c>READ_ONCE</c>, or an acquire load. Here and below, text is what a report shows instead of the word.</summary>
+    public Op<ulong> Load(
+        Word word, MemoryOrder order = MemoryOrder.Relaxed, StepWeight weight = StepWeight.Detail, string? text = null)
+        => new(new MemoryOperation(this, word, MemoryAction.Load, 0, 0, order, weight, text));
 
     /// <summary><c>WRITE_ONCE</c>, or a release store.</summary>
     public Op Store(Word word, ulong value, MemoryOrder order = MemoryOrder.Relaxed, StepWeight weight = StepWeight.Detail)
         => new(new MemoryOperation(this, word, MemoryAction.Store, value, 0, order, weight));
 
     /// <summary><c>atomic_add_return</c>: fully ordered; returns the new value.</summary>
-    public Op<ulong> AddReturn(Word word, long delta, StepWeight weight = StepWeight.Context)
-        => new(new MemoryOperation(this, word, MemoryAction.AddReturn, unchecked((ulong)delta), 0, MemoryOrder.Full, weight));
+    public Op<ulong> AddReturn(Word word, long delta, StepWeight weight = StepWeight.Context, string? text = null)
+        => new(new MemoryOperation(this, word, MemoryAction.AddReturn, unchecked((ulong)delta), 0, MemoryOrder.Full, weight, text));
 
     /// <summary><c>atomic_fetch_or</c>: fully ordered; returns the old value.</summary>
-    public Op<ulong> FetchOr(Word word, ulong bits, StepWeight weight = StepWeight.Context)
-        => new(new MemoryOperation(this, word, MemoryAction.FetchOr, bits, 0, MemoryOrder.Full, weight));
+    public Op<ulong> FetchOr(Word word, ulong bits, StepWeight weight = StepWeight.Context, string? text = null)
+        => new(new MemoryOperation(this, word, MemoryAction.FetchOr, bits, 0, MemoryOrder.Full, weight, text));
 
     /// <summary><c>atomic_fetch_and</c>: fully ordered; returns the old value.</summary>
     public Op<ulong> FetchAnd(Word word, ulong bits, StepWeight weight = StepWeight.Context)
         => new(new MemoryOperation(this, word, MemoryAction.FetchAnd, bits, 0, MemoryOrder.Full, weight));
 
     /// <summary><c>xchg</c>: fully ordered; returns the old value.</summary>
-    public Op<ulong> Exchange(Word word, ulong value, StepWeight weight = StepWeight.Context)
-        => new(new MemoryOperation(this, word, MemoryAction.Exchange, value, 0, MemoryOrder.Full, weight));
+    public Op<ulong> Exchange(Word word, ulong value, StepWeight weight = StepWeight.Context, string? text = null)
+        => new(new MemoryOperation(this, word, MemoryAction.Exchange, value, 0, MemoryOrder.Full, weight, text));
 
     /// <summary><c>cmpxchg</c>: fully ordered; returns the value that was found.</summary>
     public Op<ulong> CompareExchange(Word word, ulong expected, ulong value, StepWeight weight = StepWeight.Context)

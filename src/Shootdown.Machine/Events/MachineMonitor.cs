@@ -80,6 +80,14 @@ public abstract class MachineMonitor
     {
     }
 
+    /// <summary>
+    /// Every program has ended or waits for ever. Must not write words; no footprint is needed, because reduction keeps all
+    /// final states.
+    /// </summary>
+    public virtual void OnFinal(MachineState state)
+    {
+    }
+
     /// <summary>Words that <see cref="OnAccess"/> and <see cref="OnFault"/> touch for an access to the page.</summary>
     public virtual void AddAccessFootprint(Footprint footprint, AddressSpace? space, int page)
     {

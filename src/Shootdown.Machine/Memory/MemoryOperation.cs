@@ -35,8 +35,10 @@ public sealed class MemoryOperation : Operation
     private readonly ulong _expected;
     private readonly MemoryOrder _order;
     private readonly StepWeight _weight;
+    private readonly string? _text;
 
-    internal MemoryOperation(Cpu cpu, Word word, MemoryAction action, ulong operand, ulong expected, MemoryOrder order, StepWeight weight)
+    internal MemoryOperation(
+        Cpu cpu, Word word, MemoryAction action, ulong operand, ulong expected, MemoryOrder order, StepWeight weight, string? text = null)
     {
         _cpu = cpu;
         _word = word;
@@ -45,6 +47,7 @@ public sealed class MemoryOperation : Operation
         _expected = expected;
         _order = order;
         _weight = weight;
+        _text = text;
         if (word.Owner is { } owner && owner != cpu)
         {
             throw new ProcRuleException($"{cpu} touched {word.Name}, which is local to {owner}: make it a shared word");
@@ -58,7 +61,7 @@ public sealed class MemoryOperation : Operation
     public override StepWeight Weight => _weight;
 
     /// <inheritdoc/>
-    public override string Text => _action switch
+    public override string Text => _text ?? _action switch
     {
         MemoryAction.Load => $"read {_word.Name}",
         MemoryAction.Store => $"{_word.Name} = {_word.Show(_operand)}",

@@ -62,6 +62,7 @@ internal sealed class FramePutOperation(Cpu cpu, ulong mask, string function) : 
     public override long Execute(MachineState state, int alternative)
     {
         Paging paging = cpu.Machine.Paging;
+        bool freed = false;
         for (ulong rest = mask; rest != 0; rest &= rest - 1)
         {
             int frame = BitOperations.TrailingZeroCount(rest);
@@ -78,10 +79,13 @@ internal sealed class FramePutOperation(Cpu cpu, ulong mask, string function) : 
             {
                 FrameEnd.Free(state, cpu, frame, false);
             }
-            else
-            {
-                state.Record?.Note($"[ frame {frame}: {count - 1} left ]");
-            }
+
+            freed |= count == 1;
+        }
+
+        if (state.Record is { } record && !freed)
+        {
+            record.Weight = StepWeight.Context;
         }
 
         return 0;

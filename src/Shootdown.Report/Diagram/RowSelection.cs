@@ -24,7 +24,7 @@ public static class RowSelection
     /// <summary>The rows of a counterexample's diagram.</summary>
     public static IReadOnlyList<DiagramRow> Choose(Counterexample run)
     {
-        IReadOnlyList<TraceStep> steps = run.Steps;
+        IReadOnlyList<TraceStep> steps = UpToDecision(run.Steps);
         var shown = new StepSet(steps.Count);
         for (int i = 0; i < steps.Count; i++)
         {
@@ -45,6 +45,22 @@ public static class RowSelection
 
         RowStyle withGaps = style with { GapRows = true };
         return RowBuilder.Build(steps, shown, Count(steps, shown, withGaps) <= RowsMax ? withGaps : style);
+    }
+
+    /// <summary>
+    /// What is judged at the end of all programs is decided earlier; the steps that follow only bring the run to its end.
+    /// </summary>
+    private static IReadOnlyList<TraceStep> UpToDecision(IReadOnlyList<TraceStep> steps)
+    {
+        for (int last = steps.Count - 1; last >= 0; last--)
+        {
+            if (steps[last].IsDecisive)
+            {
+                return [.. steps.Take(last + 1)];
+            }
+        }
+
+        return steps;
     }
 
     /// <summary>Names for all calls, for the larger ones, or for none.</summary>
