@@ -14,6 +14,7 @@ public static class ScenarioList
         new GenZeroMeansOld(),
         new LazyTlbFreedTables(),
         new SwitchingWindowSkip(),
+        new GenPartialOutOfOrder(),
         new TlbDefer(),
         new Sb(),
         new Ninc(),
