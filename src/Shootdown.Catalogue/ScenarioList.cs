@@ -15,6 +15,7 @@ public static class ScenarioList
         new LazyTlbFreedTables(),
         new SwitchingWindowSkip(),
         new GenPartialOutOfOrder(),
+        new RcuTableFreeNoInvalidate(),
         new TlbDefer(),
         new Sb(),
         new Ninc(),
