@@ -16,6 +16,7 @@ public static class ScenarioList
         new SwitchingWindowSkip(),
         new GenPartialOutOfOrder(),
         new RcuTableFreeNoInvalidate(),
+        new CollapseFlushSkipsLazy(),
         new TlbDefer(),
         new Sb(),
         new Ninc(),

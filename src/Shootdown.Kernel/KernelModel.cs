@@ -37,6 +37,7 @@ public sealed class KernelModel : MachineHandle
         TlbBatch = parts.TlbBatch(this);
         MmuGather = parts.MmuGather(this);
         PageTableFree = parts.PageTableFree(this);
+        PmdCollapse = parts.PmdCollapse(this);
         Zap = parts.Zap(this);
         PageFault = parts.PageFault(this);
         UserAccess = parts.UserAccess(this);
@@ -90,6 +91,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>Freeing of page tables.</summary>
     public PageTableFree PageTableFree { get; }
+
+    /// <summary>Removal of whole page tables by khugepaged.</summary>
+    public PmdCollapse PmdCollapse { get; }
 
     /// <summary>Removal of mappings.</summary>
     public Zap Zap { get; }
