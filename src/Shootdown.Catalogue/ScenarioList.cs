@@ -17,6 +17,7 @@ public static class ScenarioList
         new GenPartialOutOfOrder(),
         new RcuTableFreeNoInvalidate(),
         new CollapseFlushSkipsLazy(),
+        new KthreadUseMmIpi(),
         new TlbDefer(),
         new Sb(),
         new Ninc(),

@@ -139,6 +139,7 @@ public sealed class KernelModel : MachineHandle
         BuildSlot(cpu, mm, asid);
         Machine.Paging.BuildLoadedRoot(cpu, mm.Space, asid);
         Machine.SetInitial(state.LoadedMm.Address, mm.LoadedValue);
+        Machine.SetInitial(state.ActiveMm.Address, mm.LoadedValue);
         Machine.SetInitial(state.LoadedAsid.Address, (ulong)asid);
         Machine.SetInitial(mm.CpuMask.Address, Machine.WordInfo(mm.CpuMask.Address).Initial | cpu.Bit);
     }
