@@ -18,6 +18,7 @@ public static class ScenarioList
         new RcuTableFreeNoInvalidate(),
         new CollapseFlushSkipsLazy(),
         new KthreadUseMmIpi(),
+        new GenDeferWithoutIncrement(),
         new TlbDefer(),
         new Sb(),
         new Ninc(),
