@@ -19,6 +19,7 @@ public static class ScenarioList
         new CollapseFlushSkipsLazy(),
         new KthreadUseMmIpi(),
         new GenDeferWithoutIncrement(),
+        new KvmPvFlushBitLost(),
         new TlbDefer(),
         new Sb(),
         new Ninc(),
