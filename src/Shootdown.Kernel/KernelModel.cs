@@ -40,6 +40,7 @@ public sealed class KernelModel : MachineHandle
         TlbBatch = parts.TlbBatch(this);
         MmuGather = parts.MmuGather(this);
         PageTableFree = parts.PageTableFree(this);
+        PmdCollapse = parts.PmdCollapse(this);
         Zap = parts.Zap(this);
         PageFault = parts.PageFault(this);
         FileFault = parts.FileFault(this);
@@ -116,6 +117,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>Freeing of page tables.</summary>
     public PageTableFree PageTableFree { get; }
+
+    /// <summary>Removal of whole page tables by khugepaged.</summary>
+    public PmdCollapse PmdCollapse { get; }
 
     /// <summary>Removal of mappings.</summary>
     public Zap Zap { get; }
@@ -253,6 +257,7 @@ public sealed class KernelModel : MachineHandle
         BuildSlot(cpu, mm, asid);
         Machine.Paging.BuildLoadedRoot(cpu, mm.Space, asid);
         Machine.SetInitial(state.LoadedMm.Address, mm.LoadedValue);
+        Machine.SetInitial(state.ActiveMm.Address, mm.LoadedValue);
         Machine.SetInitial(state.LoadedAsid.Address, (ulong)asid);
         Machine.SetInitial(mm.CpuMask.Address, Machine.WordInfo(mm.CpuMask.Address).Initial | cpu.Bit);
     }

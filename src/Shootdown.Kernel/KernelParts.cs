@@ -39,6 +39,9 @@ public sealed record KernelParts
     /// <summary>Freeing of page tables.</summary>
     public Func<KernelModel, PageTableFree> PageTableFree { get; init; } = kernel => new PageTableFree(kernel);
 
+    /// <summary>Removal of whole page tables by khugepaged.</summary>
+    public Func<KernelModel, PmdCollapse> PmdCollapse { get; init; } = kernel => new PmdCollapse(kernel);
+
     /// <summary>Removal of mappings.</summary>
     public Func<KernelModel, Zap> Zap { get; init; } = kernel => new Zap(kernel);
 

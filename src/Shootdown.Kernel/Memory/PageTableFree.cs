@@ -80,7 +80,7 @@ public class PageTableFree : Mechanism
         if (queued == 0 && Kernel.Options is { RcuTableFree: true, TableBatchMayFail: true }
             && await tlb.Cpu.Choose(2, "whether a page for the table batch can be had") == 1)
         {
-            await Kernel.MmuGather.TlbFlushMmuTlbonly(tlb);
+            await TlbTableInvalidate(tlb);
             await TlbRemoveTableSyncOne(tlb.Cpu);
             await tlb.Cpu.FreeTable(table, "__tlb_remove_table");
             return;
@@ -103,7 +103,7 @@ public class PageTableFree : Mechanism
 
         if (Kernel.Options.RcuTableFree)
         {
-            await Kernel.MmuGather.TlbFlushMmuTlbonly(tlb);
+            await TlbTableInvalidate(tlb);
             await tlb.Cpu.CallRcu(_callback, tables);
         }
         else
@@ -113,6 +113,12 @@ public class PageTableFree : Mechanism
 
         await tlb.Cpu.Store(tlb.Words.Tables, 0);
     }
+
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_table_invalidate</c>. A grace period, or an empty IPI, says nothing to hardware: what
+    /// walk caches hold of the table must go before either of them.
+    /// </summary>
+    public virtual async Proc TlbTableInvalidate(TlbGather tlb) => await Kernel.MmuGather.TlbFlushMmuTlbonly(tlb);
 
     /// <summary>
     /// mm/mmu_gather.c: <c>tlb_remove_table_sync_one</c>: an empty IPI to all CPUs. No grace period, but enough for

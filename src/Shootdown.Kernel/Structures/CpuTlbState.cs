@@ -28,6 +28,7 @@ public sealed class CpuTlbState : MachineHandle
         string name = $"cpu{cpu.Index}";
         LoadedMm = machine.NewWord($"{name}.loaded_mm", show: nameOfMm);
         IsLazy = machine.NewWord($"{name}.is_lazy");
+        ActiveMm = machine.NewWord($"{name}.active_mm");
         LoadedAsid = machine.NewLocalWord(cpu, $"{name}.loaded_mm_asid");
         NextAsid = machine.NewLocalWord(cpu, $"{name}.next_asid", 1);
         InvalidateOther = machine.NewLocalWord(cpu, $"{name}.invalidate_other");
@@ -44,6 +45,11 @@ public sealed class CpuTlbState : MachineHandle
 
     /// <summary>1 while a kernel thread runs on borrowed user page tables.</summary>
     public Word IsLazy { get; }
+
+    /// <summary>
+    /// <c>current->active_mm</c>, as <see cref="Mm.LoadedValue"/>: what the task says is loaded. x86 does not ask it.
+    /// </summary>
+    public Word ActiveMm { get; }
 
     /// <summary>The slot of the loaded address space.</summary>
     public Word LoadedAsid { get; }

@@ -26,6 +26,19 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
+    /// kernel/kthread.c: <c>kthread_use_mm</c>: a kernel thread takes over an address space to access its memory. The
+    /// task and the hardware change with interrupts off (since 38cf307c1f20): handlers of architectures that ask the
+    /// task what is loaded must not run in between. x86 asks loaded_mm.
+    /// </summary>
+    public virtual async Proc KthreadUseMm(Cpu cpu, Mm mm)
+    {
+        await cpu.InterruptsOff();
+        await cpu.Store(Kernel.TlbStates[cpu.Index].ActiveMm, mm.LoadedValue, weight: StepWeight.Key);
+        await SwitchMmIrqsOff(cpu, mm);
+        await cpu.InterruptsOn();
+    }
+
+    /// <summary>
     /// arch/x86/mm/tlb.c: <c>switch_mm_irqs_off</c>. Interrupts are off, so the flush handler cannot run in between.
     /// Null is init_mm.
     /// </summary>

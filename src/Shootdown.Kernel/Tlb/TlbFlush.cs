@@ -137,7 +137,7 @@ public class TlbFlush : Mechanism
         if (localTlbGen != mmTlbGen)
         {
             await Flush(cpu, info, localTlbGen, mmTlbGen);
-            await cpu.Store(slotTlbGen, mmTlbGen);
+            await CatchUp(cpu, mm, slotTlbGen, mmTlbGen);
         }
     }
 
@@ -168,6 +168,12 @@ public class TlbFlush : Mechanism
             await cpu.FlushTlbLocal();
         }
     }
+
+    /// <summary>
+    /// The end of <c>flush_tlb_func</c>: the slot has caught up to the generation that was read before the flush.
+    /// </summary>
+    protected virtual async Proc CatchUp(Cpu cpu, Mm mm, Word slotTlbGen, ulong mmTlbGen)
+        => await cpu.Store(slotTlbGen, mmTlbGen);
 
     /// <summary>
     /// kernel/smp.c: <c>on_each_cpu_cond_mask</c> with the CPUs that were chosen: interrupts the others, runs the

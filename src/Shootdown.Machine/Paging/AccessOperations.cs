@@ -133,17 +133,28 @@ internal sealed class TouchOperation(Cpu cpu, int page) : Operation
             return 0;
         }
 
-        for (int i = 0; i < count; i++)
+        return Fault(state, choices[..count]);
+    }
+
+    /// <summary>Whichever walk it was that faulted leaves the same TLB behind, but each of them is judged.</summary>
+    private long Fault(MachineState state, ReadOnlySpan<AccessChoice> choices)
+    {
+        int first = -1;
+        for (int i = 0; i < choices.Length && state.Violation is null; i++)
         {
-            if (choices[i].Faults)
+            if (choices[i].Faults && first < 0)
             {
+                first = i;
                 AccessRules.Report(state, cpu, page, choices[i], false, false);
-                _paging.Tlb.Choose(state, cpu, page, choices[i]);
-                return AccessResult.FaultBit;
+            }
+            else if (choices[i].Faults)
+            {
+                AccessRules.ReportWalk(state, cpu, page, choices[i]);
             }
         }
 
-        throw new InvalidOperationException("an access has no outcome");
+        _paging.Tlb.Choose(state, cpu, page, choices[first]);
+        return AccessResult.FaultBit;
     }
 
     public override void AddFootprint(Footprint footprint) => AccessRules.AddFootprint(footprint, cpu, page, true);

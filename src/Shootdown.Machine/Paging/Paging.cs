@@ -120,6 +120,16 @@ public sealed partial class Paging : MachineHandle
         Machine.SetInitial(cpu.AsidAddress, (ulong)asid);
     }
 
+    /// <summary>
+    /// Initial state: the CPU ran the address space before, under an ASID that it does not run now, and its TLB may hold
+    /// what a page maps.
+    /// </summary>
+    public void BuildCached(Cpu cpu, AddressSpace space, int asid, int page)
+    {
+        var leaf = new Pte(Machine.WordInfo(EntryAddress(BuildPath(space, page).Index, 0, page)).Initial);
+        Machine.SetInitial(Tlb.LeafAddress(cpu.Index, asid, page), TranslationSet.Of(Translation.Of(leaf)));
+    }
+
     /// <summary>Number of pages that one entry of a level maps.</summary>
     public int SpanOf(int level)
     {
