@@ -71,7 +71,11 @@ public abstract class Scenario
     /// <summary>
     /// The mechanisms that the bug replaces, for <c>pairs --bug</c>; null if it is not in a mechanism of <see cref="KernelModel"/>.
     /// </summary>
-    public virtual KernelParts? BugParts => null;
+    /// <param name="setup">With the bounds at their defaults, unless a user changed them.</param>
+    public virtual KernelParts? BugParts(ScenarioSetup setup) => null;
+
+    /// <summary>The build-time choices of a kernel in which the bug shows, for <c>pairs --bug</c>.</summary>
+    public virtual KernelOptions BugOptions => new();
 
     /// <summary>Builds the machine, the programs and the properties.</summary>
     public abstract CheckModel Build(ScenarioSetup setup);
@@ -80,7 +84,7 @@ public abstract class Scenario
     protected KernelParts PartsOf(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        return setup.IsBug && BugParts is { } parts ? parts : new KernelParts();
+        return setup.IsBug && BugParts(setup) is { } parts ? parts : new KernelParts();
     }
 }
 

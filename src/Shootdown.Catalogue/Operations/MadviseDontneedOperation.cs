@@ -15,6 +15,9 @@ public sealed class MadviseDontneedOperation : MmOperation
     public override PromiseKind? Promises => PromiseKind.Removed;
 
     /// <inheritdoc/>
+    public override bool WorksOn(PageKind kind) => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Madvise.MadviseDontneed(call.Cpu, call.Mm, call.Promise);
 }

@@ -11,6 +11,9 @@ public enum PageKind
 
     /// <summary>A shared mapping of a file.</summary>
     File,
+
+    /// <summary>Memory of a driver, which nothing counts (<c>VM_PFNMAP</c>).</summary>
+    Driver,
 }
 
 /// <summary>
@@ -43,6 +46,15 @@ public abstract class MmOperation
     /// <summary>Pages behind the others of the address space that it moves or copies its own to; 0 for none.</summary>
     public virtual int DestinationPages(int pageCount) => 0;
 
+    /// <summary>True if it makes a child process.</summary>
+    public virtual bool HasChild => false;
+
+    /// <summary>False if it cannot run twice on the same pages at a time.</summary>
+    public virtual bool MeetsItself => true;
+
+    /// <summary>What it needs of the kernel's build-time choices.</summary>
+    public virtual KernelOptions Configure(KernelOptions options) => options;
+
     /// <summary>True if it can work on such memory.</summary>
     public virtual bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
 
@@ -62,8 +74,16 @@ public sealed class OperationCall : MachineHandle
     /// <param name="firstPage">First page.</param>
     /// <param name="pageCount">Number of pages.</param>
     /// <param name="destination">First page of its destination; -1 if it has none.</param>
+    /// <param name="child">The child process that it makes; null if it makes none.</param>
     public OperationCall(
-        KernelModel kernel, Cpu cpu, Mm mm, MmOperation operation, int firstPage, int pageCount, int destination = -1)
+        KernelModel kernel,
+        Cpu cpu,
+        Mm mm,
+        MmOperation operation,
+        int firstPage,
+        int pageCount,
+        int destination = -1,
+        Mm? child = null)
         : base(Owner(kernel))
     {
         ArgumentNullException.ThrowIfNull(mm);
@@ -74,6 +94,7 @@ public sealed class OperationCall : MachineHandle
         FirstPage = firstPage;
         PageCount = pageCount;
         DestinationPage = destination;
+        MadeChild = child;
         Promised = operation.Promises is { } kind
             ? new Promise(kernel.Machine, cpu, mm.Space, firstPage, pageCount, kind, $"{operation.Role}()")
             : null;
@@ -97,11 +118,20 @@ public sealed class OperationCall : MachineHandle
     /// <summary>First page of its destination; -1 if it has none.</summary>
     public int DestinationPage { get; }
 
+    /// <summary>The frames that its pages are mapped to at the start, as a mask.</summary>
+    public ulong Frames => Stage.MappedFrames(PageCount) << FirstPage;
+
+    /// <summary>The child process of an operation that makes one.</summary>
+    /// <exception cref="InvalidOperationException">It makes none.</exception>
+    public Mm Child => MadeChild ?? throw new InvalidOperationException("the operation makes no child process");
+
     /// <summary>The promise of an operation that makes one.</summary>
     /// <exception cref="InvalidOperationException">It makes none.</exception>
     public Promise Promise => Promised ?? throw new InvalidOperationException("the operation promises nothing");
 
     private Promise? Promised { get; }
+
+    private Mm? MadeChild { get; }
 
     private static MachineModel Owner(KernelModel kernel)
     {

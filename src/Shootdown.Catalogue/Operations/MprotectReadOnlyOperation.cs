@@ -21,6 +21,9 @@ public sealed class MprotectReadOnlyOperation : MmOperation
     public override int FramesHeld => 0;
 
     /// <inheritdoc/>
+    public override bool WorksOn(PageKind kind) => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Mprotect.MprotectReadOnly(call.Cpu, call.Mm, call.Promise);
 }

@@ -18,6 +18,9 @@ public sealed class MunmapOperation : MmOperation
     public override bool WritesMmapLock => true;
 
     /// <inheritdoc/>
+    public override bool WorksOn(PageKind kind) => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Munmap.DoMunmap(call.Cpu, call.Mm, call.Promise);
 }

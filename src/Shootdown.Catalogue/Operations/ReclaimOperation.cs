@@ -15,6 +15,9 @@ public sealed class ReclaimOperation : MmOperation
     public override bool IsKernelThread => true;
 
     /// <inheritdoc/>
+    public override bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.File;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
-        => await call.Kernel.Reclaim.ShrinkFolioList(call.Cpu, call.Mm, call.FirstPage, call.PageCount, false);
+        => await call.Kernel.Reclaim.ShrinkFolioList(call.Cpu, call.Frames, false);
 }

@@ -11,6 +11,8 @@ public sealed class UserStoreOperation : MmOperation
     /// <inheritdoc/>
     public override string Role => "user";
 
+    /// <inheritdoc/>
+    public override bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.File;
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)

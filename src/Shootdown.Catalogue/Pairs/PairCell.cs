@@ -39,7 +39,7 @@ public sealed record PairCell(
 
     /// <summary>Name of the cell, e.g. <c>munmap x reclaim, same page, anonymous, busy</c>.</summary>
     public string Name => $"{string.Join(" x ", Operations.Select(one => one.Id))}, {RelationText}, "
-        + $"{(Kind == PageKind.File ? "file" : "anonymous")}, {Bystander.ToString().ToLowerInvariant()}";
+        + $"{Kind.ToString().ToLowerInvariant()}, {Bystander.ToString().ToLowerInvariant()}";
 
     private string RelationText => Relation switch
     {

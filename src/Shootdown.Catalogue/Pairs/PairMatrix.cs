@@ -5,7 +5,7 @@ public static class PairMatrix
 {
     /// <summary>
     /// Every two operations (an operation meets itself too), in every relation of their ranges, on every kind of memory that
-    /// both work on, beside every bystander.
+    /// both work on, beside a busy CPU; on the same page also beside a lazy CPU and one that switches.
     /// </summary>
     /// <param name="operations">The operations.</param>
     /// <param name="chosen">Operations of which a pair must have one; with two, it must have both. Empty for all.</param>
@@ -28,10 +28,12 @@ public static class PairMatrix
         [
             .. from operations in combinations
                where chosen.All(operations.Contains)
+               where operations.All(operation => operation.MeetsItself || operations.Count(other => other == operation) == 1)
                from kind in Enum.GetValues<PageKind>()
                where operations.All(operation => operation.WorksOn(kind))
                from relation in relations
                from bystander in Enum.GetValues<Bystander>()
+               where bystander == Bystander.Busy || relation == RangeRelation.Same
                select new PairCell(operations, relation, kind, bystander),
         ];
 

@@ -16,12 +16,13 @@ public static class PairModel
         ArgumentNullException.ThrowIfNull(setup);
         bool freesTables = cell.Operations.Any(operation => operation.FreesTables);
         int destinations = cell.Operations.Select((operation, i) => operation.DestinationPages(cell.RangeOf(i).Count)).Sum();
-        Stage stage = Stage.WithMappedPages(
-            OptionsOf(cell, freesTables, destinations, setup),
-            cell.Pages,
-            mmapWriters: cell.Operations.Any(operation => operation.WritesMmapLock),
-            dirty: true,
-            setup.Parts);
+        MachineOptions options = OptionsOf(cell, freesTables, destinations, setup);
+        bool mmapWriters = cell.Operations.Any(operation => operation.WritesMmapLock);
+        KernelOptions kernelOptions = cell.Operations.Aggregate(setup.Options, (chosen, operation) => operation.Configure(chosen));
+        Stage stage = cell.Kind == PageKind.Anonymous
+            ? Stage.WithMappedPages(options, cell.Pages, mmapWriters, dirty: true, setup.Parts, kernelOptions)
+            : Stage.WithMappedFile(
+                options, cell.Pages, mmapWriters, cell.Kind == PageKind.File ? FileAreaKind.Shared : FileAreaKind.PfnMap, setup.Parts);
         int destination = cell.Pages;
         for (int i = 0; i < cell.Operations.Count; i++)
         {
@@ -29,14 +30,15 @@ public static class PairModel
             MmOperation operation = cell.Operations[i];
             int moved = operation.DestinationPages(count);
             Add(stage, i, operation, new OperationCall(
-                stage.Kernel, stage.Cpu(i), stage.Mm, operation, first, count, moved > 0 ? destination : -1));
+                stage.Kernel, stage.Cpu(i), stage.Mm, operation, first, count, moved > 0 ? destination : -1,
+                operation.HasChild ? stage.Kernel.NewMm($"child{i}", cell.Pages, mmapWriters) : null));
             destination += moved;
         }
 
         AddBystander(stage, cell, cell.Operations.Count);
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         return new CheckModel(
-            stage.Machine, [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(), new Assertions()], []);
+            stage.Machine, [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), new Assertions()], []);
     }
 
     private static MachineOptions OptionsOf(PairCell cell, bool freesTables, int destinations, PairSetup setup)
@@ -48,16 +50,19 @@ public static class PairModel
             Cpus = cell.Operations.Count + 1,
             Levels = freesTables ? 2 : 1,
             EntriesPerTable = span,
-            Tables = freesTables ? 3 + cell.Operations.Count(operation => operation.FreesTables) : 1 + Spaces(cell),
+            Tables = freesTables ? 3 + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell)) : 1 + Spaces(cell),
             Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld)),
-            FrameColours = span,
+            FrameColours = destinations > 0 ? 1 : span,
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             Tlb = setup.Tlb,
             Model = setup.Model,
+            GracePeriods = setup.Options.RcuTableFree,
         };
     }
 
-    private static int Spaces(PairCell cell) => cell.Bystander == Bystander.Switching ? 1 : 0;
+    /// <summary>Address spaces besides the first.</summary>
+    private static int Spaces(PairCell cell)
+        => cell.Operations.Count(operation => operation.HasChild) + (cell.Bystander == Bystander.Switching ? 1 : 0);
 
     private static void Add(Stage stage, int cpu, MmOperation operation, OperationCall call)
     {

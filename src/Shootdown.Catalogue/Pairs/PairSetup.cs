@@ -9,9 +9,21 @@ public sealed record PairSetup
     /// <summary>The kernel's mechanisms; by default the correct core.</summary>
     public KernelParts Parts { get; init; } = new();
 
+    /// <summary>The kernel's build-time choices, as far as no operation needs others.</summary>
+    public KernelOptions Options { get; init; } = new();
+
     /// <summary>Memory model.</summary>
     public MemoryModelKind Model { get; init; } = MemoryModelKind.Sc;
 
     /// <summary>Representation of TLBs.</summary>
     public TlbKind Tlb { get; init; } = TlbKind.Lagging;
+
+    /// <summary>The kernel in which a scenario's bug is switched on; null if its bug is not in a mechanism of the kernel.</summary>
+    public static PairSetup? OfBug(Scenario scenario)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        return scenario.BugParts(ScenarioDefaults.SetupOf(scenario, Variant.Bug)) is { } parts
+            ? new PairSetup { Parts = parts, Options = scenario.BugOptions, Model = scenario.Model }
+            : null;
+    }
 }

@@ -76,15 +76,16 @@ public sealed class ClearRefsNoFlush : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { ClearRefs = kernel => new ClearRefsWithGather(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
         int cpus = setup["cpus"];
         int pages = setup["pages"];
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 1);
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { ClearRefs = kernel => new ClearRefsWithGather(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedPages(
             options, pages, mmapWriters: true, dirty: true, parts, new KernelOptions { SoftDirty = true });
         (KernelModel kernel, Mm mm) = stage;

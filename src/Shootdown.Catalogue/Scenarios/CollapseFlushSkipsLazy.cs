@@ -71,6 +71,9 @@ public sealed class CollapseFlushSkipsLazy : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { TlbFlush = kernel => new FlushRangeBefore2025(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -82,9 +85,7 @@ public sealed class CollapseFlushSkipsLazy : Scenario
             Tables = 2,
             GracePeriods = true,
         };
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { TlbFlush = kernel => new FlushRangeBefore2025(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         stage.AddThread(0, "khugepaged", () => kernel.PmdCollapse.CollapsePteMappedThp(stage.Cpu(0), mm, 0));

@@ -76,15 +76,15 @@ public sealed class GenPartialOutOfOrder : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { TlbFlush = kernel => new FlushWithoutRule(kernel, setup["rule"]) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
         int cpus = setup["cpus"];
         int pages = setup["pages"];
-        int rule = setup["rule"];
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { TlbFlush = kernel => new FlushWithoutRule(kernel, rule) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: false, parts);
         (KernelModel kernel, Mm mm) = stage;
@@ -115,7 +115,7 @@ public sealed class GenPartialOutOfOrder : Scenario
     {
         for (int page = 1; page < pages; page++)
         {
-            await kernel.Reclaim.ShrinkFolioList(cpu, mm, page, 1, false);
+            await kernel.Reclaim.ShrinkFolioList(cpu, 1UL << page, false);
         }
     }
 

@@ -70,7 +70,7 @@ public sealed class GenZeroMeansOld : Scenario
     ];
 
     /// <inheritdoc/>
-    public override KernelParts? BugParts => new() { TlbFlush = kernel => new FlushOfJuly2022(kernel) };
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { TlbFlush = kernel => new FlushOfJuly2022(kernel) };
 
     /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)

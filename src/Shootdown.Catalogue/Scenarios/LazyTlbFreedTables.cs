@@ -73,7 +73,7 @@ public sealed class LazyTlbFreedTables : Scenario
     ];
 
     /// <inheritdoc/>
-    public override KernelParts? BugParts => new() { TlbFlush = kernel => new FlushSkipsLazy(kernel) };
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { TlbFlush = kernel => new FlushSkipsLazy(kernel) };
 
     /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)

@@ -79,7 +79,7 @@ public sealed class MadvDontneedParallel : Scenario
     ];
 
     /// <inheritdoc/>
-    public override KernelParts? BugParts => new() { MmuGather = kernel => new GatherBefore2017(kernel) };
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { MmuGather = kernel => new GatherBefore2017(kernel) };
 
     /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)

@@ -74,6 +74,9 @@ public sealed class MigrateVmaFlushAfterPtl : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { MigrateDevice = kernel => new MigrateDeviceBefore2022(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -82,9 +85,7 @@ public sealed class MigrateVmaFlushAfterPtl : Scenario
 
         // The page, the place it moves to, and the new page behind madvise.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 3);
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { MigrateDevice = kernel => new MigrateDeviceBefore2022(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         var kernel = new KernelModel(new MachineModel(options), new KernelOptions { AnonFolios = true }, parts);
         Mm mm = kernel.NewMm("mm", pages, mmapWriters: false);
         for (int page = 0; page < pages; page++)

@@ -75,6 +75,9 @@ public sealed class MremapPtesFlushAfterPtl : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { Mremap = kernel => new MremapBefore2018(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -88,9 +91,7 @@ public sealed class MremapPtesFlushAfterPtl : Scenario
             EntriesPerTable = 2 * pages,
             FrameColours = 1,
         };
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { Mremap = kernel => new MremapBefore2018(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedPages(
             options, pages, mmapWriters: true, dirty: false, parts, new KernelOptions { AnonMoves = true });
         (KernelModel kernel, Mm mm) = stage;

@@ -74,15 +74,16 @@ public sealed class NumaProtnoneMigration : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { PteOps = kernel => new PteOpsBefore2013(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
         int cpus = setup["cpus"];
         int pages = setup["pages"];
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2);
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { PteOps = kernel => new PteOpsBefore2013(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedPages(
             options, pages, mmapWriters: false, dirty: true, parts, new KernelOptions { AnonFolios = true });
         (KernelModel kernel, Mm mm) = stage;

@@ -73,15 +73,16 @@ public sealed class PfnmapMunmapVsUnmapMapping : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { MmuGather = kernel => new GatherMergesVmas(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
         int cpus = setup["cpus"];
         int pages = setup["pages"];
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: 1);
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { MmuGather = kernel => new GatherMergesVmas(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedFile(options, pages, mmapWriters: true, FileAreaKind.PfnMap, parts);
         (KernelModel kernel, Mm mm) = stage;
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");

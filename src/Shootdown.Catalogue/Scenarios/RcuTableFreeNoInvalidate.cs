@@ -86,7 +86,7 @@ public sealed class RcuTableFreeNoInvalidate : Scenario
             GracePeriods = true,
         };
         var kernelOptions = new KernelOptions { RcuTableFree = true, TableBatchMayFail = true };
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, Parts(setup), kernelOptions);
+        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, PartsOf(setup), kernelOptions);
         (KernelModel kernel, Mm mm) = stage;
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
         stage.AddThread(0, "munmap", () => kernel.Munmap.DoMunmap(stage.Cpu(0), mm, promise));
@@ -99,12 +99,13 @@ public sealed class RcuTableFreeNoInvalidate : Scenario
         return stage.ToModel(setup, new PLife(), new PRet());
     }
 
-    private static KernelParts Parts(ScenarioSetup setup) => (setup.IsBug, setup["path"]) switch
-    {
-        (false, _) => new KernelParts(),
-        (true, 0) => new KernelParts { PageTableFree = kernel => new FallbackWithoutInvalidate(kernel) },
-        (true, _) => new KernelParts { PageTableFree = kernel => new SingleUserShortcut(kernel) },
-    };
+    /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => setup["path"] == 0
+        ? new() { PageTableFree = kernel => new FallbackWithoutInvalidate(kernel) }
+        : new() { PageTableFree = kernel => new SingleUserShortcut(kernel) };
+
+    /// <inheritdoc/>
+    public override KernelOptions BugOptions => new() { RcuTableFree = true, TableBatchMayFail = true };
 
     /// <summary>tlb_remove_table() before 2018: tlb_remove_table_one() does not invalidate.</summary>
     private sealed class FallbackWithoutInvalidate(KernelModel kernel) : PageTableFree(kernel)

@@ -86,7 +86,7 @@ public sealed class SwitchMmFlushBarrier : Scenario
     ];
 
     /// <inheritdoc/>
-    public override KernelParts? BugParts => new() { TlbFlush = kernel => new FlushBefore2016(kernel) };
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { TlbFlush = kernel => new FlushBefore2016(kernel) };
 
     /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)

@@ -76,7 +76,7 @@ public sealed class SwitchingWindowSkip : Scenario
     ];
 
     /// <inheritdoc/>
-    public override KernelParts? BugParts => new() { TlbFlush = kernel => new FilterOfEarly2025(kernel) };
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { TlbFlush = kernel => new FilterOfEarly2025(kernel) };
 
     /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)

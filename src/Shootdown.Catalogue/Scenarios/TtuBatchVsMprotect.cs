@@ -88,7 +88,7 @@ public sealed class TtuBatchVsMprotect : Scenario
     ];
 
     /// <inheritdoc/>
-    public override KernelParts? BugParts => new()
+    public override KernelParts? BugParts(ScenarioSetup setup) => new()
     {
         Mprotect = kernel => new MprotectBefore2017(kernel),
         Zap = kernel => new ZapBefore2017(kernel),

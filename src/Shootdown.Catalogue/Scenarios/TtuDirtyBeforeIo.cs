@@ -72,6 +72,9 @@ public sealed class TtuDirtyBeforeIo : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { TlbBatch = kernel => new BatchWithoutDirty(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -81,9 +84,7 @@ public sealed class TtuDirtyBeforeIo : Scenario
 
         // A page of a file is read in by every CPU that finds it missing at the same time; one of them wins.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: isFile ? cpus : 2);
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { TlbBatch = kernel => new BatchWithoutDirty(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = isFile
             ? Stage.WithMappedFile(options, pages, mmapWriters: false, FileAreaKind.Shared, parts)
             : Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true, parts);

@@ -1,0 +1,32 @@
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>Page migration with a deferred flush (6.3 and later).</summary>
+public sealed class MigrateBatchedOperation : MmOperation
+{
+    /// <inheritdoc/>
+    public override string Id => "migrate-batched";
+
+    /// <inheritdoc/>
+    public override string Role => "compaction";
+
+    /// <inheritdoc/>
+    public override bool IsKernelThread => true;
+
+    /// <inheritdoc/>
+    public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true };
+
+    /// <inheritdoc/>
+    public override async Proc Run(OperationCall call)
+    {
+        for (int page = call.FirstPage; page < call.FirstPage + call.PageCount; page++)
+        {
+            if (await call.Kernel.Reclaim.FolioIsolateLru(call.Cpu, page))
+            {
+                await call.Kernel.Migrate.MigratePages(call.Cpu, page, true);
+            }
+        }
+    }
+}

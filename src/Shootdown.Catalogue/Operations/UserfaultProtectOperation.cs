@@ -1,0 +1,30 @@
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>userfaultfd write protection of a range, and its end: who stores meanwhile waits for that.</summary>
+public sealed class UserfaultProtectOperation : MmOperation
+{
+    /// <inheritdoc/>
+    public override string Id => "uffd-wp";
+
+    /// <inheritdoc/>
+    public override string Role => "uffd";
+
+    /// <inheritdoc/>
+    public override PromiseKind? Promises => PromiseKind.WriteProtected;
+
+    /// <inheritdoc/>
+    public override int FramesHeld => 0;
+
+    /// <inheritdoc/>
+    public override KernelOptions Configure(KernelOptions options) => options with { UserfaultWp = true };
+
+    /// <inheritdoc/>
+    public override async Proc Run(OperationCall call)
+    {
+        await call.Kernel.Userfaultfd.WriteProtect(call.Cpu, call.Mm, call.Promise);
+        await call.Kernel.Userfaultfd.WriteUnprotect(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
+    }
+}
