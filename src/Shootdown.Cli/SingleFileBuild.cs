@@ -14,7 +14,7 @@ namespace Shootdown.Cli;
 internal static partial class SingleFileBuild
 {
     /// <summary>Changes when the generated project does.</summary>
-    private const string CacheVersion = "1";
+    private const string CacheVersion = "2";
     private const string SourceName = "scenario.cs";
     private const string AssemblyName = "Shootdown.ScenarioFile.dll";
     private const string NoEntryPoint = "CS5001";
@@ -92,12 +92,24 @@ internal static partial class SingleFileBuild
             identity.Append(' ').Append(Assembly.LoadFrom(library).ManifestModule.ModuleVersionId);
         }
 
+        if (AnalyzerPath() is { } analyzer)
+        {
+            identity.Append(' ').Append(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(analyzer))));
+        }
+
         byte[] hash = SHA256.HashData([.. Encoding.UTF8.GetBytes(identity.ToString()), .. source]);
         return Convert.ToHexStringLower(hash)[..32];
     }
 
     private static string[] Libraries() =>
         [.. Directory.GetFiles(AppContext.BaseDirectory, "*.dll").Where(IsLibrary).Order(StringComparer.Ordinal)];
+
+    /// <summary>The rules of kernel code as an analyzer; null if it was not shipped, and then the machine finds violations.</summary>
+    private static string? AnalyzerPath()
+    {
+        string path = Path.Combine(AppContext.BaseDirectory, "Shootdown.Analyzers.dll");
+        return File.Exists(path) ? path : null;
+    }
 
     private static bool IsLibrary(string path) => Path.GetFileNameWithoutExtension(path)
         is "shootdown" or "Shootdown.Machine" or "Shootdown.Kernel" or "Shootdown.Check"
@@ -141,6 +153,7 @@ internal static partial class SingleFileBuild
 
         string references = string.Join('\n', Libraries().Select(library =>
             $"    <Reference Include=\"{Xml(library)}\" Private=\"false\" />"));
+        string analyzer = AnalyzerPath() is { } found ? $"    <Analyzer Include=\"{Xml(found)}\" />" : string.Empty;
         File.WriteAllText(Path.Combine(folder, "scenario.csproj"), $"""
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup>
@@ -158,6 +171,7 @@ internal static partial class SingleFileBuild
               </PropertyGroup>
               <ItemGroup>
             {references}
+            {analyzer}
               </ItemGroup>
             </Project>
 

@@ -33,6 +33,26 @@ public sealed class SingleFileScenarioTests : IDisposable
     }
 
     [Fact]
+    public void Breaking_a_rule_of_kernel_code_is_a_compiler_error()
+    {
+        const string Source = """
+            using Shootdown.Machine;
+            static class Programs
+            {
+                public static async Proc Count(Cpu cpu, Word word)
+                {
+                    var seen = new List<ulong>();
+                    seen.Add(await cpu.Load(word));
+                    await cpu.Store(word, seen[0]);
+                }
+            }
+            """;
+        string path = Write("rule.cs", Source);
+        UsageException error = Assert.Throws<UsageException>(() => SingleFileScenario.Load(path, _folder));
+        Assert.Contains($"{path}(6,13): error SHOOT001: Local 'seen' lives across an await", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_missing_file_is_a_usage_error()
         => Assert.Throws<UsageException>(() => SingleFileScenario.Load(Path.Combine(_folder, "none.cs"), _folder));
 

@@ -37,8 +37,30 @@ public sealed class SymmetryTests
         Assert.Equal(all.Count, Explore(Variant.Fix, cpus, pages, symmetry: false).States);
     }
 
+    /// <summary>
+    /// With the bug, too: the states behind a violation, which the search never sees, obey the symmetry as the others do.
+    /// </summary>
     [Theory]
     [InlineData(2, 1)]
+    [InlineData(2, 2)]
+    [InlineData(3, 1)]
+    [InlineData(3, 2)]
+    public void TheFingerprintsOfTheBugAreThoseOfItsOrbits(int cpus, int pages)
+    {
+        CheckModel model = Build(Variant.Bug, cpus, pages);
+        var all = new ReachableStates(model);
+        var symmetry = new MachineSymmetry(model.Machine, model.Symmetry!);
+        int[] orbits = all.Orbits(symmetry);
+
+        Assert.True(all.Violates);
+        Assert.Equal(orbits.Distinct().Count(), all.CanonicalFingerprints(symmetry).Distinct().Count());
+        Assert.Equal(orbits.Distinct().Count(), all.CanonicalFingerprints(symmetry).Zip(orbits).Distinct().Count());
+    }
+
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(2, 2)]
+    [InlineData(3, 1)]
     [InlineData(3, 2)]
     [InlineData(4, 2)]
     public void TheVerdictsAreThoseWithoutSymmetry(int cpus, int pages)
@@ -79,6 +101,11 @@ public sealed class SymmetryTests
     [InlineData(300)]
     public void RandomSymmetricProgramsKeepTheirVerdicts(int firstSeed)
     {
+        int compared = 0;
+        int violations = 0;
+        int counted = 0;
+        int exact = 0;
+        int merged = 0;
         for (int seed = firstSeed; seed < firstSeed + 100; seed++)
         {
             var program = new SymmetricProgram(seed);
@@ -89,6 +116,8 @@ public sealed class SymmetryTests
                 continue;
             }
 
+            compared++;
+            violations += full.Violation is null ? 0 : 1;
             ExplorationResult symmetric = Explorer.Explore(program.Build(), new CheckOptions { Workers = 1 + (seed % 2) });
             Assert.True((full.Violation is null) == (symmetric.Violation is null), $"{program}: {full.Violation} against {symmetric.Violation}");
             if (symmetric.Violation is { } violation)
@@ -99,12 +128,21 @@ public sealed class SymmetryTests
 
             if (full.States < 1500)
             {
-                CheckFingerprints(program, symmetric);
+                (int orbits, int classes, int states) = CheckFingerprints(program, symmetric);
+                counted++;
+                exact += orbits == classes ? 1 : 0;
+                merged += states > orbits ? 1 : 0;
             }
         }
+
+        Assert.True(compared > 80 && violations > 0, $"{compared} programs were small enough to compare, {violations} have a violation");
+        Assert.True(counted > 60, $"the orbits of {counted} programs were counted");
+        Assert.True(exact >= 0.95 * counted, $"{exact} of {counted} programs have as many fingerprints as orbits");
+        Assert.True(merged > 0.7 * counted, $"symmetry merges states of {merged} of {counted} programs");
     }
 
-    private static void CheckFingerprints(SymmetricProgram program, ExplorationResult symmetric)
+    /// <summary>Numbers of orbits, of fingerprints and of states.</summary>
+    private static (int Orbits, int Classes, int States) CheckFingerprints(SymmetricProgram program, ExplorationResult symmetric)
     {
         CheckModel model = program.Build();
         var all = new ReachableStates(model);
@@ -120,6 +158,8 @@ public sealed class SymmetryTests
             Assert.True(symmetric.States >= least && symmetric.States <= classes,
                 $"{program}: {symmetric.States} states visited, {least} orbits, {classes} fingerprints");
         }
+
+        return (least, classes, all.Count);
     }
 
     private static CheckModel Build(Variant variant, int cpus, int pages)
