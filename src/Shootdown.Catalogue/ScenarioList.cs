@@ -18,6 +18,7 @@ public static class ScenarioList
         new LazyTlbFreedTables(),
         new SwitchingWindowSkip(),
         new ZapRmapBeforeFlush(),
+        new PtReclaimNonempty(),
         new TlbDefer(),
         new Sb(),
         new Ninc(),

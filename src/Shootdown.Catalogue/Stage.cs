@@ -42,10 +42,16 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     /// <param name="dirty">True if the pages were stored to, so that a TLB may let stores through without a
     /// walk.</param>
     /// <param name="parts">Replaced mechanisms.</param>
+    /// <param name="build">Choices of the kernel's build.</param>
     public static Stage WithMappedPages(
-        MachineOptions options, int pages, bool mmapWriters, bool dirty, KernelParts? parts = null)
+        MachineOptions options,
+        int pages,
+        bool mmapWriters,
+        bool dirty,
+        KernelParts? parts = null,
+        KernelOptions? build = null)
     {
-        var kernel = new KernelModel(new MachineModel(options), parts: parts);
+        var kernel = new KernelModel(new MachineModel(options), build, parts);
         Mm mm = kernel.NewMm("mm", pages, mmapWriters);
         for (int page = 0; page < pages; page++)
         {

@@ -41,6 +41,7 @@ public sealed class KernelModel : MachineHandle
         MmuGather = parts.MmuGather(this);
         PageTableFree = parts.PageTableFree(this);
         Zap = parts.Zap(this);
+        PtReclaim = parts.PtReclaim(this);
         PageFault = parts.PageFault(this);
         FileFault = parts.FileFault(this);
         UserAccess = parts.UserAccess(this);
@@ -111,6 +112,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>Removal of mappings.</summary>
     public Zap Zap { get; }
+
+    /// <summary>Freeing of empty page tables.</summary>
+    public PtReclaim PtReclaim { get; }
 
     /// <summary>Page faults.</summary>
     public PageFault PageFault { get; }

@@ -42,6 +42,9 @@ public sealed record KernelParts
     /// <summary>Removal of mappings.</summary>
     public Func<KernelModel, Zap> Zap { get; init; } = kernel => new Zap(kernel);
 
+    /// <summary>Freeing of empty page tables.</summary>
+    public Func<KernelModel, PtReclaim> PtReclaim { get; init; } = kernel => new PtReclaim(kernel);
+
     /// <summary>Page faults.</summary>
     public Func<KernelModel, PageFault> PageFault { get; init; } = kernel => new PageFault(kernel);
 
@@ -93,6 +96,12 @@ public sealed record KernelOptions
     /// With <see cref="RcuTableFree"/>: true if allocating the batch for tables may fail at any time.
     /// </summary>
     public bool TableBatchMayFail { get; init; }
+
+    /// <summary>
+    /// True for <c>CONFIG_PT_RECLAIM</c> (since 6.14): MADV_DONTNEED frees page tables that it leaves empty. Needs <see
+    /// cref="RcuTableFree"/>.
+    /// </summary>
+    public bool PtReclaim { get; init; }
 
     /// <summary>True if there are files: folios have locks then.</summary>
     public bool Files { get; init; }

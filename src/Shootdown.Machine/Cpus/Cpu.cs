@@ -79,6 +79,11 @@ public sealed partial class Cpu : MachineHandle
     /// <summary><c>spin_lock</c>.</summary>
     public Op SpinLock(Spinlock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_lock", LockAction.Acquire, false));
 
+    /// <summary><c>spin_trylock</c>: 0 if the lock was free and is now held.</summary>
+    public Op<ulong> SpinTrylock(Spinlock spinLock) => new(new MemoryOperation(
+        this, spinLock.Word, MemoryAction.CompareExchange, (ulong)Index + 1, 0, MemoryOrder.Full, StepWeight.Context,
+        $"spin_trylock({spinLock.Name})"));
+
     /// <summary><c>spin_unlock</c>.</summary>
     public Op SpinUnlock(Spinlock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_unlock", LockAction.Release, false));
 
