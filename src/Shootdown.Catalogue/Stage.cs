@@ -62,6 +62,25 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     }
 
     /// <summary>
+    /// A new address space in which one huge page is mapped: frame p at page p. There are two levels of tables, and no leaf
+    /// table at first.
+    /// </summary>
+    /// <param name="options">Sizes for one level of tables.</param>
+    /// <param name="pages">Small pages of the huge page.</param>
+    /// <param name="leaf">The entry: rights and dirtiness.</param>
+    /// <param name="parts">Replaced mechanisms.</param>
+    /// <param name="zero">True if the page is the huge zero page.</param>
+    public static Stage WithHugePage(MachineOptions options, int pages, Pte leaf, KernelParts? parts = null, bool zero = false)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var machine = new MachineModel(options with { Levels = 2, Tables = options.Cpus + 2 });
+        var kernel = new KernelModel(machine, new KernelOptions { Thp = true, HugeZeroPage = zero }, parts);
+        Mm mm = kernel.NewMm("mm", pages, mmapWriters: false);
+        kernel.BuildHugeMapping(mm, 0, leaf);
+        return new Stage(kernel, mm);
+    }
+
+    /// <summary>
     /// A new address space that shares a file: frame p is cached as page p of the file and mapped at page p, writable and
     /// dirty, as a store leaves it. Memory of a driver is mapped in the same way, but nothing counts its users.
     /// </summary>
@@ -140,6 +159,18 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
         ArgumentNullException.ThrowIfNull(properties);
         string[] mustExercise = [.. properties.Select(property => property.Id)];
         return new CheckModel(Machine, [.. properties, new Assertions()], mustExercise);
+    }
+
+    /// <summary>
+    /// The model of a bug that breaks an assertion, and of its fix, which is judged by the properties too.
+    /// </summary>
+    /// <param name="setup">Says which variant it is.</param>
+    /// <param name="others">What the fix is judged by besides, as far as its programs come to it.</param>
+    public CheckModel ToAssertedModel(ScenarioSetup setup, params IReadOnlyList<Property> others)
+    {
+        ArgumentNullException.ThrowIfNull(setup);
+        var assertions = new Assertions();
+        return new CheckModel(Machine, [.. setup.IsBug ? [] : others, assertions], [assertions.Id]);
     }
 
     /// <summary>

@@ -45,6 +45,9 @@ public sealed record KernelParts
     /// <summary>Freeing of empty page tables.</summary>
     public Func<KernelModel, PtReclaim> PtReclaim { get; init; } = kernel => new PtReclaim(kernel);
 
+    /// <summary>Huge pages.</summary>
+    public Func<KernelModel, HugeMemory> HugeMemory { get; init; } = kernel => new HugeMemory(kernel);
+
     /// <summary>Page faults.</summary>
     public Func<KernelModel, PageFault> PageFault { get; init; } = kernel => new PageFault(kernel);
 
@@ -102,6 +105,15 @@ public sealed record KernelOptions
     /// cref="RcuTableFree"/>.
     /// </summary>
     public bool PtReclaim { get; init; }
+
+    /// <summary>
+    /// True for <c>CONFIG_TRANSPARENT_HUGEPAGE</c>: entries above the leaf tables may map huge pages. Needs more than one
+    /// level of tables.
+    /// </summary>
+    public bool Thp { get; init; }
+
+    /// <summary>With <see cref="Thp"/>: true if frame 0 and those that follow are the huge zero page.</summary>
+    public bool HugeZeroPage { get; init; }
 
     /// <summary>True if there are files: folios have locks then.</summary>
     public bool Files { get; init; }

@@ -92,7 +92,7 @@ public sealed class PtReclaimNonempty : Scenario
             stage.AddThread(index, "user", () => StoreOnce(kernel, cpu, mm));
         }
 
-        return stage.ToModel(new PLife(), new PRet());
+        return stage.ToAssertedModel(setup, new PLife(), new PRet());
     }
 
     private static async Proc Discard(KernelModel kernel, Cpu cpu, Mm mm, Promise promise)

@@ -29,7 +29,11 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < end; page = (page / span + 1) * span)
         {
-            await ZapPteRange(tlb, page, Math.Min((page / span + 1) * span, end));
+            int next = Math.Min((page / span + 1) * span, end);
+            if (!Kernel.Options.Thp || !await Kernel.HugeMemory.ZapPmd(tlb, page, next))
+            {
+                await ZapPteRange(tlb, page, next);
+            }
         }
 
         await Kernel.MmuGather.TlbEndVma(tlb);

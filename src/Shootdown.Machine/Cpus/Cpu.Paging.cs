@@ -17,8 +17,9 @@ public readonly record struct AccessResult(long Raw)
 public sealed partial class Cpu
 {
     /// <summary>Reads an entry (<c>ptep_get</c>, <c>pmdp_get</c>).</summary>
-    public Op<Pte> EntryRead(PageTable table, int page, string function = "ptep_get")
-        => new(new EntryOperation(this, table, page, EntryAction.Read, default, default, function));
+    public Op<Pte> EntryRead(
+        PageTable table, int page, string function = "ptep_get", StepWeight weight = StepWeight.Context)
+        => new(new EntryOperation(this, table, page, EntryAction.Read, default, default, function, weight));
 
     /// <summary>Stores an entry with a plain store (<c>set_pte_at</c>).</summary>
     public Op EntryStore(PageTable table, int page, Pte value, string function = "set_pte_at")

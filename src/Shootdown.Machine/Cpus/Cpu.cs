@@ -70,8 +70,9 @@ public sealed partial class Cpu : MachineHandle
         => new(new MemoryOperation(this, word, MemoryAction.Exchange, value, 0, MemoryOrder.Full, weight, text));
 
     /// <summary><c>cmpxchg</c>: fully ordered; returns the value that was found.</summary>
-    public Op<ulong> CompareExchange(Word word, ulong expected, ulong value, StepWeight weight = StepWeight.Context)
-        => new(new MemoryOperation(this, word, MemoryAction.CompareExchange, value, expected, MemoryOrder.Full, weight));
+    public Op<ulong> CompareExchange(
+        Word word, ulong expected, ulong value, StepWeight weight = StepWeight.Context, string? text = null)
+        => new(new MemoryOperation(this, word, MemoryAction.CompareExchange, value, expected, MemoryOrder.Full, weight, text));
 
     /// <summary><c>smp_mb</c>.</summary>
     public Op FullBarrier() => new(new FenceOperation(this));
