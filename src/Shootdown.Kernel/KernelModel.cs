@@ -42,6 +42,8 @@ public sealed class KernelModel : MachineHandle
         PageTableFree = parts.PageTableFree(this);
         PmdCollapse = parts.PmdCollapse(this);
         Zap = parts.Zap(this);
+        PtReclaim = parts.PtReclaim(this);
+        HugeMemory = parts.HugeMemory(this);
         PageFault = parts.PageFault(this);
         FileFault = parts.FileFault(this);
         UserAccess = parts.UserAccess(this);
@@ -124,6 +126,12 @@ public sealed class KernelModel : MachineHandle
     /// <summary>Removal of mappings.</summary>
     public Zap Zap { get; }
 
+    /// <summary>Freeing of empty page tables.</summary>
+    public PtReclaim PtReclaim { get; }
+
+    /// <summary>Huge pages.</summary>
+    public HugeMemory HugeMemory { get; }
+
     /// <summary>Page faults.</summary>
     public PageFault PageFault { get; }
 
@@ -177,6 +185,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>True if the CPUs tell address spaces apart by PCID and keep entries across switches.</summary>
     public bool HasPcid => Machine.Options.Asids > 1;
+
+    /// <summary>First frame of the huge zero page: its references count for all of it. -1 if there is none.</summary>
+    public int HugeZeroFrame => Options.HugeZeroPage ? 0 : -1;
 
     /// <summary>Makes a user address space.</summary>
     /// <param name="name">Name for reports.</param>
@@ -286,6 +297,21 @@ public sealed class KernelModel : MachineHandle
         Machine.SetInitial(state.SlotTlbGen[asid].Address, 1);
         ulong next = Math.Max(Machine.WordInfo(state.NextAsid.Address).Initial, (ulong)asid + 1);
         Machine.SetInitial(state.NextAsid.Address, next);
+    }
+
+    /// <summary>
+    /// Initial state: a huge page at the pages of one entry of level 1. The huge zero page has a reference of the shrinker.
+    /// </summary>
+    public void BuildHugeMapping(Mm mm, int page, Pte leaf)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        var pmd = new PageTable(mm.Space.RootTable, 1, 0);
+        Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, page), leaf.With(Pte.HugeBit).Bits);
+        for (int i = 0; i < Machine.Paging.SpanOf(1); i++)
+        {
+            Machine.Paging.BuildFrame(leaf.Frame + i);
+            AddInitial(Folios[leaf.Frame + i].Frame.RefCount, leaf.Frame == HugeZeroFrame ? 2 : 1);
+        }
     }
 
     private void AddInitial(Word word, long delta)

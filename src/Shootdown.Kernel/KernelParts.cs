@@ -45,6 +45,12 @@ public sealed record KernelParts
     /// <summary>Removal of mappings.</summary>
     public Func<KernelModel, Zap> Zap { get; init; } = kernel => new Zap(kernel);
 
+    /// <summary>Freeing of empty page tables.</summary>
+    public Func<KernelModel, PtReclaim> PtReclaim { get; init; } = kernel => new PtReclaim(kernel);
+
+    /// <summary>Huge pages.</summary>
+    public Func<KernelModel, HugeMemory> HugeMemory { get; init; } = kernel => new HugeMemory(kernel);
+
     /// <summary>Page faults.</summary>
     public Func<KernelModel, PageFault> PageFault { get; init; } = kernel => new PageFault(kernel);
 
@@ -120,6 +126,21 @@ public sealed record KernelOptions
     /// With <see cref="RcuTableFree"/>: true if allocating the batch for tables may fail at any time.
     /// </summary>
     public bool TableBatchMayFail { get; init; }
+
+    /// <summary>
+    /// True for <c>CONFIG_PT_RECLAIM</c> (since 6.14): MADV_DONTNEED frees page tables that it leaves empty. Needs <see
+    /// cref="RcuTableFree"/>.
+    /// </summary>
+    public bool PtReclaim { get; init; }
+
+    /// <summary>
+    /// True for <c>CONFIG_TRANSPARENT_HUGEPAGE</c>: entries above the leaf tables may map huge pages. Needs more than one
+    /// level of tables.
+    /// </summary>
+    public bool Thp { get; init; }
+
+    /// <summary>With <see cref="Thp"/>: true if frame 0 and those that follow are the huge zero page.</summary>
+    public bool HugeZeroPage { get; init; }
 
     /// <summary>True if there are files: folios have locks then.</summary>
     public bool Files { get; init; }

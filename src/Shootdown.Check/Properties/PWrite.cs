@@ -97,7 +97,7 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
             for (int page = 0; page < _machine.Paging.PageCount; page++)
             {
                 Pte entry = TlbInspector.CurrentLeaf(state, space, page);
-                if (entry.Present && entry.Dirty && entry.Frame == frame)
+                if (entry.MapsFrame && entry.Dirty && entry.Frame == frame)
                 {
                     return true;
                 }

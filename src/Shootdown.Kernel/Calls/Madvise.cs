@@ -20,6 +20,11 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
         if (mapped)
         {
             TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+            if (Kernel.Options.PtReclaim)
+            {
+                await cpu.Store(tlb.Words.Flags, GatherWords.ReclaimPt);
+            }
+
             await Kernel.Zap.UnmapVmas(tlb, promise.FirstPage, promise.PageCount);
             await Kernel.MmuGather.TlbFinishMmu(tlb);
         }

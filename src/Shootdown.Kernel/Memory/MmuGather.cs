@@ -120,7 +120,7 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
 
         await TlbFlush(tlb, flags);
         await tlb.Cpu.Store(tlb.Words.Range, 0);
-        await tlb.Cpu.Store(tlb.Words.Flags, flags & (GatherWords.FullMm | GatherWords.NeedFlushAll | GatherWords.VmaPfn));
+        await tlb.Cpu.Store(tlb.Words.Flags, flags & GatherWords.StayMask);
     }
 
     /// <summary>mm/mmu_gather.c: <c>tlb_flush_mmu</c>: flushes, then drops what was queued.</summary>
@@ -216,6 +216,12 @@ public sealed class GatherWords : MachineHandle
 
     /// <summary>Flag: the area is a mapping of a driver's memory (<c>vma_pfn</c>).</summary>
     public const ulong VmaPfn = 8;
+
+    /// <summary>Flag: page tables that become empty are freed (<c>zap_details.reclaim_pt</c>).</summary>
+    public const ulong ReclaimPt = 0x100;
+
+    /// <summary>Flags that a flush does not reset.</summary>
+    public const ulong StayMask = FullMm | NeedFlushAll | VmaPfn | ReclaimPt;
 
     /// <summary>Flags of all levels (<c>cleared_ptes</c>, <c>cleared_pmds</c>, ...).</summary>
     public const ulong ClearedMask = 0xf0;

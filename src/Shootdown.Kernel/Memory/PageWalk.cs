@@ -71,7 +71,8 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>
     /// mm/memory.c: <c>__pte_alloc</c> and its kin: makes the tables on the way to a page that are missing. Each is
-    /// hooked in under the lock of the table above, unless someone else was faster.
+    /// hooked in under the lock of the table above, unless someone else was faster. <see cref="NoTable"/> if a huge
+    /// page is mapped there.
     /// </summary>
     public virtual async Proc<PageTable> PteAlloc(Cpu cpu, Mm mm, int page)
     {
@@ -79,9 +80,14 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
         while (table.Level > 0)
         {
             Pte entry = await cpu.EntryRead(table, page, "pmdp_get");
-            if (!entry.Present)
+            if (entry.IsNone)
             {
                 entry = await PmdInstall(cpu, mm, table, page);
+            }
+
+            if (!entry.Present || entry.Huge)
+            {
+                return NoTable;
             }
 
             table = Below(table, entry, page);
@@ -100,13 +106,13 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
         await cpu.Assert(made >= 0, "a page-table page is free");
         await cpu.SpinLock(Machine.Paging.LockOf(table.Index));
         Pte entry = await cpu.EntryRead(table, page, "pmdp_get");
-        if (!entry.Present)
+        if (entry.IsNone)
         {
             await cpu.EntryStore(table, page, Pte.Table(made), "pmd_populate");
         }
 
         await cpu.SpinUnlock(Machine.Paging.LockOf(table.Index));
-        if (entry.Present)
+        if (!entry.IsNone)
         {
             await cpu.FreeTable(made, "pte_free");
             return entry;

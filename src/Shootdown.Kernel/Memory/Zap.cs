@@ -29,7 +29,11 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < end; page = (page / span + 1) * span)
         {
-            await ZapPteRange(tlb, page, Math.Min((page / span + 1) * span, end));
+            int next = Math.Min((page / span + 1) * span, end);
+            if (!Kernel.Options.Thp || !await Kernel.HugeMemory.ZapPmd(tlb, page, next))
+            {
+                await ZapPteRange(tlb, page, next);
+            }
         }
 
         await Kernel.MmuGather.TlbEndVma(tlb);
@@ -38,10 +42,13 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
     /// <summary>
     /// mm/memory.c: <c>zap_pte_range</c>. If the gather is full, or a dirty page of a file was removed, the flush comes
     /// before the table's lock is dropped, and behind it the rmaps that were delayed; what was queued is freed behind
-    /// the lock. Only a full gather interrupts the loop.
+    /// the lock. Only a full gather interrupts the loop. At the end 6.14 may free the table (<see cref="PtReclaim"/>).
     /// </summary>
     public virtual async Proc ZapPteRange(TlbGather tlb, int first, int end)
     {
+        bool reclaims = await Kernel.PtReclaim.ReclaimPtIsEnabled(tlb, first, end);
+        bool direct = true;
+        int unhooked = -1;
         int page = first;
         while (page < end)
         {
@@ -59,6 +66,12 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
                 page++;
             }
 
+            direct = direct && Kernel.PtReclaim.MayReclaimDirectly(result);
+            if (reclaims && direct && page == end)
+            {
+                unhooked = await Kernel.PtReclaim.TryGetAndClearPmd(tlb.Cpu, tlb.Mm, first);
+            }
+
             if (result != ZapResult.None)
             {
                 await FlushUnderLock(tlb);
@@ -69,6 +82,11 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
             {
                 await Kernel.MmuGather.TlbFlushMmu(tlb);
             }
+        }
+
+        if (reclaims)
+        {
+            await Kernel.PtReclaim.ReclaimPt(tlb, first, unhooked);
         }
     }
 

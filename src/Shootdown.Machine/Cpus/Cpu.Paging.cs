@@ -17,8 +17,9 @@ public readonly record struct AccessResult(long Raw)
 public sealed partial class Cpu
 {
     /// <summary>Reads an entry (<c>ptep_get</c>, <c>pmdp_get</c>).</summary>
-    public Op<Pte> EntryRead(PageTable table, int page, string function = "ptep_get")
-        => new(new EntryOperation(this, table, page, EntryAction.Read, default, default, function));
+    public Op<Pte> EntryRead(
+        PageTable table, int page, string function = "ptep_get", StepWeight weight = StepWeight.Context)
+        => new(new EntryOperation(this, table, page, EntryAction.Read, default, default, function, weight));
 
     /// <summary>Stores an entry with a plain store (<c>set_pte_at</c>).</summary>
     public Op EntryStore(PageTable table, int page, Pte value, string function = "set_pte_at")
@@ -44,6 +45,9 @@ public sealed partial class Cpu
 
     /// <summary>Takes a reference of a frame unless it has none (<c>folio_try_get</c>); 0 if it has none.</summary>
     public Op<int> FrameTryGet(int frame, string function = "folio_try_get") => new(new FrameTryGetOperation(this, frame, function));
+
+    /// <summary>Copies a frame's contents to one that nobody else uses yet.</summary>
+    public Op CopyFrame(int from, int to, string function) => new(new FrameCopyOperation(this, from, to, function));
 
     /// <summary>Gives a frame that has no reference count back to the allocator.</summary>
     public Op FreeFrame(int frame, string function = "free_page") => new(new FrameFreeOperation(this, 1UL << frame, false, function));

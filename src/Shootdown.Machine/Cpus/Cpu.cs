@@ -70,14 +70,20 @@ public sealed partial class Cpu : MachineHandle
         => new(new MemoryOperation(this, word, MemoryAction.Exchange, value, 0, MemoryOrder.Full, weight, text));
 
     /// <summary><c>cmpxchg</c>: fully ordered; returns the value that was found.</summary>
-    public Op<ulong> CompareExchange(Word word, ulong expected, ulong value, StepWeight weight = StepWeight.Context)
-        => new(new MemoryOperation(this, word, MemoryAction.CompareExchange, value, expected, MemoryOrder.Full, weight));
+    public Op<ulong> CompareExchange(
+        Word word, ulong expected, ulong value, StepWeight weight = StepWeight.Context, string? text = null)
+        => new(new MemoryOperation(this, word, MemoryAction.CompareExchange, value, expected, MemoryOrder.Full, weight, text));
 
     /// <summary><c>smp_mb</c>.</summary>
     public Op FullBarrier() => new(new FenceOperation(this));
 
     /// <summary><c>spin_lock</c>.</summary>
     public Op SpinLock(Spinlock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_lock", LockAction.Acquire, false));
+
+    /// <summary><c>spin_trylock</c>: 0 if the lock was free and is now held.</summary>
+    public Op<ulong> SpinTrylock(Spinlock spinLock) => new(new MemoryOperation(
+        this, spinLock.Word, MemoryAction.CompareExchange, (ulong)Index + 1, 0, MemoryOrder.Full, StepWeight.Context,
+        $"spin_trylock({spinLock.Name})"));
 
     /// <summary><c>spin_unlock</c>.</summary>
     public Op SpinUnlock(Spinlock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_unlock", LockAction.Release, false));

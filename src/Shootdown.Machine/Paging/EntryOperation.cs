@@ -10,7 +10,8 @@ internal enum EntryAction
 }
 
 /// <summary>Kernel code reads or changes one page-table entry.</summary>
-internal sealed class EntryOperation(Cpu cpu, PageTable table, int page, EntryAction action, Pte value, Pte expected, string function)
+internal sealed class EntryOperation(
+    Cpu cpu, PageTable table, int page, EntryAction action, Pte value, Pte expected, string function, StepWeight weight = StepWeight.Key)
     : Operation
 {
     private readonly Paging _paging = cpu.Machine.Paging;
@@ -20,7 +21,7 @@ internal sealed class EntryOperation(Cpu cpu, PageTable table, int page, EntryAc
         ? $"{function}({Paging.AddressText(page)}, {Shown(value)})"
         : $"{function}({Paging.AddressText(page)})";
 
-    public override StepWeight Weight => action == EntryAction.Read ? StepWeight.Context : StepWeight.Key;
+    public override StepWeight Weight => weight;
 
     public override int Alternatives(MachineState state)
     {

@@ -207,6 +207,26 @@ public sealed partial class Paging : MachineHandle
                 monitor.OnEntryChanged(state, space, page, change.Old, change.New);
             }
         }
+        else if (change.Old.Huge || change.New.Huge)
+        {
+            ReportHugeChange(state, change);
+        }
+    }
+
+    /// <summary>A huge leaf appeared or went: properties see the small pages that it maps.</summary>
+    private void ReportHugeChange(MachineState state, in EntryChange change)
+    {
+        for (int i = 0; i < SpanOf(change.Level); i++)
+        {
+            Pte old = SmallPart(change.Old, i);
+            Pte now = SmallPart(change.New, i);
+            foreach (MachineMonitor monitor in Machine.Monitors)
+            {
+                monitor.OnEntryChanged(state, change.Space, change.Page + i, old, now);
+            }
+        }
+
+        static Pte SmallPart(Pte entry, int offset) => entry.Huge ? new Pte(entry.Bits + ((ulong)offset << 16)) : Pte.None;
     }
 
     internal void AddCommitFootprint(Footprint footprint, int address)

@@ -1,0 +1,205 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// Huge pages of anonymous memory, mapped by one entry of the level above the leaf tables (mm/huge_memory.c). The lock of
+/// the table that holds the entry protects it. A huge entry may be taken away for a moment, but it must never look
+/// empty (<see cref="PmdpInvalidate"/>): others look without the lock and skip what is empty.
+/// </summary>
+/// <remarks>
+/// Simplified: faults map small pages only; every small frame of a huge page has a reference count of its own, except
+/// for the huge zero page, where the first one counts for all.
+/// </remarks>
+public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
+{
+    private int Span => Machine.Paging.SpanOf(1);
+
+    /// <summary>
+    /// mm/memory.c: the part of <c>__handle_mm_fault</c> that looks at the huge entry: true if there is one and the access
+    /// is to be tried again.
+    /// </summary>
+    public virtual async Proc<bool> HandleHugePmd(Cpu cpu, Mm mm, int page)
+    {
+        PageTable pmd = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
+        Pte entry = await cpu.EntryRead(pmd, page, "pmdp_get_lockless");
+        if (!entry.Huge)
+        {
+            return false;
+        }
+
+        await DoHugePmdNumaPage(cpu, pmd, page);
+        return true;
+    }
+
+    /// <summary>
+    /// mm/huge_memory.c: <c>do_huge_pmd_numa_page</c>, without migration: makes the entry accessible again. If it was
+    /// invalid because someone was changing it, waiting for the lock was all there is to do.
+    /// </summary>
+    public virtual async Proc DoHugePmdNumaPage(Cpu cpu, PageTable pmd, int page)
+    {
+        await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
+        Pte entry = await cpu.EntryRead(pmd, page, "pmdp_get");
+        if (entry.Huge && (entry.Bits & Pte.ProtNoneBit) != 0)
+        {
+            Pte value = entry.Without(Pte.ProtNoneBit).With(Pte.PresentBit | Pte.WriteBit);
+            await cpu.EntryStore(pmd, page, value, "set_pmd_at");
+        }
+
+        await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+    }
+
+    /// <summary>
+    /// mm/memory.c: the part of <c>zap_pmd_range</c> that looks at the entry, without a lock: true if there is nothing
+    /// left to zap below it.
+    /// </summary>
+    public virtual async Proc<bool> ZapPmd(TlbGather tlb, int page, int end)
+    {
+        PageTable pmd = await Kernel.PageWalk.TableAt(tlb.Cpu, tlb.Mm, page, 1);
+        Pte entry = await tlb.Cpu.EntryRead(pmd, page, "pmdp_get");
+        if (!entry.Huge)
+        {
+            return entry.IsNone;
+        }
+
+        if (end - page == Span)
+        {
+            return await ZapHugePmd(tlb, pmd, page);
+        }
+
+        await SplitHugePmd(tlb.Cpu, tlb.Mm, page / Span * Span);
+        return false;
+    }
+
+    /// <summary>
+    /// mm/huge_memory.c: <c>zap_huge_pmd</c>: false if the entry is not huge any more. The references go into the gather,
+    /// that of the huge zero page too (since 2016).
+    /// </summary>
+    public virtual async Proc<bool> ZapHugePmd(TlbGather tlb, PageTable pmd, int page)
+    {
+        Pte old = await PmdTransHugeLock(tlb.Cpu, pmd, page);
+        if (!old.Huge)
+        {
+            return false;
+        }
+
+        old = await tlb.Cpu.EntryExchange(pmd, page, Pte.None, "pmdp_huge_get_and_clear_full");
+        await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 1);
+        await tlb.Cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+        await PutHugePage(tlb, old.Frame);
+        return true;
+    }
+
+    /// <summary>
+    /// mm/huge_memory.c: <c>change_huge_pmd</c> for NUMA hinting: the entry becomes inaccessible, so that the next access
+    /// faults. Runs with mmap_lock for reading, as MADV_DONTNEED does.
+    /// </summary>
+    public virtual async Proc ChangeHugePmd(TlbGather tlb, int page)
+    {
+        PageTable pmd = await Kernel.PageWalk.TableAt(tlb.Cpu, tlb.Mm, page, 1);
+        Pte entry = await PmdTransHugeLock(tlb.Cpu, pmd, page);
+        if (!entry.Huge)
+        {
+            return;
+        }
+
+        if (entry.Present)
+        {
+            Pte old = await PmdpInvalidateAd(tlb.Cpu, pmd, page, entry);
+            Pte value = old.Without(Pte.PresentBit | Pte.WriteBit).With(Pte.ProtNoneBit);
+            await tlb.Cpu.EntryStore(pmd, page, value, "set_pmd_at");
+            await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 1);
+        }
+
+        await tlb.Cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+    }
+
+    /// <summary>
+    /// mm/huge_memory.c: <c>__split_huge_pmd</c>: the huge entry is replaced by a table of small ones with the same rights
+    /// and dirtiness. Invalidated and flushed first: small and huge translations of one page must not exist together.
+    /// </summary>
+    public virtual async Proc SplitHugePmd(Cpu cpu, Mm mm, int page)
+    {
+        int made = await cpu.AllocTable(mm.Space, 0, page);
+        await cpu.Assert(made >= 0, "a page-table page is free");
+        PageTable pmd = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
+        Pte entry = await PmdTransHugeLock(cpu, pmd, page);
+        if (!entry.Huge)
+        {
+            await cpu.FreeTable(made, "pte_free");
+            return;
+        }
+
+        Pte old = await PmdpInvalidate(cpu, mm, pmd, page, entry);
+        var table = new PageTable(made, 0, page);
+        for (int i = 0; i < Span; i++)
+        {
+            await Kernel.PteOps.SetPteAt(cpu, table, page + i, Pte.Leaf(old.Frame + i, old.Write, old.Dirty));
+        }
+
+        await cpu.EntryStore(pmd, page, Pte.Table(made), "pmd_populate");
+        await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+    }
+
+    /// <summary>
+    /// mm/pgtable-generic.c: <c>pmdp_invalidate</c>: hardware can no longer use the entry, but it does not look empty. The
+    /// exchange returns what hardware has set up to that instant (since 2018); then everybody is flushed.
+    /// </summary>
+    public virtual async Proc<Pte> PmdpInvalidate(Cpu cpu, Mm mm, PageTable pmd, int page, Pte seen)
+    {
+        Pte old = await cpu.EntryExchange(pmd, page, seen.Without(Pte.PresentBit), "pmdp_invalidate");
+        await Kernel.TlbFlush.FlushTlbRange(cpu, mm, PageRange.Of(page, Span));
+        return old;
+    }
+
+    /// <summary>
+    /// arch/x86/mm/pgtable.c: <c>pmdp_invalidate_ad</c>: the same without a flush, for callers that flush later.
+    /// </summary>
+    public virtual async Proc<Pte> PmdpInvalidateAd(Cpu cpu, PageTable pmd, int page, Pte seen)
+        => await cpu.EntryExchange(pmd, page, seen.Without(Pte.PresentBit), "pmdp_invalidate_ad");
+
+    /// <summary>
+    /// mm/huge_memory.c: <c>shrink_huge_zero_page_scan</c>: frees the huge zero page if nobody but the shrinker refers to
+    /// it.
+    /// </summary>
+    public virtual async Proc ShrinkHugeZeroPageScan(Cpu cpu)
+    {
+        int frame = Kernel.HugeZeroFrame;
+        const string Text = "cmpxchg(huge_zero_refcount, 1, 0)";
+        if (await cpu.CompareExchange(Kernel.Folios[frame].Frame.RefCount, 1, 0, StepWeight.Key, Text) == 1)
+        {
+            await cpu.FreeFrames(((1UL << Span) - 1) << frame, "__free_pages");
+        }
+    }
+
+    /// <summary>
+    /// mm/huge_memory.c: <c>__pmd_trans_huge_lock</c>: the entry, with the lock held if it is huge.
+    /// </summary>
+    protected virtual async Proc<Pte> PmdTransHugeLock(Cpu cpu, PageTable pmd, int page)
+    {
+        await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
+        Pte entry = await cpu.EntryRead(pmd, page, "pmdp_get");
+        if (!entry.Huge)
+        {
+            await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+        }
+
+        return entry;
+    }
+
+    /// <summary>mm/huge_memory.c: the end of <c>zap_huge_pmd</c>: the gather gets the references.</summary>
+    protected virtual async Proc PutHugePage(TlbGather tlb, int frame)
+    {
+        int counted = frame == Kernel.HugeZeroFrame ? 1 : Span;
+        bool isFull = false;
+        for (int i = 0; i < counted; i++)
+        {
+            isFull |= await Kernel.MmuGather.TlbRemovePage(tlb, frame + i, false);
+        }
+
+        if (isFull)
+        {
+            await Kernel.MmuGather.TlbFlushMmu(tlb);
+        }
+    }
+}
