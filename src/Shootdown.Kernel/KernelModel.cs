@@ -39,6 +39,7 @@ public sealed class KernelModel : MachineHandle
         PageTableFree = parts.PageTableFree(this);
         PmdCollapse = parts.PmdCollapse(this);
         Zap = parts.Zap(this);
+        ExitMmap = parts.ExitMmap(this);
         PageFault = parts.PageFault(this);
         UserAccess = parts.UserAccess(this);
         Munmap = parts.Munmap(this);
@@ -97,6 +98,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>Removal of mappings.</summary>
     public Zap Zap { get; }
+
+    /// <summary>The end of an address space.</summary>
+    public ExitMmap ExitMmap { get; }
 
     /// <summary>Page faults.</summary>
     public PageFault PageFault { get; }

@@ -42,6 +42,9 @@ public sealed record KernelParts
     /// <summary>Removal of mappings.</summary>
     public Func<KernelModel, Zap> Zap { get; init; } = kernel => new Zap(kernel);
 
+    /// <summary>The end of an address space.</summary>
+    public Func<KernelModel, ExitMmap> ExitMmap { get; init; } = kernel => new ExitMmap(kernel);
+
     /// <summary>Page faults.</summary>
     public Func<KernelModel, PageFault> PageFault { get; init; } = kernel => new PageFault(kernel);
 
@@ -84,6 +87,12 @@ public sealed record KernelOptions
     /// With <see cref="RcuTableFree"/>: true if allocating the batch for tables may fail at any time.
     /// </summary>
     public bool TableBatchMayFail { get; init; }
+
+    /// <summary>
+    /// Bits of each of the two counters of <c>mm->tlb_flush_batched</c>, 2 to 15; fewer than the kernel's 15 let a
+    /// model reach the point where they start again.
+    /// </summary>
+    public int BatchCounterBits { get; init; } = TlbBatch.KernelCounterBits;
 
     /// <summary>
     /// True if the data of pages that reclaim wrote out comes back when they are faulted in again. Needed only where
