@@ -25,6 +25,7 @@ public static class ScenarioList
         new ArmAsidVersionSwitch(),
         new PaeTopLevelCached(),
         new S390FullmmSpeculativeFill(),
+        new CpaLargePageSplit(),
         new TlbDefer(),
         new Sb(),
         new Ninc(),

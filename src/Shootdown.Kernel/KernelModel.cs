@@ -40,6 +40,7 @@ public sealed class KernelModel : MachineHandle
         PmdCollapse = parts.PmdCollapse(this);
         Zap = parts.Zap(this);
         ExitMmap = parts.ExitMmap(this);
+        ChangePageAttr = parts.ChangePageAttr?.Invoke(this);
         PageFault = parts.PageFault(this);
         UserAccess = parts.UserAccess(this);
         Munmap = parts.Munmap(this);
@@ -101,6 +102,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>The end of an address space.</summary>
     public ExitMmap ExitMmap { get; }
+
+    /// <summary>Changes of the kernel's own mapping; null if no program makes any.</summary>
+    public ChangePageAttr? ChangePageAttr { get; }
 
     /// <summary>Page faults.</summary>
     public PageFault PageFault { get; }

@@ -45,6 +45,9 @@ public sealed record KernelParts
     /// <summary>The end of an address space.</summary>
     public Func<KernelModel, ExitMmap> ExitMmap { get; init; } = kernel => new ExitMmap(kernel);
 
+    /// <summary>Changes of the kernel's own mapping; null if no program makes any.</summary>
+    public Func<KernelModel, ChangePageAttr>? ChangePageAttr { get; init; }
+
     /// <summary>Page faults.</summary>
     public Func<KernelModel, PageFault> PageFault { get; init; } = kernel => new PageFault(kernel);
 
