@@ -8,7 +8,6 @@ namespace Shootdown.Catalogue;
 public sealed class KernelFlushKnowledge : IFlushKnowledge
 {
     private const int FlushedShift = 16;
-    private const ulong PendingMask = (1UL << (FlushedShift - 1)) - 1;
     private readonly KernelModel _kernel;
 
     /// <summary>Knows the words of a kernel whose address spaces have all been made.</summary>
@@ -33,7 +32,8 @@ public sealed class KernelFlushKnowledge : IFlushKnowledge
         ArgumentNullException.ThrowIfNull(state);
         Mm mm = _kernel.Mms.First(candidate => candidate.Space == space);
         ulong batched = state.Read(mm.TlbFlushBatched.Address);
-        return state.Read(mm.TlbFlushPending.Address) != 0 || (batched & PendingMask) != batched >> FlushedShift;
+        ulong pendingMask = (1UL << _kernel.Options.BatchCounterBits) - 1;
+        return state.Read(mm.TlbFlushPending.Address) != 0 || (batched & pendingMask) != batched >> FlushedShift;
     }
 
     /// <summary>

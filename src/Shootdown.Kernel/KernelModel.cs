@@ -44,6 +44,8 @@ public sealed class KernelModel : MachineHandle
         Zap = parts.Zap(this);
         PtReclaim = parts.PtReclaim(this);
         HugeMemory = parts.HugeMemory(this);
+        ExitMmap = parts.ExitMmap(this);
+        ChangePageAttr = parts.ChangePageAttr?.Invoke(this);
         PageFault = parts.PageFault(this);
         FileFault = parts.FileFault(this);
         UserAccess = parts.UserAccess(this);
@@ -131,6 +133,12 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>Huge pages.</summary>
     public HugeMemory HugeMemory { get; }
+
+    /// <summary>The end of an address space.</summary>
+    public ExitMmap ExitMmap { get; }
+
+    /// <summary>Changes of the kernel's own mapping; null if no program makes any.</summary>
+    public ChangePageAttr? ChangePageAttr { get; }
 
     /// <summary>Page faults.</summary>
     public PageFault PageFault { get; }

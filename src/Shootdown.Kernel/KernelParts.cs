@@ -51,6 +51,12 @@ public sealed record KernelParts
     /// <summary>Huge pages.</summary>
     public Func<KernelModel, HugeMemory> HugeMemory { get; init; } = kernel => new HugeMemory(kernel);
 
+    /// <summary>The end of an address space.</summary>
+    public Func<KernelModel, ExitMmap> ExitMmap { get; init; } = kernel => new ExitMmap(kernel);
+
+    /// <summary>Changes of the kernel's own mapping; null if no program makes any.</summary>
+    public Func<KernelModel, ChangePageAttr>? ChangePageAttr { get; init; }
+
     /// <summary>Page faults.</summary>
     public Func<KernelModel, PageFault> PageFault { get; init; } = kernel => new PageFault(kernel);
 
@@ -126,6 +132,12 @@ public sealed record KernelOptions
     /// With <see cref="RcuTableFree"/>: true if allocating the batch for tables may fail at any time.
     /// </summary>
     public bool TableBatchMayFail { get; init; }
+
+    /// <summary>
+    /// Bits of each of the two counters of <c>mm->tlb_flush_batched</c>, 2 to 15; fewer than the kernel's 15 let a
+    /// model reach the point where they start again.
+    /// </summary>
+    public int BatchCounterBits { get; init; } = TlbBatch.KernelCounterBits;
 
     /// <summary>
     /// True for <c>CONFIG_PT_RECLAIM</c> (since 6.14): MADV_DONTNEED frees page tables that it leaves empty. Needs <see

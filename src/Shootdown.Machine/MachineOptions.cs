@@ -46,6 +46,12 @@ public sealed record MachineOptions
     /// <summary>True if upper levels are cached (paging-structure caches).</summary>
     public bool WalkCaches { get; init; } = true;
 
+    /// <summary>
+    /// True if INVLPG keeps cached entries of the top level, as on x86-32 with PAE, where the CPU holds all four of them
+    /// from one write of CR3 to the next.
+    /// </summary>
+    public bool StickyTopLevel { get; init; }
+
     /// <summary>True if walks set the accessed bit.</summary>
     public bool AccessedBit { get; init; }
 

@@ -41,6 +41,23 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_gather_mmu_fullmm</c>: for an address space that is torn down as a whole. All is
+    /// flushed, whatever is recorded.
+    /// </summary>
+    public virtual async Proc<TlbGather> TlbGatherMmuFullmm(Cpu cpu, Mm mm)
+    {
+        TlbGather tlb = await TlbGatherMmu(cpu, mm);
+        await SetFlags(tlb, GatherWords.FullMm);
+        return tlb;
+    }
+
+    /// <summary>
+    /// arch/x86/include/asm/pgalloc.h: what <c>pmd_free_tlb</c> does under PAE: invalidating single pages will not
+    /// do.
+    /// </summary>
+    public virtual async Proc NeedFlushAll(TlbGather tlb) => await SetFlags(tlb, GatherWords.NeedFlushAll);
+
+    /// <summary>
     /// include/asm-generic/tlb.h: <c>tlb_remove_tlb_entry</c>: an entry of a level was cleared or restricted.
     /// </summary>
     public virtual async Proc TlbRemoveTlbEntry(TlbGather tlb, int page, int level)

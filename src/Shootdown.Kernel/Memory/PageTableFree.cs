@@ -68,9 +68,23 @@ public class PageTableFree : Mechanism
         if (entry.Present && !entry.Huge)
         {
             await tlb.Cpu.EntryStore(above, page, Pte.None, "pmd_clear");
-            await Kernel.MmuGather.TlbRemoveTableEntry(tlb, page, level);
-            await TlbRemoveTable(tlb, entry.Frame);
+            await PteFreeTlb(tlb, page, level, entry.Frame);
         }
+    }
+
+    /// <summary>
+    /// include/asm-generic/tlb.h: <c>pte_free_tlb</c> and its kin for higher levels: an unhooked table is recorded
+    /// and handed over. A PAE machine caches the entries of its top level until CR3 is written.
+    /// </summary>
+    public virtual async Proc PteFreeTlb(TlbGather tlb, int page, int level, int table)
+    {
+        if (Machine.Options.StickyTopLevel && level == Machine.Paging.Levels - 1)
+        {
+            await Kernel.MmuGather.NeedFlushAll(tlb);
+        }
+
+        await Kernel.MmuGather.TlbRemoveTableEntry(tlb, page, level);
+        await TlbRemoveTable(tlb, table);
     }
 
     /// <summary>mm/mmu_gather.c: <c>tlb_remove_table</c>; without RCU freeing <c>tlb_remove_page</c>.</summary>

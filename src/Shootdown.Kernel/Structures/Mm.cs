@@ -26,6 +26,7 @@ public sealed class Mm : MachineHandle
         HasMmapWriters = mmapWriters;
         Space = machine.Paging.NewAddressSpace(name);
         TlbGen = machine.NewWord($"{name}.tlb_gen", 1);
+        ContextId = machine.NewWord($"{name}.context.id");
         CpuMask = machine.NewWord($"mm_cpumask({name})", show: ValueText.Cpus);
         TlbFlushPending = machine.NewWord($"{name}.tlb_flush_pending");
         TlbFlushBatched = machine.NewWord($"{name}.tlb_flush_batched");
@@ -57,6 +58,9 @@ public sealed class Mm : MachineHandle
     /// <c>mm->context.tlb_gen</c>: counts changes of its page tables that TLBs must follow; starts at 1.
     /// </summary>
     public Word TlbGen { get; }
+
+    /// <summary><c>mm->context.id</c> where ASIDs roll over (arm, arm64): 0 until it runs for the first time.</summary>
+    public Word ContextId { get; }
 
     /// <summary><c>mm_cpumask(mm)</c>: CPUs that may hold translations under its loaded root.</summary>
     public Word CpuMask { get; }

@@ -9,8 +9,12 @@ namespace Shootdown.Kernel;
 /// </summary>
 public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
 {
+    /// <summary>Bits of each counter in the kernel.</summary>
+    public const int KernelCounterBits = 15;
+
     private const int FlushedShift = 16;
-    private const ulong PendingMask = (1UL << (FlushedShift - 1)) - 1;
+
+    private ulong PendingMask => (1UL << Kernel.Options.BatchCounterBits) - 1;
 
     /// <summary>mm/rmap.c: <c>should_defer_flush</c>: only if some other CPU would have to be interrupted.</summary>
     public virtual async Proc<bool> ShouldDeferFlush(Cpu cpu, Mm mm)
@@ -25,10 +29,6 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     /// mm/rmap.c: <c>set_tlb_ubc_flush_pending</c>. Runs under the lock of the table whose entry was cleared: who
     /// takes the lock later sees the word. 6.1 also adds entries that were not accessible.
     /// </summary>
-    /// <remarks>
-    /// The kernel restarts both counters before pending can overflow its 15 bits. No model makes 16383 requests, so
-    /// only the increment is a step.
-    /// </remarks>
     public virtual async Proc SetTlbUbcFlushPending(Cpu cpu, Mm mm, Pte old)
     {
         if (!await Kernel.PteOps.PteAccessible(cpu, mm, old))
@@ -39,11 +39,36 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
         UnmapBatch batch = Kernel.UnmapBatches[cpu.Index];
         await ArchTlbbatchAddPending(cpu, mm);
         await cpu.Store(batch.FlushRequired, 1);
-        await cpu.AddReturn(mm.TlbFlushBatched, 1);
+        await IncFlushBatched(cpu, mm);
         if (old.Dirty)
         {
             await cpu.Store(batch.Writable, 1);
         }
+    }
+
+    /// <summary>
+    /// The end of <c>set_tlb_ubc_flush_pending</c>: counts the request. If pending could overflow and come to equal
+    /// flushed, which would hide what is owed, both start again, at one request and no flush.
+    /// </summary>
+    /// <remarks>
+    /// No model makes the 16384 requests that the kernel's counters take: at their width only the increment is a step.
+    /// </remarks>
+    protected virtual async Proc IncFlushBatched(Cpu cpu, Mm mm)
+    {
+        ulong large = PendingMask / 2;
+        ulong batch = Kernel.Options.BatchCounterBits == KernelCounterBits ? 0 : await cpu.Load(mm.TlbFlushBatched);
+        while ((batch & PendingMask) > large)
+        {
+            ulong found = await cpu.CompareExchange(mm.TlbFlushBatched, batch, 1);
+            if (found == batch)
+            {
+                return;
+            }
+
+            batch = found;
+        }
+
+        await cpu.AddReturn(mm.TlbFlushBatched, 1);
     }
 
     /// <summary>

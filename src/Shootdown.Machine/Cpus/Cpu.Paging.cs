@@ -80,6 +80,22 @@ public sealed partial class Cpu
     /// <summary>Drops everything of the current PCID (<c>native_flush_tlb_local</c>).</summary>
     public Op FlushTlbLocal() => new(new FlushOperation(this, -1));
 
+    /// <summary>Drops everything of all ASIDs of this CPU (arm64 <c>local_flush_tlb_all</c>).</summary>
+    public Op FlushTlbLocalAll() => new(new FlushAllOperation(this, false, "[ TLBI all, this CPU ]"));
+
+    /// <summary>arm64 TLBI VMALLE1IS, and the wait for it: everything in the TLBs of all CPUs.</summary>
+    public Op TlbiAll(string text = "[ TLBI all ]") => new(new FlushAllOperation(this, true, text));
+
+    /// <summary>
+    /// arm64 TLBI VALE1IS (last level) or VAE1IS (with what walk caches hold on the way to the page), and the wait for it:
+    /// in the TLBs of all CPUs.
+    /// </summary>
+    public Op TlbiPage(int asid, int page, bool lastLevel)
+        => new(new BroadcastFlushOperation(this, asid, page, lastLevel ? WalkCacheScope.None : WalkCacheScope.Path));
+
+    /// <summary>arm64 TLBI ASIDE1IS, and the wait for it: everything of an ASID in the TLBs of all CPUs.</summary>
+    public Op TlbiAsid(int asid) => new(new BroadcastFlushOperation(this, asid, -1, WalkCacheScope.All));
+
     /// <summary>A user load.</summary>
     public Op<AccessResult> AccessLoad(int page) => new(new AccessOperation(this, page, false, 0));
 

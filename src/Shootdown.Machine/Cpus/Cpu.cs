@@ -74,8 +74,8 @@ public sealed partial class Cpu : MachineHandle
         Word word, ulong expected, ulong value, StepWeight weight = StepWeight.Context, string? text = null)
         => new(new MemoryOperation(this, word, MemoryAction.CompareExchange, value, expected, MemoryOrder.Full, weight, text));
 
-    /// <summary><c>smp_mb</c>.</summary>
-    public Op FullBarrier() => new(new FenceOperation(this));
+    /// <summary><c>smp_mb</c>, or another full barrier.</summary>
+    public Op FullBarrier(string function = "smp_mb()") => new(new FenceOperation(this, function));
 
     /// <summary><c>spin_lock</c>.</summary>
     public Op SpinLock(Spinlock spinLock) => new(new ExclusiveLockOperation(this, spinLock.Word, "spin_lock", LockAction.Acquire, false));

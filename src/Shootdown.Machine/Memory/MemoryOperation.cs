@@ -152,9 +152,9 @@ public sealed class MemoryOperation : Operation
 }
 
 /// <summary>A full barrier (<c>smp_mb</c>): waits until all earlier stores of the CPU are visible.</summary>
-internal sealed class FenceOperation(Cpu cpu) : Operation
+internal sealed class FenceOperation(Cpu cpu, string function) : Operation
 {
-    public override string Text => "smp_mb()";
+    public override string Text => function;
 
     public override StepWeight Weight => StepWeight.Context;
 

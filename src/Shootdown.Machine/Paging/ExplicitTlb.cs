@@ -81,9 +81,8 @@ internal sealed class ExplicitTlb(Paging paging) : TlbModel(paging)
         }
     }
 
-    internal override void FlushPage(MachineState state, Cpu cpu, int page)
+    internal override void FlushPage(MachineState state, Cpu cpu, int asid, int page, WalkCacheScope scope)
     {
-        int asid = (int)state.Read(cpu.AsidAddress);
         state.Write(LeafAddress(cpu.Index, asid, page), 0);
         for (int level = 1; level < Paging.Levels; level++)
         {
@@ -99,7 +98,10 @@ internal sealed class ExplicitTlb(Paging paging) : TlbModel(paging)
 
             for (int start = 0; start < Paging.PageCount && HasWalkCaches; start += Paging.SpanOf(level))
             {
-                state.Write(UpperAddress(cpu.Index, asid, level, start), 0);
+                if (IsInScope(scope, level, start, page))
+                {
+                    state.Write(UpperAddress(cpu.Index, asid, level, start), 0);
+                }
             }
         }
     }

@@ -130,7 +130,9 @@ internal sealed partial class LaggingTlb(Paging paging) : TlbModel(paging)
 
         bool fromRoot = choice.CachedLevel == 0;
         state.Write(leaf, 0);
-        for (int level = 1; level < Paging.Levels && HasWalkCaches; level++)
+
+        // From the top: what was reachable through a table that is dropped is added to the sets below it.
+        for (int level = Paging.Levels - 1; level > 0 && HasWalkCaches; level--)
         {
             int upper = UpperAddress(cpu.Index, asid, level, page);
             ulong keep = !choice.Faults && !fromRoot && level == choice.CachedLevel ? TranslationSet.Of(choice.CachedTable)
@@ -150,14 +152,16 @@ internal sealed partial class LaggingTlb(Paging paging) : TlbModel(paging)
         }
     }
 
-    internal override void FlushPage(MachineState state, Cpu cpu, int page)
+    internal override void FlushPage(MachineState state, Cpu cpu, int asid, int page, WalkCacheScope scope)
     {
-        int asid = (int)state.Read(cpu.AsidAddress);
-        for (int level = 1; level < Paging.Levels && HasWalkCaches; level++)
+        for (int level = Paging.Levels - 1; level > 0 && HasWalkCaches; level--)
         {
             for (int first = 0; first < Paging.PageCount; first += Paging.SpanOf(level))
             {
-                ForgetTables(state, cpu, asid, level, first, 0, -1);
+                if (IsInScope(scope, level, first, page))
+                {
+                    ForgetTables(state, cpu, asid, level, first, 0, -1);
+                }
             }
         }
 

@@ -110,6 +110,24 @@ public sealed partial class Paging : MachineHandle
         Machine.SetInitial(frame.RefCount.Address, Machine.WordInfo(frame.RefCount.Address).Initial + 1);
     }
 
+    /// <summary>
+    /// Maps consecutive frames with one entry of the level above the lowest, in the initial state; the machine has two
+    /// levels.
+    /// </summary>
+    public void BuildHugeMapping(AddressSpace space, int page, Pte leaf)
+    {
+        if (Levels != 2)
+        {
+            throw new ArgumentException("a huge page in the initial state needs a machine with two levels", nameof(leaf));
+        }
+
+        Machine.SetInitial(EntryAddress(space.RootTable, 1, page), leaf.With(Pte.HugeBit).Bits);
+        for (int i = 0; i < SpanOf(1); i++)
+        {
+            BuildFrame(leaf.Frame + i);
+        }
+    }
+
     /// <summary>Marks a frame as allocated in the initial state.</summary>
     public void BuildFrame(int frame) => Machine.SetInitial(_frameLife + frame, 1);
 

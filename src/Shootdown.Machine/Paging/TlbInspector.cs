@@ -117,7 +117,7 @@ public static class TlbInspector
         state.Record?.Note(page >= 0 ? $"[ INVLPG {Paging.AddressText(page)} ]" : "[ full TLB flush ]");
         if (page >= 0)
         {
-            tlb.FlushPage(state, cpu, page);
+            tlb.FlushPage(state, cpu, (int)state.Read(cpu.AsidAddress), page, WalkCacheScope.All);
         }
         else
         {

@@ -79,7 +79,8 @@ internal abstract class TlbModel : MachineHandle
     /// <summary>True if accesses whose value is not used may leave the TLB as it is (see LaggingTlb).</summary>
     internal abstract bool TouchKeepsContents { get; }
 
-    internal abstract void FlushPage(MachineState state, Cpu cpu, int page);
+    /// <summary>Drops a page, and what the scope says of the walk caches, under an ASID that need not be the loaded one.</summary>
+    internal abstract void FlushPage(MachineState state, Cpu cpu, int asid, int page, WalkCacheScope scope);
 
     internal abstract void LoadRoot(MachineState state, Cpu cpu, int root, int asid, bool keep);
 
@@ -127,6 +128,27 @@ internal abstract class TlbModel : MachineHandle
         for (int asid = 0; asid < Asids; asid++)
         {
             AddLeafFootprint(footprint, cpu.Index, asid, page);
+        }
+    }
+
+    /// <summary>An invalidation of one ASID on every CPU: of a page, or of everything (page -1).</summary>
+    internal void AddBroadcastFootprint(Footprint footprint, int asid, int page, WalkCacheScope scope)
+    {
+        foreach (Cpu cpu in Paging.Machine.Cpus)
+        {
+            if (page >= 0 && scope != WalkCacheScope.None && HasWalkCaches)
+            {
+                AddRewriteFootprint(footprint, cpu);
+            }
+            else if (page >= 0)
+            {
+                AddLeafFootprint(footprint, cpu.Index, asid, page);
+            }
+            else
+            {
+                footprint.CommuteRange(LeafAddress(cpu.Index, asid, 0), Paging.PageCount);
+                footprint.CommuteRange(_upper + (((cpu.Index * Asids) + asid) * _upperPerAsid), _upperPerAsid);
+            }
         }
     }
 
@@ -255,6 +277,14 @@ internal abstract class TlbModel : MachineHandle
         }
     }
 
+    /// <summary>True if an invalidation of a page drops this cached upper entry.</summary>
+    protected bool IsInScope(WalkCacheScope scope, int level, int first, int page) => scope switch
+    {
+        WalkCacheScope.None => false,
+        WalkCacheScope.Path => Paging.BaseOf(page, level) == first,
+        _ => level < Paging.Levels - 1 || !Paging.Machine.Options.StickyTopLevel,
+    };
+
     /// <summary>The set after frames that were marked dangling are mapped again at the same page.</summary>
     protected static ulong Revive(ulong set, int frame)
     {
@@ -298,4 +328,17 @@ internal abstract class TlbModel : MachineHandle
             state.Write(address, marked);
         }
     }
+}
+
+/// <summary>Which cached upper entries an invalidation of one page drops.</summary>
+internal enum WalkCacheScope
+{
+    /// <summary>None (arm64: last level only).</summary>
+    None,
+
+    /// <summary>Those on the way to the page (arm64).</summary>
+    Path,
+
+    /// <summary>All of the ASID (x86).</summary>
+    All,
 }

@@ -37,7 +37,7 @@ internal sealed class FlushOperation(Cpu cpu, int page) : Operation
         TlbModel tlb = cpu.Machine.Paging.Tlb;
         if (page >= 0)
         {
-            tlb.FlushPage(state, cpu, page);
+            tlb.FlushPage(state, cpu, (int)state.Read(cpu.AsidAddress), page, WalkCacheScope.All);
         }
         else
         {
@@ -59,6 +59,80 @@ internal sealed class FlushOperation(Cpu cpu, int page) : Operation
             tlb.AddFlushFootprint(footprint, cpu);
         }
 
+        cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
+    }
+}
+
+/// <summary>Drops everything of all ASIDs, on this CPU (arm64 TLBI VMALLE1) or everywhere (TLBI VMALLE1IS).</summary>
+internal sealed class FlushAllOperation(Cpu cpu, bool everywhere, string text) : Operation
+{
+    public override string Text => text;
+
+    public override StepWeight Weight => StepWeight.Key;
+
+    public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        foreach (Cpu target in cpu.Machine.Cpus)
+        {
+            for (int asid = 0; asid < cpu.Machine.Options.Asids && (everywhere || target == cpu); asid++)
+            {
+                cpu.Machine.Paging.Tlb.FlushAsid(state, target, asid);
+            }
+        }
+
+        return 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        foreach (Cpu target in cpu.Machine.Cpus)
+        {
+            if (everywhere || target == cpu)
+            {
+                cpu.Machine.Paging.Tlb.AddFlushFootprint(footprint, target);
+            }
+        }
+
+        cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
+    }
+}
+
+/// <summary>
+/// A broadcast invalidation (arm64 TLBI ...IS) of a page, or of everything (page -1), under one ASID, in the TLBs of all
+/// CPUs. It takes effect at once, as if each were waited for: a missing wait behind it goes unnoticed.
+/// </summary>
+internal sealed class BroadcastFlushOperation(Cpu cpu, int asid, int page, WalkCacheScope scope) : Operation
+{
+    public override string Text => page < 0 ? $"[ TLBI ASID {asid} ]"
+        : $"[ TLBI ASID {asid}, {Paging.AddressText(page)}{(scope == WalkCacheScope.None ? ", leaf" : string.Empty)} ]";
+
+    public override StepWeight Weight => StepWeight.Key;
+
+    public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        TlbModel tlb = cpu.Machine.Paging.Tlb;
+        foreach (Cpu target in cpu.Machine.Cpus)
+        {
+            if (page >= 0)
+            {
+                tlb.FlushPage(state, target, asid, page, scope);
+            }
+            else
+            {
+                tlb.FlushAsid(state, target, asid);
+            }
+        }
+
+        return 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        cpu.Machine.Paging.Tlb.AddBroadcastFootprint(footprint, asid, page, scope);
         cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
     }
 }
