@@ -42,22 +42,41 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     /// <param name="dirty">True if the pages were stored to, so that a TLB may let stores through without a
     /// walk.</param>
     /// <param name="parts">Replaced mechanisms.</param>
-    /// <param name="kernelOptions">Build-time choices of the kernel.</param>
+    /// <param name="build">Choices of the kernel's build.</param>
     public static Stage WithMappedPages(
         MachineOptions options,
         int pages,
         bool mmapWriters,
         bool dirty,
         KernelParts? parts = null,
-        KernelOptions? kernelOptions = null)
+        KernelOptions? build = null)
     {
-        var kernel = new KernelModel(new MachineModel(options), kernelOptions, parts);
+        var kernel = new KernelModel(new MachineModel(options), build, parts);
         Mm mm = kernel.NewMm("mm", pages, mmapWriters);
         for (int page = 0; page < pages; page++)
         {
             kernel.BuildMapping(mm, page, Pte.Leaf(page, write: true, dirty));
         }
 
+        return new Stage(kernel, mm);
+    }
+
+    /// <summary>
+    /// A new address space in which one huge page is mapped: frame p at page p. There are two levels of tables, and no leaf
+    /// table at first.
+    /// </summary>
+    /// <param name="options">Sizes for one level of tables.</param>
+    /// <param name="pages">Small pages of the huge page.</param>
+    /// <param name="leaf">The entry: rights and dirtiness.</param>
+    /// <param name="parts">Replaced mechanisms.</param>
+    /// <param name="zero">True if the page is the huge zero page.</param>
+    public static Stage WithHugePage(MachineOptions options, int pages, Pte leaf, KernelParts? parts = null, bool zero = false)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var machine = new MachineModel(options with { Levels = 2, Tables = options.Cpus + 2 });
+        var kernel = new KernelModel(machine, new KernelOptions { Thp = true, HugeZeroPage = zero }, parts);
+        Mm mm = kernel.NewMm("mm", pages, mmapWriters: false);
+        kernel.BuildHugeMapping(mm, 0, leaf);
         return new Stage(kernel, mm);
     }
 
@@ -146,6 +165,18 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
         ArgumentNullException.ThrowIfNull(properties);
         string[] mustExercise = [.. properties.Select(property => property.Id)];
         return new CheckModel(Machine, [.. properties, new Assertions()], mustExercise);
+    }
+
+    /// <summary>
+    /// The model of a bug that breaks an assertion, and of its fix, which is judged by the properties too.
+    /// </summary>
+    /// <param name="setup">Says which variant it is.</param>
+    /// <param name="others">What the fix is judged by besides, as far as its programs come to it.</param>
+    public CheckModel ToAssertedModel(ScenarioSetup setup, params IReadOnlyList<Property> others)
+    {
+        ArgumentNullException.ThrowIfNull(setup);
+        var assertions = new Assertions();
+        return new CheckModel(Machine, [.. setup.IsBug ? [] : others, assertions], [assertions.Id]);
     }
 
     /// <summary>

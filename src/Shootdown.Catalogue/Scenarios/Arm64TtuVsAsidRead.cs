@@ -89,7 +89,7 @@ public sealed class Arm64TtuVsAsidRead : Scenario
         var context = (Arm64Context)kernel.SwitchMm;
         context.BuildContext(mm, 1);
         context.BuildUsedAsid(2);
-        stage.AddKernelThread(0, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), mm, 0, pages, false));
+        stage.AddKernelThread(0, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), Stage.MappedFrames(pages), false));
         stage.AddKernelThread(1, "user", () => SwitchAndLoad(kernel, stage.Cpu(1), mm, pages));
         for (int index = 2; index < cpus; index++)
         {

@@ -69,6 +69,9 @@ public sealed class PaeTopLevelCached : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { MmuGather = kernel => new GatherBefore2013(kernel) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -80,9 +83,7 @@ public sealed class PaeTopLevelCached : Scenario
             Tables = 3,
             StickyTopLevel = true,
         };
-        KernelParts parts = setup.IsBug
-            ? new KernelParts { MmuGather = kernel => new GatherBefore2013(kernel) }
-            : new KernelParts();
+        KernelParts parts = PartsOf(setup);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
