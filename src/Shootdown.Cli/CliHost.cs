@@ -28,6 +28,9 @@ internal sealed record CliHost
     /// <summary>Reads a scenario file.</summary>
     public Func<string, ScenarioFile> LoadFile { get; init; } = SingleFileScenario.Load;
 
+    /// <summary>Reads a file with operations or patches.</summary>
+    public Func<string, SingleFileTypes> LoadTypes { get; init; } = SingleFileTypes.Load;
+
     /// <summary>Calls back on Ctrl-C until disposed.</summary>
     public Func<Action, IDisposable?> OnInterrupt { get; init; } = _ => null;
 

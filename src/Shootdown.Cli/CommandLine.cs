@@ -59,6 +59,11 @@ internal static class CommandLine
             return new CheckCommand(host, CheckRequest.Read(parsed, tree)).Run();
         }
 
+        if (command == tree.Pairs)
+        {
+            return new PairsCommand(host, PairsRequest.Read(parsed, tree)).Run();
+        }
+
         if (command == tree.List)
         {
             return List(parsed.GetValue(tree.Tags) ?? [], parsed.GetValue(tree.Json), host);
@@ -75,7 +80,7 @@ internal static class CommandLine
             return ExitCode.Pass;
         }
 
-        throw new UsageException("a command is missing: list, check or explain", HelpHint);
+        throw new UsageException("a command is missing: list, explain, check or pairs", HelpHint);
     }
 
     private static int List(IReadOnlyList<string> tags, bool isJson, CliHost host)
@@ -119,7 +124,7 @@ internal static class CommandLine
     private static void RequireUnderstood(ParseResult parsed, Command command, CommandTree tree, CliHost host)
     {
         IEnumerable<string> strangers = parsed.UnmatchedTokens;
-        if (command == tree.Check || command == tree.Explain)
+        if (command == tree.Check || command == tree.Explain || command == tree.Pairs)
         {
             strangers = strangers.Concat((parsed.GetValue(tree.Ids) ?? []).Where(id => id.StartsWith('-')));
         }

@@ -28,6 +28,8 @@ internal sealed class CommandTree
         Explain.Add(Ids);
         Add(Check, All, Tags, VariantName, Model, Bounds, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace, Expect);
         Check.Add(Ids);
+        Add(Pairs, Bug, Triples, Operations, Machine, Model, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
+        Pairs.Add(Ids);
         BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
             .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
         foreach (Option<string> bound in BoundOptions)
@@ -43,6 +45,8 @@ internal sealed class CommandTree
     public Command Explain { get; } = new("explain") { TreatUnmatchedTokensAsErrors = false };
 
     public Command Check { get; } = new("check") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Pairs { get; } = new("pairs") { TreatUnmatchedTokensAsErrors = false };
 
     public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
 
@@ -61,6 +65,14 @@ internal sealed class CommandTree
     public Option<string[]> Tags { get; } = Many("--tag");
 
     public Option<string[]> Bounds { get; } = Many("--bound");
+
+    public Option<string> Bug { get; } = new("--bug");
+
+    public Option<bool> Triples { get; } = Flag("--triples");
+
+    public Option<bool> Operations { get; } = Flag("--operations");
+
+    public Option<string> Machine { get; } = new("--machine");
 
     public Option<string> VariantName { get; } = new("--variant");
 

@@ -14,6 +14,7 @@ internal static class HelpText
           list      the catalogue of bugs and their fixes
           explain   the story of one bug
           check     finds the bug, proves the fix
+          pairs     crosses every operation of the mm with every other
           COMMAND --help tells more
 
           --version
@@ -24,6 +25,7 @@ internal static class HelpText
           ./shootdown explain madv-dontneed-parallel
           ./shootdown check madv-dontneed-parallel
           ./shootdown check B02 --variant fix --cpus 4
+          ./shootdown pairs --bug B02
 
         """;
 
@@ -53,6 +55,46 @@ internal static class HelpText
         examples:
           ./shootdown explain madv-dontneed-parallel
           ./shootdown explain B02
+
+        """;
+
+    private const string Pairs = """
+        usage: ./shootdown pairs [OPERATION...] [FILE.cs...] [options]
+
+        Crosses every operation (system calls, faults, kernel daemons) with every other: on
+        the same page, on overlapping and on neighbouring pages, on every kind of memory that
+        both work on, beside a CPU that runs user code, one that is lazy and one that switches
+        to another process. Every machine is explored exhaustively; nobody writes a scenario.
+        With one OPERATION only its row, with two only that pair. FILE.cs adds operations, or
+        replaces a part of the kernel (docs/operation.md).
+
+        what to run
+          --operations         list the operations and stop
+          --bug ID             switch on the bug of a scenario
+          --triples            three operations at a time, on the same page
+          --machine M          only this machine, e.g. same-anonymous-busy
+          --model M            sc or x86-tso (default sc, or that of the bug)
+
+        limits
+          --memory SIZE        for visited states: 512M, 4G (default 75 % of memory)
+          --time T             for each machine: 60s, 5m, 2h (default 60s)
+          --workers N          machines that run side by side (default one a core)
+          --no-reduction       explore every order of independent steps too
+
+        output
+          --trace full         every step of violating runs, with calls and notes
+          --schedule S         replay one run, as printed under a violation
+          --quiet, -q          the verdict only, no progress
+          --json               one JSON document (docs/json.md), no progress
+
+        exit code: 0 every machine passes, 1 violation, 2 inconclusive (a limit was reached,
+        Ctrl-C), 3 unsupported, 64 usage, 70 internal error.
+
+        examples:
+          ./shootdown pairs
+          ./shootdown pairs munmap reclaim-batched
+          ./shootdown pairs --bug madv-dontneed-parallel
+          ./shootdown pairs my-patch.cs
 
         """;
 
@@ -105,6 +147,7 @@ internal static class HelpText
         "list" => List,
         "explain" => Explain,
         "check" => Check.Replace("{0}\n", OtherBounds(bounds), StringComparison.Ordinal),
+        "pairs" => Pairs,
         _ => Root,
     };
 

@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.CompilerServices;
 using Shootdown.Catalogue;
 
@@ -9,6 +10,22 @@ namespace Shootdown.Cli;
 /// </summary>
 public static class ShootdownApp
 {
+    /// <summary>
+    /// Crosses the operations of the library, and those that the calling file defines, on a kernel with the patches that it defines: the
+    /// same options, output and exit codes as <c>./shootdown pairs</c>.
+    /// </summary>
+    /// <param name="arguments">The program's arguments: operations and options of <c>pairs</c>.</param>
+    /// <param name="file">The calling file; the compiler fills it in. Replay commands name it.</param>
+    /// <returns>The exit code.</returns>
+    public static int Pairs(string[] arguments, [CallerFilePath] string file = "")
+    {
+        ArgumentNullException.ThrowIfNull(arguments);
+        string relative = Path.GetRelativePath(Environment.CurrentDirectory, file);
+        Assembly assembly = Assembly.GetEntryAssembly() ?? throw new InvalidOperationException("there is no program");
+        CliHost host = CliHost.OfProcess() with { LoadTypes = path => new SingleFileTypes(path, assembly, string.Empty) };
+        return CommandLine.Run(["pairs", relative.Length < file.Length ? relative : file, .. arguments], host);
+    }
+
     /// <summary>
     /// Checks a scenario as <c>./shootdown check</c> does: same options, same output, same exit codes.
     /// </summary>

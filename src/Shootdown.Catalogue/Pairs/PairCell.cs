@@ -41,6 +41,10 @@ public sealed record PairCell(
     public string Name => $"{string.Join(" x ", Operations.Select(one => one.Id))}, {RelationText}, "
         + $"{Kind.ToString().ToLowerInvariant()}, {Bystander.ToString().ToLowerInvariant()}";
 
+    /// <summary>What is around the operations, e.g. <c>same-anonymous-busy</c>.</summary>
+    public string Machine
+        => string.Join('-', new[] { Relation.ToString(), Kind.ToString(), Bystander.ToString() }.Select(word => word.ToLowerInvariant()));
+
     private string RelationText => Relation switch
     {
         RangeRelation.Same => "same page",

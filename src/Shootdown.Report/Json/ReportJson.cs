@@ -24,6 +24,14 @@ public static class ReportJson
         writer.WriteLine(JsonSerializer.Serialize(document, ReportJsonContext.Readable.CheckDocument));
     }
 
+    /// <summary>Writes the document of <c>pairs --json</c>.</summary>
+    public static void WriteMatrix(MatrixReport matrix, int exitCode, string version, TextWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteLine(JsonSerializer.Serialize(
+            MatrixDocument.Of(matrix, version, exitCode), ReportJsonContext.Readable.MatrixDocument));
+    }
+
     /// <summary>Writes the document of <c>list --json</c>.</summary>
     public static void WriteList(IReadOnlyList<ScenarioCard> cards, TextWriter writer)
     {
@@ -44,6 +52,7 @@ public static class ReportJson
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(CheckDocument))]
 [JsonSerializable(typeof(ListDocument))]
+[JsonSerializable(typeof(MatrixDocument))]
 [JsonSerializable(typeof(ExplainDocument))]
 internal sealed partial class ReportJsonContext : JsonSerializerContext
 {

@@ -16,8 +16,11 @@ public sealed record CheckInvocation(
 
     private const string PlainInShell = "./_-+=:,@%";
 
+    /// <summary>The command, if it is another one than <c>check</c>; null for that.</summary>
+    public IReadOnlyList<string>? OwnWords { get; init; }
+
     /// <summary>The command as separate words, without the schedule.</summary>
-    public IReadOnlyList<string> Words =>
+    public IReadOnlyList<string> Words => OwnWords ??
     [
         "./shootdown check " + Quoted(Target),
         "--variant " + Variant,
@@ -29,7 +32,8 @@ public sealed record CheckInvocation(
     /// <summary>The command on one line.</summary>
     public string OneLine(string schedule) => $"{string.Join(' ', Words)} --schedule '{schedule}'";
 
-    private static string Quoted(string path) => path.All(c => char.IsAsciiLetterOrDigit(c) || PlainInShell.Contains(c))
+    /// <summary>A word as a shell takes it.</summary>
+    public static string Quoted(string path) => path.All(c => char.IsAsciiLetterOrDigit(c) || PlainInShell.Contains(c))
         ? path
         : $"'{path.Replace("'", @"'\''", StringComparison.Ordinal)}'";
 }

@@ -1,0 +1,135 @@
+using System.Diagnostics;
+using Shootdown.Catalogue;
+using Shootdown.Check;
+using Shootdown.Machine;
+using Shootdown.Report;
+
+namespace Shootdown.Cli;
+
+/// <summary>Crosses the operations with each other and writes the matrix.</summary>
+internal sealed class PairsCommand(CliHost host, PairsRequest request)
+{
+    private const int MinimiserStatesMax = 40_000;
+    private const int DefaultSecondsMax = 60;
+
+    /// <summary>Runs it; returns the exit code.</summary>
+    public int Run()
+    {
+        PairsPlan plan = PairsPlan.Of(host, request);
+        if (request.ListsOperations)
+        {
+            WriteOperations(plan);
+            return ExitCode.Pass;
+        }
+
+        if (plan.Problem.Length > 0)
+        {
+            host.Error.WriteLine($"shootdown: {plan.Problem}");
+            return ExitCode.Unsupported;
+        }
+
+        using var interruption = new CancellationTokenSource();
+        using IDisposable? listening = host.OnInterrupt(interruption.Cancel);
+        PairsProgressPrinter? progress = request.Json || request.Detail == CheckDetail.VerdictOnly
+            ? null
+            : new PairsProgressPrinter(host.Error, host.ErrorIsTerminal);
+        var clock = Stopwatch.StartNew();
+        IReadOnlyList<PairResult> results = Results(plan, interruption.Token, progress);
+        progress?.Clear();
+        MatrixReport matrix = Matrix(plan, results) with { ElapsedSeconds = clock.Elapsed.TotalSeconds };
+        int exitCode = interruption.IsCancellationRequested
+            ? Math.Max(ExitCode.Inconclusive, ExitCode.Of([]))
+            : ExitCode.Of([.. results.Select(result => result.Report)]);
+        if (request.Json)
+        {
+            ReportJson.WriteMatrix(matrix, exitCode, CommandLine.Version, host.Out);
+        }
+        else
+        {
+            MatrixText.Write(matrix, request.Detail, host.Out);
+        }
+
+        return exitCode;
+    }
+
+    private IReadOnlyList<PairResult> Results(PairsPlan plan, CancellationToken interrupted, PairsProgressPrinter? progress)
+    {
+        var options = new CheckOptions
+        {
+            Workers = request.Workers ?? host.Workers,
+            MemoryBytes = request.MemoryBytes ?? host.MemoryBytes,
+            Time = request.Time ?? TimeSpan.FromSeconds(DefaultSecondsMax),
+            Reduction = request.Reduction,
+            MinimiserStatesMax = MinimiserStatesMax,
+            Cancellation = interrupted,
+            Schedule = request.Schedule,
+        };
+        try
+        {
+            return PairRun.Run(plan.Cells, plan.Setup, options, progress);
+        }
+        catch (ScheduleException exception)
+        {
+            throw new UsageException($"--schedule: {exception.Message}");
+        }
+    }
+
+    private MatrixReport Matrix(PairsPlan plan, IReadOnlyList<PairResult> results)
+    {
+        string model = plan.Setup.Model == MemoryModelKind.Sc ? ModelNames.Sc : ModelNames.X86Tso;
+        bool found = results.Any(result => result.Report.Verdict == Verdict.Violation);
+        return new MatrixReport(
+            plan.Kernel,
+            model,
+            [.. plan.Operations.Select(operation => operation.Id)],
+            [.. results.Select(result => Entry(result, model))],
+            plan.Cells.Count - results.Count,
+            [.. Bounds(plan, model), .. found ? [] : PairHints.NotFound(plan.Bug, request.Triples)]);
+    }
+
+    private MatrixEntry Entry(PairResult result, string model)
+    {
+        string[] ids = [.. result.Cell.Operations.Select(operation => operation.Id)];
+        string[] words =
+        [
+            "./shootdown pairs " + string.Join(' ', ids),
+            .. request.Files.Select(CheckInvocation.Quoted),
+            .. request.Bug is { } bug ? [$"--bug {bug}"] : Array.Empty<string>(),
+            .. request.Triples ? ["--triples"] : Array.Empty<string>(),
+            "--machine " + result.Cell.Machine,
+            "--model " + model,
+        ];
+        var invocation = new CheckInvocation(string.Join(" x ", ids), "core", model, [], request.Schedule is not null)
+        {
+            OwnWords = words,
+        };
+        return new MatrixEntry(ids, result.Cell.Machine, result.Report, result.JudgedNothing, invocation);
+    }
+
+    private static IEnumerable<string> Bounds(PairsPlan plan, string model)
+    {
+        int operations = plan.Cells.Count == 0 ? 2 : plan.Cells[0].Operations.Count;
+        yield return $"more than {operations} operations at a time, one call of each, on 1 or 2 pages, with one more CPU; page tables of one level, "
+            + "two where tables are freed";
+        yield return $"memory models other than {model}";
+    }
+
+    private void WriteOperations(PairsPlan plan)
+    {
+        int width = plan.Operations.Max(operation => operation.Id.Length);
+        foreach (MmOperation operation in plan.Operations)
+        {
+            string kinds = string.Join(", ", Enum.GetValues<PageKind>().Where(operation.WorksOn).Select(kind => kind.ToString().ToLowerInvariant()));
+            string promise = operation.Promises switch
+            {
+                PromiseKind.Removed => "removes translations",
+                PromiseKind.WriteProtected => "takes the right to write",
+                _ => "promises nothing",
+            };
+            host.Out.WriteLine($"{operation.Id.PadRight(width)}  {promise}; {kinds} memory");
+        }
+
+        host.Out.WriteLine();
+        host.Out.WriteLine($"{plan.Operations.Count} operations. docs/operation.md shows how to add one, and how to try a patch.");
+    }
+}

@@ -1,0 +1,109 @@
+using Shootdown.Catalogue;
+using Shootdown.Kernel;
+using Shootdown.Report;
+
+namespace Shootdown.Cli;
+
+/// <summary>What a request for a matrix amounts to: which operations on which kernel. Every error in the request shows here.</summary>
+internal sealed record PairsPlan
+{
+    private const string OperationsHint = "./shootdown pairs --operations";
+
+    /// <summary>All operations.</summary>
+    public required IReadOnlyList<MmOperation> Operations { get; init; }
+
+    /// <summary>The machines to run.</summary>
+    public required IReadOnlyList<PairCell> Cells { get; init; }
+
+    /// <summary>The kernel.</summary>
+    public required PairSetup Setup { get; init; }
+
+    /// <summary>What the kernel is called.</summary>
+    public required string Kernel { get; init; }
+
+    /// <summary>The scenario whose bug is switched on.</summary>
+    public Scenario? Bug { get; init; }
+
+    /// <summary>Why it cannot be run; empty if it can.</summary>
+    public string Problem { get; init; } = string.Empty;
+
+    /// <summary>Makes the plan.</summary>
+    /// <exception cref="UsageException">Something that was named does not exist.</exception>
+    public static PairsPlan Of(CliHost host, PairsRequest request)
+    {
+        SingleFileTypes[] files = [.. request.Files.Select(host.LoadTypes)];
+        Scenario? bug = request.Bug is { } name ? new ScenarioLookup(host.Scenarios()).Find(name) : null;
+        PairSetup setup = SetupOf(bug, request);
+        var kernel = new List<string> { bug is null ? "correct core" : $"core with the bug of {bug.Id}" };
+        foreach (SingleFileTypes file in files)
+        {
+            foreach (KernelPatch patch in PatchesOf(file))
+            {
+                setup = setup with { Parts = patch.Apply(setup.Parts), Options = patch.Configure(setup.Options) };
+                kernel.Add(patch.Id);
+            }
+        }
+
+        IReadOnlyList<MmOperation> added = [.. files.SelectMany(file => file.InstancesOf<MmOperation>())];
+        IReadOnlyList<MmOperation> operations = OperationList.With(added);
+        MmOperation[] chosen = [.. request.Operations.Select(id => Find(operations, id))];
+        IReadOnlyList<PairCell> cells = request.Triples ? PairMatrix.Triples(operations, chosen) : PairMatrix.Pairs(operations, chosen);
+        return new PairsPlan
+        {
+            Operations = operations,
+            Cells = request.Machine is { } machine ? Narrowed(cells, machine) : cells,
+            Setup = request.Model is { } model && ModelNames.Kind(model) is { } kind ? setup with { Model = kind } : setup,
+            Kernel = string.Join(" + ", kernel),
+            Bug = bug,
+            Problem = string.Join('\n', files.Select(file => file.Reason).Where(reason => reason.Length > 0)),
+        };
+    }
+
+    private static PairSetup SetupOf(Scenario? bug, PairsRequest request)
+    {
+        if (request.Model is { } model && ModelNames.Kind(model) is null)
+        {
+            throw new UsageException($"the memory model {model} does not exist yet; use {ModelNames.Sc} or {ModelNames.X86Tso}");
+        }
+
+        return bug is null ? new PairSetup() : PairSetup.OfBug(bug) ?? throw new UsageException(
+            $"the bug of {bug.Id} is not in a mechanism of the kernel that other operations use: ./shootdown check {bug.Id} runs it");
+    }
+
+    /// <summary>The patches of a file; a scenario with a bug counts as one.</summary>
+    private static IReadOnlyList<KernelPatch> PatchesOf(SingleFileTypes file)
+    {
+        IReadOnlyList<KernelPatch> patches =
+            [.. file.InstancesOf<KernelPatch>(), .. file.InstancesOf<Scenario>().Select(ScenarioPatch.Of).OfType<KernelPatch>()];
+        return patches.Count > 0 || file.Assembly is null || file.InstancesOf<MmOperation>().Count > 0
+            ? patches
+            : throw new UsageException(
+                $"{file.Path} has no class that derives from {nameof(KernelPatch)} or {nameof(MmOperation)}", "docs/operation.md");
+    }
+
+    private static MmOperation Find(IReadOnlyList<MmOperation> operations, string id)
+        => operations.FirstOrDefault(operation => string.Equals(operation.Id, id, StringComparison.OrdinalIgnoreCase))
+            ?? throw new UsageException(
+                $"there is no operation '{id}'{ScenarioLookup.DidYouMean(id, operations.Select(operation => operation.Id))}", OperationsHint);
+
+    private static PairCell[] Narrowed(IReadOnlyList<PairCell> cells, string machine)
+    {
+        PairCell[] narrowed = [.. cells.Where(cell => cell.Machine == machine)];
+        string[] known = [.. cells.Select(cell => cell.Machine).Distinct().Order()];
+        return narrowed.Length > 0 ? narrowed : throw new UsageException(
+            $"--machine: there is no machine '{machine}'{ScenarioLookup.DidYouMean(machine, known, ";")} machines: {string.Join(", ", known)}");
+    }
+
+    /// <summary>The bug of a scenario file as a patch.</summary>
+    private sealed class ScenarioPatch(string id, PairSetup setup) : KernelPatch
+    {
+        public override string Id => id;
+
+        public override KernelParts Apply(KernelParts parts) => setup.Parts;
+
+        public override KernelOptions Configure(KernelOptions options) => setup.Options;
+
+        internal static KernelPatch? Of(Scenario scenario)
+            => PairSetup.OfBug(scenario) is { } setup ? new ScenarioPatch(scenario.Id, setup) : null;
+    }
+}

@@ -1,0 +1,47 @@
+using Shootdown.Catalogue;
+using Shootdown.Report;
+
+namespace Shootdown.Cli;
+
+/// <summary>Shows how far a matrix is: one line that is rewritten on a terminal, a new line now and then in a log.</summary>
+internal sealed class PairsProgressPrinter(TextWriter writer, bool isTerminal) : IProgress<PairProgress>
+{
+    private const double TerminalEverySeconds = 0.2;
+    private const double LogEverySeconds = 10;
+    private readonly Lock _lock = new();
+    private double _lastSeconds;
+    private int _shownLength;
+
+    /// <summary>Called by workers, from any thread.</summary>
+    public void Report(PairProgress value)
+    {
+        lock (_lock)
+        {
+            if (value.ElapsedSeconds - _lastSeconds < (isTerminal ? TerminalEverySeconds : LogEverySeconds))
+            {
+                return;
+            }
+
+            _lastSeconds = value.ElapsedSeconds;
+            string line = $"{value.Done} of {value.Total} machines, {Quantity.Count(value.Violations, "violation")}, "
+                + $"{Quantity.Count(value.States, "state")}, {Quantity.Elapsed(value.ElapsedSeconds)}";
+            writer.Write(isTerminal ? '\r' + line.PadRight(_shownLength) : line + '\n');
+            writer.Flush();
+            _shownLength = isTerminal ? line.Length : 0;
+        }
+    }
+
+    /// <summary>Removes the line from the terminal.</summary>
+    public void Clear()
+    {
+        lock (_lock)
+        {
+            if (_shownLength > 0)
+            {
+                writer.Write('\r' + new string(' ', _shownLength) + '\r');
+                writer.Flush();
+                _shownLength = 0;
+            }
+        }
+    }
+}
