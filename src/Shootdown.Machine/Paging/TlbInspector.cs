@@ -124,7 +124,7 @@ public static class TlbInspector
     }
 
     /// <summary>The leaf entry that a walk from the root finds in memory; huge entries give the small page's frame.</summary>
-    internal static Pte CurrentLeaf(MachineState state, AddressSpace space, int page)
+    public static Pte CurrentLeaf(MachineState state, AddressSpace space, int page)
     {
         Paging paging = state.Machine.Paging;
         int table = space.RootTable;
