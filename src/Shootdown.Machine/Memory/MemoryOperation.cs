@@ -93,7 +93,12 @@ public sealed class MemoryOperation : Operation
         if (_action == MemoryAction.Load)
         {
             ulong loaded = IsLocal ? state.Read(address) : Model.Load(state, _cpu, address, _order, alternative);
-            state.Record?.Note($"is {loaded}");
+            if (!IsLocal)
+            {
+                // A local load is part of the step before it, whose outcome is another.
+                state.Record?.Note($"is {loaded}");
+            }
+
             return unchecked((long)loaded);
         }
 
