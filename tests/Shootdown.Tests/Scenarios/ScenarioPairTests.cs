@@ -21,6 +21,18 @@ public sealed class ScenarioPairTests
         { "B01", "cpus=2 pages=2 site=1", 22, 90 },
         { "B01", "cpus=2 pages=2 site=2", 34, 466 },
         { "B02", "cpus=3 pages=1", 36, 94_732 },
+        { "B06", "cpus=3 pages=1", 39, 933 },
+        { "B06", "cpus=4 pages=1", 60, 14_670 },
+        { "B06", "cpus=3 pages=2", 81, 15_265 },
+        { "B07", "cpus=2 pages=1 file=0", 11, 27 },
+        { "B07", "cpus=3 pages=1 file=0", 59, 300 },
+        { "B07", "cpus=2 pages=2 file=0", 42, 111 },
+        { "B07", "cpus=2 pages=1 file=1", 7, 35 },
+        { "B07", "cpus=3 pages=1 file=1", 160, 1_038 },
+        { "B07", "cpus=2 pages=2 file=1", 18, 226 },
+        { "B11", "cpus=3 pages=1", 23, 715 },
+        { "B11", "cpus=4 pages=1", 28, 8_889 },
+        { "B11", "cpus=3 pages=2", 26, 1_892 },
         { "B15", "cpus=2 pages=1", 43, 180 },
         { "B15", "cpus=3 pages=1", 95, 1_591 },
         { "B17", "cpus=2 pages=1", 9, 22 },
@@ -32,12 +44,27 @@ public sealed class ScenarioPairTests
         { "B20", "cpus=2 pages=1", 52, 87 },
         { "B20", "cpus=3 pages=1", 507, 870 },
         { "B20", "cpus=2 pages=2", 111, 218 },
+        { "B51", "cpus=3 pages=1", 39, 933 },
+        { "B51", "cpus=4 pages=1", 70, 14_670 },
+        { "B51", "cpus=3 pages=2", 79, 15_265 },
+        { "S01", "cpus=3 pages=1", 32, 131 },
+        { "S01", "cpus=4 pages=1", 57, 12_515 },
+        { "S01", "cpus=3 pages=2", 36, 330 },
+        { "S04", "cpus=2 pages=2", 120, 280 },
+        { "S04", "cpus=3 pages=2", 20_842, 60_345 },
+        { "S04", "cpus=2 pages=3", 142, 376 },
+        { "S05", "cpus=2 pages=1", 306, 455 },
+        { "S05", "cpus=2 pages=2", 398, 509 },
+        { "S06", "cpus=2 pages=1", 7, 58 },
+        { "S06", "cpus=3 pages=1", 2_569, 2_690 },
+        { "S06", "cpus=2 pages=2", 178, 260 },
     };
 
-    /// <summary>The one that takes long enough to be run only once.</summary>
+    /// <summary>Those that take long enough to be run only once.</summary>
     public static TheoryData<string, string, long, long> LargePairs => new()
     {
         { "B02", "cpus=3 pages=2", 74, 744_424 },
+        { "S05", "cpus=3 pages=1", 58_523, 131_584 },
     };
 
     [Theory]
