@@ -52,6 +52,10 @@ public sealed class KernelModel : MachineHandle
         Writeback = parts.Writeback(this);
         Truncate = parts.Truncate(this);
         Reclaim = parts.Reclaim(this);
+        Mremap = parts.Mremap(this);
+        ClearRefs = parts.ClearRefs(this);
+        Userfaultfd = parts.Userfaultfd(this);
+        NumaHinting = parts.NumaHinting(this);
     }
 
     /// <summary>Build-time choices.</summary>
@@ -146,6 +150,18 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>Page reclaim.</summary>
     public Reclaim Reclaim { get; }
+
+    /// <summary><c>mremap</c>.</summary>
+    public Mremap Mremap { get; }
+
+    /// <summary>Soft-dirty tracking.</summary>
+    public ClearRefs ClearRefs { get; }
+
+    /// <summary>Write protection by userfaultfd.</summary>
+    public Userfaultfd Userfaultfd { get; }
+
+    /// <summary>NUMA hinting.</summary>
+    public NumaHinting NumaHinting { get; }
 
     /// <summary>True if the CPUs tell address spaces apart by PCID and keep entries across switches.</summary>
     public bool HasPcid => Machine.Options.Asids > 1;

@@ -74,6 +74,18 @@ public sealed record KernelParts
 
     /// <summary>Page reclaim.</summary>
     public Func<KernelModel, Reclaim> Reclaim { get; init; } = kernel => new Reclaim(kernel);
+
+    /// <summary><c>mremap</c>.</summary>
+    public Func<KernelModel, Mremap> Mremap { get; init; } = kernel => new Mremap(kernel);
+
+    /// <summary>Soft-dirty tracking.</summary>
+    public Func<KernelModel, ClearRefs> ClearRefs { get; init; } = kernel => new ClearRefs(kernel);
+
+    /// <summary>Write protection by userfaultfd.</summary>
+    public Func<KernelModel, Userfaultfd> Userfaultfd { get; init; } = kernel => new Userfaultfd(kernel);
+
+    /// <summary>NUMA hinting.</summary>
+    public Func<KernelModel, NumaHinting> NumaHinting { get; init; } = kernel => new NumaHinting(kernel);
 }
 
 /// <summary>Build-time choices of a kernel: what a configuration option or a tunable decides.</summary>
@@ -137,4 +149,9 @@ public sealed record KernelOptions
     /// small. A swapped page must have had one mapping.
     /// </summary>
     public bool SwapData { get; init; }
+
+    /// <summary>
+    /// True for <c>CONFIG_MEM_SOFT_DIRTY</c>: whatever makes an entry dirty in software also marks it soft-dirty.
+    /// </summary>
+    public bool SoftDirty { get; init; }
 }

@@ -17,7 +17,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
         await cpu.Store(mm.Vmas, areas.ReadOnly(promise.FirstPage, promise.PageCount).Bits);
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
-        await ChangeProtection(tlb, promise.FirstPage, promise.PageCount);
+        await ChangeProtection(tlb, promise.FirstPage, promise.PageCount, ProtectionChange.ReadOnly);
         await Kernel.MmuGather.TlbFinishMmu(tlb);
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
         await cpu.ReturnPromise(promise);
@@ -35,20 +35,23 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
     }
 
-    /// <summary>mm/mprotect.c: <c>change_protection</c>: table by table.</summary>
-    public virtual async Proc ChangeProtection(TlbGather tlb, int first, int count)
+    /// <summary>
+    /// mm/mprotect.c: <c>change_protection</c>: table by table. Also for NUMA hints and userfaultfd, whose callers hold
+    /// mmap_lock only for reading. Whoever calls it flushes: entries stay changed and unflushed until its gather ends.
+    /// </summary>
+    public virtual async Proc ChangeProtection(TlbGather tlb, int first, int count, ProtectionChange change)
     {
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < first + count; page = (page / span + 1) * span)
         {
-            await ChangePteRange(tlb, page, Math.Min((page / span + 1) * span, first + count));
+            await ChangePteRange(tlb, page, Math.Min((page / span + 1) * span, first + count), change);
         }
     }
 
     /// <summary>
     /// mm/mprotect.c: <c>change_pte_range</c>: records only entries whose old value a TLB must not keep.
     /// </summary>
-    public virtual async Proc ChangePteRange(TlbGather tlb, int first, int end)
+    public virtual async Proc ChangePteRange(TlbGather tlb, int first, int end, ProtectionChange change)
     {
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(tlb.Cpu, tlb.Mm, first);
         if (table.Index < 0)
@@ -60,9 +63,17 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         for (int page = first; page < end; page++)
         {
             Pte old = await tlb.Cpu.EntryRead(table, page);
-            if (old.Present)
+            if (old.MapsFrame)
             {
-                await ChangeOnePte(tlb, table, page);
+                // An entry that is a hint already is left alone.
+                if (change != ProtectionChange.NumaHint || old.Present)
+                {
+                    await ChangeOnePte(tlb, table, page, change);
+                }
+            }
+            else if (old.IsMigration)
+            {
+                await ChangeMigrationEntry(tlb.Cpu, table, page, old, change);
             }
         }
 
@@ -75,14 +86,63 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     protected virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm)
         => await Kernel.TlbBatch.FlushTlbBatchedPending(cpu, mm);
 
-    private async Proc ChangeOnePte(TlbGather tlb, PageTable table, int page)
+    /// <summary>
+    /// mm/mprotect.c: <c>change_pte_range</c>: what becomes of the rights and the software bits of a mapped page. The
+    /// rights of a private area never include writing: that comes back with a write fault.
+    /// </summary>
+    protected virtual Pte PteModify(Pte old, ProtectionChange change)
+    {
+        Pte present = old.With(Pte.PresentBit).Without(Pte.ProtNoneBit | Pte.WriteBit);
+        return change switch
+        {
+            ProtectionChange.NumaHint => old.With(Pte.ProtNoneBit).Without(Pte.PresentBit | Pte.WriteBit),
+            ProtectionChange.UserfaultProtect => present.With(Pte.UserfaultWpBit),
+            ProtectionChange.UserfaultResolve => present.Without(Pte.UserfaultWpBit),
+            _ => present,
+        };
+    }
+
+    private async Proc ChangeOnePte(TlbGather tlb, PageTable table, int page, ProtectionChange change)
     {
         Pte old = await Kernel.PteOps.PtepModifyProtStart(tlb.Cpu, table, page);
-        Pte value = old.Without(Pte.WriteBit);
+        Pte value = PteModify(old, change);
         await Kernel.PteOps.PtepModifyProtCommit(tlb.Cpu, table, page, value);
         if (Kernel.PteOps.PteNeedsFlush(old, value))
         {
             await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 0);
         }
     }
+
+    /// <summary>
+    /// mm/mprotect.c: <c>change_pte_range</c>, for pages that move: the entry that comes back must not allow more.
+    /// </summary>
+    private async Proc ChangeMigrationEntry(Cpu cpu, PageTable table, int page, Pte old, ProtectionChange change)
+    {
+        Pte value = change switch
+        {
+            ProtectionChange.UserfaultProtect => old.Without(Pte.WriteBit).With(Pte.UserfaultWpBit),
+            ProtectionChange.UserfaultResolve => old.Without(Pte.WriteBit | Pte.UserfaultWpBit),
+            _ => old.Without(Pte.WriteBit),
+        };
+        if (value != old)
+        {
+            await Kernel.PteOps.SetPteAt(cpu, table, page, value);
+        }
+    }
+}
+
+/// <summary>What <c>change_protection</c> is called for.</summary>
+public enum ProtectionChange
+{
+    /// <summary><c>mprotect</c> takes the right to write away.</summary>
+    ReadOnly,
+
+    /// <summary><c>MM_CP_PROT_NUMA</c>: the next access shall fault.</summary>
+    NumaHint,
+
+    /// <summary><c>MM_CP_UFFD_WP</c>: the next write shall be reported.</summary>
+    UserfaultProtect,
+
+    /// <summary><c>MM_CP_UFFD_WP_RESOLVE</c>: writes are the area's own business again.</summary>
+    UserfaultResolve,
 }

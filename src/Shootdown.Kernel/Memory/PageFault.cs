@@ -120,7 +120,7 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     /// mm/memory.c: <c>wp_page_reuse</c>, with the table's lock held. Rights are raised without a flush.
     /// </summary>
     public virtual async Proc WpPageReuse(Cpu cpu, PageTable table, int page, Pte entry)
-        => await Kernel.PteOps.SetPteAt(cpu, table, page, entry.With(Pte.WriteBit | Pte.DirtyBit));
+        => await Kernel.PteOps.SetPteAt(cpu, table, page, Kernel.PteOps.PteMkdirty(entry).With(Pte.WriteBit));
 
     /// <summary>
     /// mm/memory.c: <c>wp_can_reuse_anon_folio</c>, with the test of the exclusive mark: always, because there is no

@@ -66,6 +66,10 @@ public class PteOps(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc<bool> PteAccessible(Cpu cpu, Mm mm, Pte value)
         => value.Present || ((value.Bits & Pte.ProtNoneBit) != 0 && await cpu.Load(mm.TlbFlushPending) != 0);
 
+    /// <summary>arch/x86/include/asm/pgtable.h: <c>pte_mkdirty</c>: dirty for soft-dirty tracking too.</summary>
+    public virtual Pte PteMkdirty(Pte value)
+        => value.With(Pte.DirtyBit | (Kernel.Options.SoftDirty ? Pte.SoftDirtyBit : 0));
+
     /// <summary>
     /// arch/x86/include/asm/tlbflush.h: <c>pte_needs_flush</c>. Not for entries that were not present, raised rights
     /// (a spurious fault repairs those) or software bits; the accessed bit is ignored.

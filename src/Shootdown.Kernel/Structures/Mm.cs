@@ -33,6 +33,7 @@ public sealed class Mm : MachineHandle
         AnonVma = machine.NewRwSemaphore($"{name}.anon_vma");
         Vmas = machine.NewWord($"{name}.mm_mt", VmAreas.Covering(0, pages).Bits);
         AnonVmaPages = machine.NewWord($"{name}.anon_vma.rb_root", VmAreas.Covering(0, pages).Bits);
+        UserfaultWakeups = machine.NewWord($"{name}.userfault_wakeups");
         SwapSlots = [.. Enumerable.Range(0, machine.Paging.PageCount)
             .Select(page => machine.NewWord($"{name}.swap[{page}]"))];
     }
@@ -83,6 +84,9 @@ public sealed class Mm : MachineHandle
     /// Pages that a walk from page to tables can find, as <see cref="VmAreas"/>; changed under the anon_vma lock.
     /// </summary>
     public Word AnonVmaPages { get; }
+
+    /// <summary>How often userfaultfd woke threads that wait for a page.</summary>
+    public Word UserfaultWakeups { get; }
 
     /// <summary>The swap slot of every page: what was written out last.</summary>
     public ImmutableArray<Word> SwapSlots { get; }
@@ -153,6 +157,14 @@ public readonly record struct VmAreas(ulong Bits)
 
     /// <summary>After the mapped pages of the range were made writable.</summary>
     public VmAreas Writable(int first, int count) => new(Bits | ((Bits & Mask(first, count)) << 32));
+
+    /// <summary>After the range was moved, with its rights.</summary>
+    public VmAreas Moved(int from, int to, int count)
+    {
+        ulong mapped = (Bits & Mask(from, count)) >> from;
+        ulong writable = ((Bits >> 32) & Mask(from, count)) >> from;
+        return new(Without(from, count).Bits | (mapped << to) | (writable << (to + 32)));
+    }
 
     private static ulong Mask(int first, int count) => ((1UL << count) - 1) << first & 0xffff_ffff;
 }

@@ -28,6 +28,18 @@ public readonly record struct Pte(ulong Bits)
     /// <summary>A swap entry; software only.</summary>
     public const ulong SwapBit = 1 << 7;
 
+    /// <summary>
+    /// A migration entry; software only. Its frame is the page that moves, its other bits are those that the page was
+    /// mapped with.
+    /// </summary>
+    public const ulong MigrationBit = 1 << 8;
+
+    /// <summary>Written since soft-dirty bits were cleared last; software only.</summary>
+    public const ulong SoftDirtyBit = 1 << 9;
+
+    /// <summary>Write-protected by userfaultfd; software only.</summary>
+    public const ulong UserfaultWpBit = 1 << 10;
+
     private const int FrameShift = 16;
 
     /// <summary>The empty entry (<c>pte_none</c>).</summary>
@@ -38,6 +50,18 @@ public readonly record struct Pte(ulong Bits)
 
     /// <summary>The kernel's <c>pte_present</c>: hardware present or PROT_NONE; there is a frame.</summary>
     public bool MapsFrame => (Bits & (PresentBit | ProtNoneBit)) != 0;
+
+    /// <summary>A NUMA hint (<c>pte_protnone</c>): mapped, but not for hardware.</summary>
+    public bool ProtNone => (Bits & (PresentBit | ProtNoneBit)) == ProtNoneBit;
+
+    /// <summary>A migration entry (<c>is_migration_entry</c>).</summary>
+    public bool IsMigration => (Bits & MigrationBit) != 0;
+
+    /// <summary>Write-protected by userfaultfd (<c>pte_uffd_wp</c>).</summary>
+    public bool UserfaultWp => (Bits & UserfaultWpBit) != 0;
+
+    /// <summary>Written since soft-dirty bits were cleared last (<c>pte_soft_dirty</c>).</summary>
+    public bool SoftDirty => (Bits & SoftDirtyBit) != 0;
 
     /// <summary>Writable.</summary>
     public bool Write => (Bits & WriteBit) != 0;
@@ -64,6 +88,12 @@ public readonly record struct Pte(ulong Bits)
     /// <summary>A swap entry.</summary>
     public static Pte Swap(int slot) => new(((ulong)slot << FrameShift) | SwapBit);
 
+    /// <summary>
+    /// The migration entry that stands for an entry (<c>make_writable_migration_entry</c>,
+    /// <c>make_readable_migration_entry</c>): it remembers rights and software bits.
+    /// </summary>
+    public static Pte Migration(Pte of) => of.Without(PresentBit | ProtNoneBit | HugeBit).With(MigrationBit);
+
     /// <summary>The entry with some bits set.</summary>
     public Pte With(ulong bits) => new(Bits | bits);
 
@@ -72,6 +102,10 @@ public readonly record struct Pte(ulong Bits)
 
     /// <inheritdoc/>
     public override string ToString() => IsNone ? "none"
-        : Present ? $"frame {Frame}{(Write ? ", writable" : ", read-only")}{(Dirty ? ", dirty" : string.Empty)}"
+        : Present ? $"frame {Frame}{(Write ? ", writable" : ", read-only")}{(Dirty ? ", dirty" : string.Empty)}{SoftText}"
+        : ProtNone ? $"protnone, frame {Frame}"
+        : IsMigration ? $"migration entry, frame {Frame}"
         : (Bits & SwapBit) != 0 ? $"swap {Frame}" : "not present";
+
+    private string SoftText => (SoftDirty ? ", soft-dirty" : string.Empty) + (UserfaultWp ? ", uffd-wp" : string.Empty);
 }

@@ -1,0 +1,70 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// Soft-dirty tracking (fs/proc/task_mmu.c): who wants to know which pages are written from now on takes the right to
+/// write away and lets write faults take notes. Needs <see cref="KernelOptions.SoftDirty"/>.
+/// </summary>
+public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
+{
+    /// <summary>
+    /// fs/proc/task_mmu.c: <c>clear_refs_write</c> for 4 (soft-dirty). Promises that every store to the range faults
+    /// once it has returned. Its own count in tlb_flush_pending and its own flush: there is no gather, and a gather
+    /// would have nothing recorded.
+    /// </summary>
+    public virtual async Proc ClearRefsWrite(Cpu cpu, Mm mm, Promise promise)
+    {
+        await cpu.BeginPromise(promise);
+        await Kernel.MmapLock.MmapWriteLock(cpu, mm);
+        await cpu.AddReturn(mm.TlbFlushPending, 1);
+        await WalkPageRange(cpu, mm, promise.FirstPage, promise.PageCount);
+        await Kernel.TlbFlush.FlushTlbMm(cpu, mm);
+        await cpu.AddReturn(mm.TlbFlushPending, -1);
+        await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
+        await cpu.ReturnPromise(promise);
+    }
+
+    /// <summary>mm/pagewalk.c: <c>walk_page_range</c>: table by table.</summary>
+    public virtual async Proc WalkPageRange(Cpu cpu, Mm mm, int first, int count)
+    {
+        int span = Machine.Paging.SpanOf(1);
+        for (int page = first; page < first + count; page = (page / span + 1) * span)
+        {
+            await ClearRefsPteRange(cpu, mm, page, Math.Min((page / span + 1) * span, first + count));
+        }
+    }
+
+    /// <summary>fs/proc/task_mmu.c: <c>clear_refs_pte_range</c>.</summary>
+    public virtual async Proc ClearRefsPteRange(Cpu cpu, Mm mm, int first, int end)
+    {
+        PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, first);
+        if (table.Index < 0)
+        {
+            return;
+        }
+
+        for (int page = first; page < end; page++)
+        {
+            await ClearSoftDirty(cpu, table, page);
+        }
+
+        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+    }
+
+    /// <summary>fs/proc/task_mmu.c: <c>clear_soft_dirty</c>. Also entries that are not present lose the mark.</summary>
+    public virtual async Proc ClearSoftDirty(Cpu cpu, PageTable table, int page)
+    {
+        Pte entry = await cpu.EntryRead(table, page);
+        if (entry.MapsFrame)
+        {
+            Pte old = await Kernel.PteOps.PtepModifyProtStart(cpu, table, page);
+            Pte value = old.Without(Pte.WriteBit | Pte.SoftDirtyBit);
+            await Kernel.PteOps.PtepModifyProtCommit(cpu, table, page, value);
+        }
+        else if (entry.SoftDirty)
+        {
+            await Kernel.PteOps.SetPteAt(cpu, table, page, entry.Without(Pte.SoftDirtyBit));
+        }
+    }
+}

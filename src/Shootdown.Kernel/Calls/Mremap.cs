@@ -1,0 +1,98 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary><c>mremap</c> (mm/mremap.c): moves pages to another place of the address space.</summary>
+public class Mremap(KernelModel kernel) : Mechanism(kernel)
+{
+    /// <summary>
+    /// mm/mremap.c: <c>move_vma</c> with <c>move_page_tables</c>. Promises that nobody reaches the pages at their old
+    /// addresses once it has returned. mmap_lock is held for writing, but those who come to the pages through the
+    /// rmap (reclaim, truncation) hold only the tables' locks.
+    /// </summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="mm">The address space.</param>
+    /// <param name="promise">The old range.</param>
+    /// <param name="newFirst">First page of the new range, which is not mapped.</param>
+    public virtual async Proc MoveVma(Cpu cpu, Mm mm, Promise promise, int newFirst)
+    {
+        await cpu.BeginPromise(promise);
+        await Kernel.MmapLock.MmapWriteLock(cpu, mm);
+        VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
+        await cpu.Store(mm.Vmas, areas.Moved(promise.FirstPage, newFirst, promise.PageCount).Bits);
+        await MovePageTables(cpu, mm, promise.FirstPage, newFirst, promise.PageCount);
+        await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
+        await cpu.ReturnPromise(promise);
+    }
+
+    /// <summary>mm/mremap.c: <c>move_page_tables</c>: as much at a time as one table holds at both places.</summary>
+    public virtual async Proc MovePageTables(Cpu cpu, Mm mm, int oldFirst, int newFirst, int count)
+    {
+        int span = Machine.Paging.SpanOf(1);
+        int moved = 0;
+        while (moved < count)
+        {
+            int extent = Math.Min(span - ((oldFirst + moved) % span), span - ((newFirst + moved) % span));
+            extent = Math.Min(extent, count - moved);
+            await Kernel.PageWalk.PteAlloc(cpu, mm, newFirst + moved);
+            await MovePtes(cpu, mm, oldFirst + moved, newFirst + moved, extent);
+            moved += extent;
+        }
+    }
+
+    /// <summary>
+    /// mm/mremap.c: <c>move_ptes</c>. Both tables' locks are held until the old range is flushed: whoever finds the
+    /// page through its new entry takes the new table's lock, flushes only the new address, and may free the page.
+    /// </summary>
+    public virtual async Proc MovePtes(Cpu cpu, Mm mm, int oldFirst, int newFirst, int count)
+    {
+        PageTable from = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, oldFirst);
+        if (from.Index < 0)
+        {
+            return;
+        }
+
+        PageTable to = await Kernel.PageWalk.TableAt(cpu, mm, newFirst, 0);
+        if (to.Index != from.Index)
+        {
+            // spin_lock_nested(): mmap_lock, held for writing, is what orders the two.
+            await cpu.SpinLock(Machine.Paging.LockOf(to.Index));
+        }
+
+        await FlushTlbBatchedPending(cpu, mm);
+        bool forceFlush = false;
+        for (int i = 0; i < count; i++)
+        {
+            Pte old = await cpu.EntryRead(from, oldFirst + i);
+            if (!old.IsNone)
+            {
+                old = await Kernel.PteOps.PtepGetAndClear(cpu, from, oldFirst + i);
+                forceFlush |= NeedsFlushUnderLocks(old);
+                await Kernel.PteOps.SetPteAt(cpu, to, newFirst + i, MoveSoftDirtyPte(old));
+            }
+        }
+
+        if (forceFlush)
+        {
+            await Kernel.TlbFlush.FlushTlbRange(cpu, mm, PageRange.Of(oldFirst, count));
+        }
+
+        if (to.Index != from.Index)
+        {
+            await cpu.SpinUnlock(Machine.Paging.LockOf(to.Index));
+        }
+
+        await Kernel.PageWalk.PteUnmapUnlock(cpu, from);
+    }
+
+    /// <summary>The call of <c>flush_tlb_batched_pending</c> that <c>move_ptes</c> makes once it holds the locks.</summary>
+    protected virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm)
+        => await Kernel.TlbBatch.FlushTlbBatchedPending(cpu, mm);
+
+    /// <summary>True if the entry that was moved makes <c>move_ptes</c> flush before it drops the locks.</summary>
+    protected virtual bool NeedsFlushUnderLocks(Pte old) => old.MapsFrame;
+
+    /// <summary>mm/mremap.c: <c>move_soft_dirty_pte</c>: a page at a new address counts as written.</summary>
+    private Pte MoveSoftDirtyPte(Pte old)
+        => Kernel.Options.SoftDirty && old.MapsFrame ? old.With(Pte.SoftDirtyBit) : old;
+}

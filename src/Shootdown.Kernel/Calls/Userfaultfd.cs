@@ -1,0 +1,55 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// Write protection by userfaultfd (fs/userfaultfd.c, mm/userfaultfd.c): another thread of the process decides when a
+/// page may be written again. Who protects holds mmap_lock only for reading.
+/// </summary>
+public class Userfaultfd(KernelModel kernel) : Mechanism(kernel)
+{
+    /// <summary>
+    /// fs/userfaultfd.c: <c>userfaultfd_writeprotect</c> with UFFDIO_WRITEPROTECT_MODE_WP. Promises that every store
+    /// to the range faults once it has returned.
+    /// </summary>
+    public virtual async Proc WriteProtect(Cpu cpu, Mm mm, Promise promise)
+    {
+        await cpu.BeginPromise(promise);
+        await MwriteprotectRange(cpu, mm, promise.FirstPage, promise.PageCount, true);
+        await cpu.ReturnPromise(promise);
+    }
+
+    /// <summary>
+    /// fs/userfaultfd.c: <c>userfaultfd_writeprotect</c> without the mode flag, with <c>wake_userfault</c>: writes are
+    /// allowed again, and those who wait for that are woken.
+    /// </summary>
+    public virtual async Proc WriteUnprotect(Cpu cpu, Mm mm, int first, int count)
+    {
+        await MwriteprotectRange(cpu, mm, first, count, false);
+        await cpu.AddReturn(mm.UserfaultWakeups, 1);
+    }
+
+    /// <summary>
+    /// mm/userfaultfd.c: <c>mwriteprotect_range</c>, <c>uffd_wp_range</c>. The flush comes when the gather ends; until
+    /// then entries are read-only, with mmap_lock held for reading, while TLBs may still let stores through.
+    /// </summary>
+    public virtual async Proc MwriteprotectRange(Cpu cpu, Mm mm, int first, int count, bool enable)
+    {
+        await Kernel.MmapLock.MmapReadLock(cpu, mm);
+        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+        await Kernel.Mprotect.ChangeProtection(
+            tlb, first, count, enable ? ProtectionChange.UserfaultProtect : ProtectionChange.UserfaultResolve);
+        await Kernel.MmuGather.TlbFinishMmu(tlb);
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+    }
+
+    /// <summary>
+    /// fs/userfaultfd.c: <c>handle_userfault</c>, up to the point where the thread sleeps: what it will wait to see
+    /// changed. Called with the table's lock held, so that whoever lifts the protection comes later.
+    /// </summary>
+    public virtual async Proc<ulong> PrepareToWait(Cpu cpu, Mm mm) => await cpu.Load(mm.UserfaultWakeups);
+
+    /// <summary>fs/userfaultfd.c: <c>handle_userfault</c>: sleeps with no locks held; the access is then tried again.</summary>
+    public virtual async Proc WaitForWakeup(Cpu cpu, Mm mm, ulong seen)
+        => await cpu.WaitUntil(mm.UserfaultWakeups, Condition.NotEqual, seen);
+}
