@@ -10,9 +10,11 @@ public static class ScenarioList
     [
         new TtuBatchVsMprotect(),
         new MadvDontneedParallel(),
+        new NumaProtnoneMigration(),
         new ZapDirtyVsMkclean(),
         new TtuDirtyBeforeIo(),
         new MremapPtesFlushAfterPtl(),
+        new MigrateVmaFlushAfterPtl(),
         new PfnmapMunmapVsUnmapMapping(),
         new ClearRefsNoFlush(),
         new SwitchMmFlushBarrier(),

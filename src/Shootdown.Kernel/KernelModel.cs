@@ -56,6 +56,10 @@ public sealed class KernelModel : MachineHandle
         ClearRefs = parts.ClearRefs(this);
         Userfaultfd = parts.Userfaultfd(this);
         NumaHinting = parts.NumaHinting(this);
+        CopyOnWrite = parts.CopyOnWrite(this);
+        Migrate = parts.Migrate(this);
+        MigrateDevice = parts.MigrateDevice(this);
+        Fork = parts.Fork(this);
     }
 
     /// <summary>Build-time choices.</summary>
@@ -163,6 +167,18 @@ public sealed class KernelModel : MachineHandle
     /// <summary>NUMA hinting.</summary>
     public NumaHinting NumaHinting { get; }
 
+    /// <summary>Copy-on-write.</summary>
+    public CopyOnWrite CopyOnWrite { get; }
+
+    /// <summary>Migration of pages.</summary>
+    public Migrate Migrate { get; }
+
+    /// <summary>Migration to the memory of devices.</summary>
+    public MigrateDevice MigrateDevice { get; }
+
+    /// <summary><c>fork</c>.</summary>
+    public Fork Fork { get; }
+
     /// <summary>True if the CPUs tell address spaces apart by PCID and keep entries across switches.</summary>
     public bool HasPcid => Machine.Options.Asids > 1;
 
@@ -216,7 +232,10 @@ public sealed class KernelModel : MachineHandle
         AddInitial(folio.Frame.RefCount, 1);
     }
 
-    /// <summary>Initial state: a frame is mapped at a page. Memory of a driver gets no reference.</summary>
+    /// <summary>
+    /// Initial state: a frame is mapped at a page. Memory of a driver gets no reference. Anonymous memory that may be
+    /// written belongs to the process alone.
+    /// </summary>
     public void BuildMapping(Mm mm, int page, Pte leaf)
     {
         ArgumentNullException.ThrowIfNull(mm);
@@ -225,6 +244,11 @@ public sealed class KernelModel : MachineHandle
         if (CountsMappings(mm, page))
         {
             AddInitial(frame.MapCount, 1);
+        }
+
+        if (leaf.Write && mm.FileAreaOf(page) is null)
+        {
+            Machine.SetInitial(Folios[leaf.Frame].AnonExclusive.Address, 1);
         }
 
         if (mm.FileAreaOf(page)?.Kind == FileAreaKind.PfnMap)

@@ -86,6 +86,18 @@ public sealed record KernelParts
 
     /// <summary>NUMA hinting.</summary>
     public Func<KernelModel, NumaHinting> NumaHinting { get; init; } = kernel => new NumaHinting(kernel);
+
+    /// <summary>Copy-on-write.</summary>
+    public Func<KernelModel, CopyOnWrite> CopyOnWrite { get; init; } = kernel => new CopyOnWrite(kernel);
+
+    /// <summary>Migration of pages.</summary>
+    public Func<KernelModel, Migrate> Migrate { get; init; } = kernel => new Migrate(kernel);
+
+    /// <summary>Migration to the memory of devices.</summary>
+    public Func<KernelModel, MigrateDevice> MigrateDevice { get; init; } = kernel => new MigrateDevice(kernel);
+
+    /// <summary><c>fork</c>.</summary>
+    public Func<KernelModel, Fork> Fork { get; init; } = kernel => new Fork(kernel);
 }
 
 /// <summary>Build-time choices of a kernel: what a configuration option or a tunable decides.</summary>
@@ -154,4 +166,10 @@ public sealed record KernelOptions
     /// True for <c>CONFIG_MEM_SOFT_DIRTY</c>: whatever makes an entry dirty in software also marks it soft-dirty.
     /// </summary>
     public bool SoftDirty { get; init; }
+
+    /// <summary>True if areas are registered with userfaultfd for write protection.</summary>
+    public bool UserfaultWp { get; init; }
+
+    /// <summary>True if every page is on the wrong NUMA node: a hinting fault then moves it.</summary>
+    public bool MisplacedPages { get; init; }
 }

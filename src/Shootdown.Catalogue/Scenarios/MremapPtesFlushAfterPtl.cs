@@ -81,8 +81,9 @@ public sealed class MremapPtesFlushAfterPtl : Scenario
         int cpus = setup["cpus"];
         int pages = setup["pages"];
 
-        // The new range lies behind the old one. Frames move, so any page may use any of them.
-        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 1) with
+        // The new range lies behind the old one. Frames move, so any page may use any of them. A page that was reclaimed
+        // before it moved is faulted in again while its old frame waits to be freed.
+        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2) with
         {
             EntriesPerTable = 2 * pages,
             FrameColours = 1,
@@ -90,11 +91,13 @@ public sealed class MremapPtesFlushAfterPtl : Scenario
         KernelParts parts = setup.IsBug
             ? new KernelParts { Mremap = kernel => new MremapBefore2018(kernel) }
             : new KernelParts();
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: false, parts);
+        Stage stage = Stage.WithMappedPages(
+            options, pages, mmapWriters: true, dirty: false, parts, new KernelOptions { AnonMoves = true });
         (KernelModel kernel, Mm mm) = stage;
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "mremap()");
         stage.AddThread(0, "mremap", () => kernel.Mremap.MoveVma(stage.Cpu(0), mm, promise, pages));
-        stage.AddKernelThread(1, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(1), mm, pages, pages, false));
+        ulong folios = Stage.MappedFrames(pages);
+        stage.AddKernelThread(1, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(1), folios, false));
         for (int index = 2; index < cpus; index++)
         {
             Cpu cpu = stage.Cpu(index);

@@ -65,8 +65,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
             Pte old = await tlb.Cpu.EntryRead(table, page);
             if (old.MapsFrame)
             {
-                // An entry that is a hint already is left alone.
-                if (change != ProtectionChange.NumaHint || old.Present)
+                if (change != ProtectionChange.NumaHint || await CanHint(tlb.Cpu, old))
                 {
                     await ChangeOnePte(tlb, table, page, change);
                 }
@@ -102,10 +101,32 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         };
     }
 
+    /// <summary>
+    /// mm/mprotect.c: <c>can_change_pte_writable</c> for private memory: nobody has to be told of a write, or be given
+    /// a copy.
+    /// </summary>
+    public virtual async Proc<bool> CanChangePteWritable(Cpu cpu, Pte value)
+        => !value.UserfaultWp
+            && (!Kernel.Options.SoftDirty || value.SoftDirty)
+            && (!Kernel.Options.AnonFolios || await cpu.Load(Kernel.Folios[value.Frame].AnonExclusive) != 0);
+
+    /// <summary>
+    /// mm/mprotect.c: <c>change_pte_range</c>: which entries become NUMA hints: none that is one already, and none of
+    /// a page that several processes map.
+    /// </summary>
+    protected virtual async Proc<bool> CanHint(Cpu cpu, Pte old)
+        => old.Present
+            && (!Kernel.Options.AnonFolios || await cpu.Load(Kernel.Folios[old.Frame].Frame.MapCount) == 1);
+
     private async Proc ChangeOnePte(TlbGather tlb, PageTable table, int page, ProtectionChange change)
     {
         Pte old = await Kernel.PteOps.PtepModifyProtStart(tlb.Cpu, table, page);
         Pte value = PteModify(old, change);
+        if (change == ProtectionChange.UserfaultResolve && await CanChangePteWritable(tlb.Cpu, value))
+        {
+            value = value.With(Pte.WriteBit);
+        }
+
         await Kernel.PteOps.PtepModifyProtCommit(tlb.Cpu, table, page, value);
         if (Kernel.PteOps.PteNeedsFlush(old, value))
         {

@@ -2,7 +2,10 @@ using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
 
-/// <summary><c>mremap</c> (mm/mremap.c): moves pages to another place of the address space.</summary>
+/// <summary>
+/// <c>mremap</c> (mm/mremap.c): moves anonymous pages to another place of the address space. Needs <see
+/// cref="KernelOptions.AnonMoves"/>.
+/// </summary>
 public class Mremap(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
@@ -13,14 +16,24 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
     /// <param name="cpu">The CPU.</param>
     /// <param name="mm">The address space.</param>
     /// <param name="promise">The old range.</param>
-    /// <param name="newFirst">First page of the new range, which is not mapped.</param>
+    /// <param name="newFirst">
+    /// First page of the new range, which is not mapped and lies behind the old one: walks from a page to its entries
+    /// look at the old place first and cannot miss it. Otherwise the kernel takes the rmap locks too.
+    /// </param>
     public virtual async Proc MoveVma(Cpu cpu, Mm mm, Promise promise, int newFirst)
     {
+        if (newFirst < promise.FirstPage || !Kernel.Options.AnonMoves)
+        {
+            throw new ProcRuleException("mremap moves pages upwards only, and needs KernelOptions.AnonMoves");
+        }
+
         await cpu.BeginPromise(promise);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
         await cpu.Store(mm.Vmas, areas.Moved(promise.FirstPage, newFirst, promise.PageCount).Bits);
+        await Kernel.Rmap.AnonVmaClone(cpu, mm, newFirst, promise.PageCount);
         await MovePageTables(cpu, mm, promise.FirstPage, newFirst, promise.PageCount);
+        await Kernel.Rmap.UnlinkAnonVmas(cpu, mm, promise.FirstPage, promise.PageCount);
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
         await cpu.ReturnPromise(promise);
     }

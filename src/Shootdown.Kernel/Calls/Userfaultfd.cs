@@ -44,12 +44,13 @@ public class Userfaultfd(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// fs/userfaultfd.c: <c>handle_userfault</c>, up to the point where the thread sleeps: what it will wait to see
-    /// changed. Called with the table's lock held, so that whoever lifts the protection comes later.
+    /// fs/userfaultfd.c: <c>handle_userfault</c>. Entered with the table's lock, which it drops: whoever lifts the
+    /// protection comes later and wakes it. The access is then tried again. The kernel also drops mmap_lock.
     /// </summary>
-    public virtual async Proc<ulong> PrepareToWait(Cpu cpu, Mm mm) => await cpu.Load(mm.UserfaultWakeups);
-
-    /// <summary>fs/userfaultfd.c: <c>handle_userfault</c>: sleeps with no locks held; the access is then tried again.</summary>
-    public virtual async Proc WaitForWakeup(Cpu cpu, Mm mm, ulong seen)
-        => await cpu.WaitUntil(mm.UserfaultWakeups, Condition.NotEqual, seen);
+    public virtual async Proc HandleUserfault(Cpu cpu, Mm mm, PageTable table)
+    {
+        ulong seen = await cpu.Load(mm.UserfaultWakeups);
+        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        await cpu.WaitUntil(mm.UserfaultWakeups, Condition.NotEqual, seen);
+    }
 }

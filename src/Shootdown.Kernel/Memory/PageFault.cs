@@ -53,6 +53,19 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
             return await Kernel.FileFault.DoFault(cpu, area, page, write);
         }
 
+        if (entry.IsMigration)
+        {
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+            await Kernel.Migrate.MigrationEntryWait(cpu, entry.Frame);
+            return true;
+        }
+
+        if (entry.ProtNone)
+        {
+            await Kernel.NumaHinting.DoNumaPage(cpu, mm, table, page, entry, mayWrite);
+            return true;
+        }
+
         if (entry.Present && write && !entry.Write)
         {
             await DoWpPage(cpu, mm, table, page, entry);
@@ -101,6 +114,13 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc DoWpPage(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
     {
+        if (entry.UserfaultWp)
+        {
+            await Kernel.Userfaultfd.HandleUserfault(cpu, mm, table);
+            return;
+        }
+
+        await FlushPendingWriteProtection(cpu, mm, page);
         if (mm.FileAreaOf(page) is { } area)
         {
             await Kernel.FileFault.WpPageShared(cpu, area, table, page, entry);
@@ -117,23 +137,33 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
+    /// The flush of <c>do_wp_page</c>. Whoever protects pages by userfaultfd holds mmap_lock only for reading and
+    /// flushes later: a TLB may still let stores through to the page that is about to be copied.
+    /// </summary>
+    protected virtual async Proc FlushPendingWriteProtection(Cpu cpu, Mm mm, int page)
+    {
+        if (Kernel.Options.UserfaultWp && await cpu.Load(mm.TlbFlushPending, weight: StepWeight.Context) != 0)
+        {
+            await Kernel.TlbFlush.FlushTlbPage(cpu, mm, page);
+        }
+    }
+
+    /// <summary>
     /// mm/memory.c: <c>wp_page_reuse</c>, with the table's lock held. Rights are raised without a flush.
     /// </summary>
     public virtual async Proc WpPageReuse(Cpu cpu, PageTable table, int page, Pte entry)
         => await Kernel.PteOps.SetPteAt(cpu, table, page, Kernel.PteOps.PteMkdirty(entry).With(Pte.WriteBit));
 
     /// <summary>
-    /// mm/memory.c: <c>wp_can_reuse_anon_folio</c>, with the test of the exclusive mark: always, because there is no
-    /// fork: every anonymous page belongs to one address space alone.
+    /// mm/memory.c: <c>wp_can_reuse_anon_folio</c>, with the test of the exclusive mark: always, if no anonymous page
+    /// has more than one user.
     /// </summary>
-    protected virtual async Proc<bool> WpCanReuseAnonFolio(Cpu cpu, int frame) => true;
+    protected virtual async Proc<bool> WpCanReuseAnonFolio(Cpu cpu, int frame)
+        => !Kernel.Options.AnonFolios || await Kernel.CopyOnWrite.WpCanReuseAnonFolio(cpu, frame);
 
     /// <summary>mm/memory.c: <c>wp_page_copy</c>. Entered with the table's lock, which it drops.</summary>
     protected virtual async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
-    {
-        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
-        await cpu.Assert(false, "no page is copied without fork");
-    }
+        => await Kernel.CopyOnWrite.WpPageCopy(cpu, mm, table, page, entry);
 
     /// <summary>mm/rmap.c: <c>folio_add_new_anon_rmap</c>: one mapping, exclusive.</summary>
     protected virtual async Proc FolioAddNewAnonRmap(Cpu cpu, int frame)

@@ -5,12 +5,12 @@ namespace Shootdown.Kernel;
 /// <summary>
 /// The way from a page to the entries that map it (mm/rmap.c), and the count of them. A walk over a file's areas holds
 /// i_mmap_rwsem for reading, a walk over anonymous memory the anon_vma lock: munmap unlinks an area under the lock
-/// before it frees its tables. Where nothing can be unlinked, or (for anonymous memory) no table is ever freed, the
+/// before it frees its tables. Where nothing can be unlinked, or (for anonymous memory) no table is ever freed and no page moved, the
 /// lock is no step.
 /// </summary>
 public class Rmap(KernelModel kernel) : Mechanism(kernel)
 {
-    private bool TablesAreFreed => Machine.Paging.Levels > 1;
+    private bool AnonVmasChange => Machine.Paging.Levels > 1 || Kernel.Options.AnonMoves;
 
     /// <summary>include/linux/pagemap.h: <c>folio_mapping</c>: stable under the folio lock.</summary>
     public virtual async Proc<FolioMapping> FolioMappingOf(Cpu cpu, int frame)
@@ -45,10 +45,22 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
             : await RmapWalkFile(cpu, frame, mapping, walker, argument);
     }
 
+    /// <summary>mm/rmap.c: <c>anon_vma_clone</c>: from now on walks look at these pages too.</summary>
+    public virtual async Proc AnonVmaClone(Cpu cpu, Mm mm, int first, int count)
+    {
+        if (AnonVmasChange)
+        {
+            await cpu.DownWrite(mm.AnonVma);
+            var linked = new VmAreas(await cpu.Load(mm.AnonVmaPages));
+            await cpu.Store(mm.AnonVmaPages, linked.With(first, count).Bits);
+            await cpu.UpWrite(mm.AnonVma);
+        }
+    }
+
     /// <summary>mm/rmap.c: <c>unlink_anon_vmas</c>.</summary>
     public virtual async Proc UnlinkAnonVmas(Cpu cpu, Mm mm, int first, int count)
     {
-        if (TablesAreFreed)
+        if (AnonVmasChange)
         {
             await cpu.DownWrite(mm.AnonVma);
             var linked = new VmAreas(await cpu.Load(mm.AnonVmaPages));
@@ -148,7 +160,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     /// <summary>mm/rmap.c: <c>folio_lock_anon_vma_read</c>; returns the pages that are linked.</summary>
     protected virtual async Proc<VmAreas> FolioLockAnonVmaRead(Cpu cpu, Mm mm)
     {
-        if (!TablesAreFreed)
+        if (!AnonVmasChange)
         {
             return new VmAreas(Machine.WordInfo(mm.AnonVmaPages.Address).Initial);
         }
@@ -160,7 +172,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     /// <summary>mm/rmap.c: the end of <c>rmap_walk_anon</c>.</summary>
     protected virtual async Proc AnonVmaUnlockRead(Cpu cpu, Mm mm)
     {
-        if (TablesAreFreed)
+        if (AnonVmasChange)
         {
             await cpu.UpRead(mm.AnonVma);
         }

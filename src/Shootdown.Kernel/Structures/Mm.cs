@@ -149,6 +149,9 @@ public readonly record struct VmAreas(ulong Bits)
     /// <summary>True if the page's area allows the access.</summary>
     public bool Allows(int page, bool write) => (Bits & Mask(page, 1) << (write ? 32 : 0)) != 0;
 
+    /// <summary>After a readable and writable range was added.</summary>
+    public VmAreas With(int first, int count) => new(Bits | Covering(first, count).Bits);
+
     /// <summary>After the range was unmapped.</summary>
     public VmAreas Without(int first, int count) => new(Bits & ~(Mask(first, count) | (Mask(first, count) << 32)));
 

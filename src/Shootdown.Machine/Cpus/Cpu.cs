@@ -91,6 +91,10 @@ public sealed partial class Cpu : MachineHandle
     /// <summary><c>mutex_lock</c>: may sleep.</summary>
     public Op MutexLock(KernelMutex mutex) => new(new ExclusiveLockOperation(this, mutex.Word, "mutex_lock", LockAction.Acquire, true));
 
+    /// <summary><c>mutex_trylock</c>: 1 if the lock was taken.</summary>
+    public Op<int> MutexTryLock(KernelMutex mutex)
+        => new(new ExclusiveLockOperation(this, mutex.Word, "mutex_trylock", LockAction.TryAcquire, false));
+
     /// <summary><c>mutex_unlock</c>.</summary>
     public Op MutexUnlock(KernelMutex mutex) => new(new ExclusiveLockOperation(this, mutex.Word, "mutex_unlock", LockAction.Release, false));
 

@@ -40,6 +40,9 @@ public readonly record struct Pte(ulong Bits)
     /// <summary>Write-protected by userfaultfd; software only.</summary>
     public const ulong UserfaultWpBit = 1 << 10;
 
+    /// <summary>In an entry that is not present: the page belongs to this process alone; software only.</summary>
+    public const ulong ExclusiveBit = 1 << 11;
+
     private const int FrameShift = 16;
 
     /// <summary>The empty entry (<c>pte_none</c>).</summary>

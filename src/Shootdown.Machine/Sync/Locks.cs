@@ -35,12 +35,14 @@ public sealed class KernelMutex : MachineHandle
 internal enum LockAction
 {
     Acquire,
+    TryAcquire,
     Release,
 }
 
 /// <summary>
 /// Taking or releasing an exclusive lock. Taking is a locked RMW; releasing is a plain store with release
-/// ordering (x86 <c>queued_spin_unlock</c>), so under x86-tso it goes through the store buffer.
+/// ordering (x86 <c>queued_spin_unlock</c>), so under x86-tso it goes through the store buffer. Trying never waits; its
+/// result is 1 if the lock was taken.
 /// </summary>
 internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function, LockAction action, bool sleeps) : Operation
 {
@@ -57,7 +59,7 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
 
     public override int Alternatives(MachineState state) => action == LockAction.Release
         ? cpu.Machine.Model.StoreAlternatives(state, cpu, MemoryOrder.Release)
-        : state.Read(word.Address) == 0 && cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
+        : (action == LockAction.TryAcquire || state.Read(word.Address) == 0) && cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
 
     public override long Execute(MachineState state, int alternative)
     {
@@ -69,6 +71,13 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
             }
 
             cpu.Machine.Model.Store(state, cpu, word.Address, 0, MemoryOrder.Release);
+        }
+        else if (action == LockAction.TryAcquire)
+        {
+            bool taken = state.Read(word.Address) == 0;
+            state.Write(word.Address, taken ? (ulong)cpu.Index + 1 : state.Read(word.Address));
+            state.Record?.Note(taken ? "succeeds" : "fails");
+            return taken ? 1 : 0;
         }
         else
         {

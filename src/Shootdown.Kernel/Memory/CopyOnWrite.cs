@@ -1,0 +1,80 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// Copy-on-write of anonymous memory (mm/memory.c): a write fault on a page that is, or may be, shared with another
+/// process. Used with <see cref="KernelOptions.AnonFolios"/>; without it no page is shared.
+/// </summary>
+public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
+{
+    /// <summary>
+    /// mm/memory.c: <c>wp_can_reuse_anon_folio</c>, with the test of the exclusive mark (<c>PageAnonExclusive</c>) that
+    /// <c>do_wp_page</c> makes first. Runs under the table's lock. A page that only this entry refers to is exclusive
+    /// from now on.
+    /// </summary>
+    public virtual async Proc<bool> WpCanReuseAnonFolio(Cpu cpu, int frame)
+    {
+        Folio folio = Kernel.Folios[frame];
+        if (await cpu.Load(folio.AnonExclusive, weight: StepWeight.Context) != 0)
+        {
+            return true;
+        }
+
+        if (await cpu.Load(folio.Frame.RefCount, weight: StepWeight.Context) != 1
+            || await cpu.MutexTryLock(folio.Lock) == 0)
+        {
+            return false;
+        }
+
+        bool alone = await cpu.Load(folio.Frame.RefCount) == 1;
+        if (alone)
+        {
+            await cpu.Store(folio.AnonExclusive, 1);
+        }
+
+        await Kernel.Filemap.FolioUnlock(cpu, frame);
+        return alone;
+    }
+
+    /// <summary>
+    /// mm/memory.c: <c>wp_page_copy</c>. Entered with the table's lock, which it drops: the copy is made without it,
+    /// with a reference of the old page. Behind that the entry must be what it was. That the contents are what they
+    /// were rests on the entry having been read-only, in all TLBs too. The old entry is flushed before the new one is
+    /// set, so that no CPU sees the copy while another still uses the original.
+    /// </summary>
+    public virtual async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
+    {
+        ulong original = 1UL << entry.Frame;
+        await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
+        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        int copy = await cpu.AllocFrame(page);
+        await cpu.Assert(copy >= 0, "a page is free");
+        await CowUserPage(cpu, entry.Frame, copy);
+        PageTable again = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
+        bool copied = again.Index >= 0 && await cpu.EntryRead(again, page) == entry;
+        if (copied)
+        {
+            await Kernel.PteOps.PtepClearFlush(cpu, mm, again, page);
+            await cpu.Store(Kernel.Folios[copy].Frame.MapCount, 1);
+            await cpu.Store(Kernel.Folios[copy].AnonExclusive, 1);
+            await Kernel.PteOps.SetPteAt(cpu, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, write: true)));
+            await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
+        }
+
+        if (again.Index >= 0)
+        {
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, again);
+        }
+
+        await cpu.PutFrames(copied ? original : 1UL << copy, "folio_put");
+        await cpu.PutFrames(original, "folio_put");
+    }
+
+    /// <summary>mm/memory.c: <c>__wp_page_copy_user</c>.</summary>
+    protected virtual async Proc CowUserPage(Cpu cpu, int frame, int copy)
+    {
+        ulong contents = await cpu.Load(Kernel.Folios[frame].Frame.Content, weight: StepWeight.Key);
+        await cpu.Store(Kernel.Folios[copy].Frame.Content, contents, weight: StepWeight.Key);
+    }
+}

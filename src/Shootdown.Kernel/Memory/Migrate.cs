@@ -1,0 +1,172 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// Migration of anonymous pages (mm/migrate.c, mm/rmap.c): every entry that maps the page becomes a migration entry, the
+/// contents are copied, and the entries come back with the new page. Needs <see cref="KernelOptions.AnonFolios"/>.
+/// </summary>
+/// <remarks>
+/// One folio at a time, as <c>migrate_pages_sync</c> does. A locked folio is waited for. There are no pins, so a
+/// folio can always be shared.
+/// </remarks>
+public class Migrate : RmapWalker
+{
+    private const ulong Batch = 1;
+    private readonly RemoveMigrationPte _remove;
+
+    /// <summary>Makes the walker of the way back.</summary>
+    public Migrate(KernelModel kernel)
+        : base(kernel)
+        => _remove = new RemoveMigrationPte(kernel);
+
+    /// <summary>
+    /// mm/migrate.c: <c>migrate_pages</c>, <c>migrate_folio_unmap</c> and <c>migrate_folio_move</c>, for one folio that
+    /// the caller isolated; its reference is used up. True if the folio was moved. Nobody may store to the old page once
+    /// the copy starts, so the flush comes between unmapping and copying.
+    /// </summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="frame">The frame.</param>
+    /// <param name="batch">
+    /// True for <c>TTU_BATCH_FLUSH</c> (6.3 and later); 6.1 flushes as it clears each entry.
+    /// </param>
+    public virtual async Proc<bool> MigratePages(Cpu cpu, int frame, bool batch)
+    {
+        int target = await cpu.AllocFrame(frame % Machine.Options.FrameColours);
+        await cpu.Assert(target >= 0, "a page is free");
+        await Kernel.Filemap.FolioLock(cpu, frame);
+        await Kernel.Filemap.FolioLock(cpu, target);
+        if (await Kernel.Rmap.FolioMapped(cpu, frame))
+        {
+            await TryToMigrate(cpu, frame, batch);
+            await Kernel.TlbBatch.TryToUnmapFlush(cpu);
+        }
+
+        bool moved = !await Kernel.Rmap.FolioMapped(cpu, frame) && await MoveToNewFolio(cpu, frame, target);
+        await RemoveMigrationPtes(cpu, frame, moved ? target : frame);
+        await Kernel.Filemap.FolioUnlock(cpu, target);
+        await cpu.PutFrames(1UL << target, "folio_put");
+        await Kernel.Filemap.FolioUnlock(cpu, frame);
+        await cpu.PutFrames(1UL << frame, moved ? "migrate_folio_done" : "folio_putback_lru");
+        return moved;
+    }
+
+    /// <summary>mm/rmap.c: <c>try_to_migrate</c>: all entries become migration entries.</summary>
+    public virtual async Proc TryToMigrate(Cpu cpu, int frame, bool batch)
+        => await Kernel.Rmap.RmapWalk(cpu, frame, this, batch ? Batch : 0);
+
+    /// <inheritdoc/>
+    public override async Proc<ulong> RmapOne(Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument)
+    {
+        await TryToMigrateOne(cpu, mm, table, page, entry.Frame, argument == Batch);
+        return 0;
+    }
+
+    /// <summary>
+    /// mm/rmap.c: <c>try_to_migrate_one</c>. The migration entry keeps the rights, so that nobody has to ask for them
+    /// again; it has no reference and no mapping of the page.
+    /// </summary>
+    public virtual async Proc TryToMigrateOne(Cpu cpu, Mm mm, PageTable table, int page, int frame, bool batch)
+    {
+        Pte old;
+        if (batch && await Kernel.TlbBatch.ShouldDeferFlush(cpu, mm))
+        {
+            old = await Kernel.PteOps.PtepGetAndClear(cpu, table, page);
+            await Kernel.TlbBatch.SetTlbUbcFlushPending(cpu, mm, old);
+        }
+        else
+        {
+            old = await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page);
+        }
+
+        await SetMigrationEntry(cpu, table, page, old);
+        await cpu.PutFrames(1UL << frame, "folio_put");
+    }
+
+    /// <summary>
+    /// mm/rmap.c: <c>try_to_migrate_one</c>: what follows the clearing of an entry; device migration does the same. The
+    /// dirty bit moves to the folio, the exclusive mark into the migration entry (<c>folio_try_share_anon_rmap_pte</c>).
+    /// </summary>
+    public virtual async Proc SetMigrationEntry(Cpu cpu, PageTable table, int page, Pte old)
+    {
+        if (old.Dirty)
+        {
+            await Kernel.Filemap.FolioMarkDirty(cpu, old.Frame);
+        }
+
+        Word exclusive = Kernel.Folios[old.Frame].AnonExclusive;
+        Pte entry = Pte.Migration(old);
+        if (await cpu.Load(exclusive) != 0)
+        {
+            await cpu.Store(exclusive, 0);
+            entry = entry.With(Pte.ExclusiveBit);
+        }
+
+        await Kernel.PteOps.SetPteAt(cpu, table, page, entry);
+        await Kernel.Rmap.FolioRemoveRmapPte(cpu, old.Frame);
+    }
+
+    /// <summary>
+    /// mm/migrate.c: <c>move_to_new_folio</c>, <c>__migrate_folio</c>: false if somebody else has a reference, who could
+    /// go on using the old page. Since 6.11 the copy comes before the mapping is replaced; anonymous memory has none.
+    /// </summary>
+    public virtual async Proc<bool> MoveToNewFolio(Cpu cpu, int frame, int target)
+    {
+        FrameWords from = Kernel.Folios[frame].Frame;
+        FrameWords to = Kernel.Folios[target].Frame;
+        if (await cpu.Load(from.RefCount) != 1)
+        {
+            return false;
+        }
+
+        await FolioCopy(cpu, from, to);
+        await cpu.Store(to.Dirty, await cpu.Load(from.Dirty));
+        return true;
+    }
+
+    /// <summary>mm/util.c: <c>folio_mc_copy</c>.</summary>
+    public virtual async Proc FolioCopy(Cpu cpu, FrameWords from, FrameWords to)
+        => await cpu.Store(to.Content, await cpu.Load(from.Content, weight: StepWeight.Key), weight: StepWeight.Key);
+
+    /// <summary>
+    /// mm/migrate.c: <c>remove_migration_ptes</c>: the entries that wait for the old page get the new one, or the old
+    /// one again. The old folio is locked: those who faulted meanwhile wait for that.
+    /// </summary>
+    public virtual async Proc RemoveMigrationPtes(Cpu cpu, int frame, int target)
+        => await Kernel.Rmap.RmapWalk(cpu, frame, _remove, (ulong)target);
+
+    /// <summary>
+    /// mm/migrate.c: <c>migration_entry_wait_on_locked</c>: until the folio is unlocked. Called without the table's
+    /// lock; the access is then tried again.
+    /// </summary>
+    public virtual async Proc MigrationEntryWait(Cpu cpu, int frame)
+        => await cpu.WaitUntil(Kernel.Folios[frame].Lock.Word, Condition.Equal, 0);
+
+    /// <summary>The walker of <see cref="RemoveMigrationPtes"/>; its argument is the frame that entries get.</summary>
+    private sealed class RemoveMigrationPte(KernelModel kernel) : RmapWalker(kernel)
+    {
+        /// <inheritdoc/>
+        public override bool Matches(Pte entry, int frame) => entry.IsMigration && entry.Frame == frame;
+
+        /// <summary>
+        /// mm/migrate.c: <c>remove_migration_pte</c>. A page that was a NUMA hint becomes accessible again.
+        /// </summary>
+        public override async Proc<ulong> RmapOne(
+            Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument)
+        {
+            int frame = (int)argument;
+            Folio folio = Kernel.Folios[frame];
+            await cpu.AddReturn(folio.Frame.RefCount, 1);
+            await Kernel.Rmap.FolioAddRmapPte(cpu, frame);
+            if ((entry.Bits & Pte.ExclusiveBit) != 0)
+            {
+                await cpu.Store(folio.AnonExclusive, 1);
+            }
+
+            Pte leaf = Pte.Leaf(frame, entry.Write, entry.Dirty && await cpu.Load(folio.Frame.Dirty) != 0);
+            const ulong Kept = Pte.SoftDirtyBit | Pte.UserfaultWpBit | Pte.NoExecuteBit;
+            await Kernel.PteOps.SetPteAt(cpu, table, page, leaf.With(entry.Bits & Kept));
+            return 0;
+        }
+    }
+}
