@@ -17,6 +17,7 @@ public static class ScenarioList
         new MigrateVmaFlushAfterPtl(),
         new PfnmapMunmapVsUnmapMapping(),
         new ClearRefsNoFlush(),
+        new UffdWpCowCopy(),
         new SwitchMmFlushBarrier(),
         new GenZeroMeansOld(),
         new LazyTlbFreedTables(),

@@ -50,7 +50,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
         int copy = await cpu.AllocFrame(page);
         await cpu.Assert(copy >= 0, "a page is free");
-        await CowUserPage(cpu, entry.Frame, copy);
+        await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
         PageTable again = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
         bool copied = again.Index >= 0 && await cpu.EntryRead(again, page) == entry;
         if (copied)
@@ -69,12 +69,5 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
 
         await cpu.PutFrames(copied ? original : 1UL << copy, "folio_put");
         await cpu.PutFrames(original, "folio_put");
-    }
-
-    /// <summary>mm/memory.c: <c>__wp_page_copy_user</c>.</summary>
-    protected virtual async Proc CowUserPage(Cpu cpu, int frame, int copy)
-    {
-        ulong contents = await cpu.Load(Kernel.Folios[frame].Frame.Content, weight: StepWeight.Key);
-        await cpu.Store(Kernel.Folios[copy].Frame.Content, contents, weight: StepWeight.Key);
     }
 }

@@ -119,14 +119,10 @@ public class Migrate : RmapWalker
             return false;
         }
 
-        await FolioCopy(cpu, from, to);
+        await cpu.CopyFrame(frame, target, "folio_mc_copy");
         await cpu.Store(to.Dirty, await cpu.Load(from.Dirty));
         return true;
     }
-
-    /// <summary>mm/util.c: <c>folio_mc_copy</c>.</summary>
-    public virtual async Proc FolioCopy(Cpu cpu, FrameWords from, FrameWords to)
-        => await cpu.Store(to.Content, await cpu.Load(from.Content, weight: StepWeight.Key), weight: StepWeight.Key);
 
     /// <summary>
     /// mm/migrate.c: <c>remove_migration_ptes</c>: the entries that wait for the old page get the new one, or the old
@@ -158,11 +154,7 @@ public class Migrate : RmapWalker
             Folio folio = Kernel.Folios[frame];
             await cpu.AddReturn(folio.Frame.RefCount, 1);
             await Kernel.Rmap.FolioAddRmapPte(cpu, frame);
-            if ((entry.Bits & Pte.ExclusiveBit) != 0)
-            {
-                await cpu.Store(folio.AnonExclusive, 1);
-            }
-
+            await cpu.Store(folio.AnonExclusive, (entry.Bits & Pte.ExclusiveBit) != 0 ? 1UL : 0);
             Pte leaf = Pte.Leaf(frame, entry.Write, entry.Dirty && await cpu.Load(folio.Frame.Dirty) != 0);
             const ulong Kept = Pte.SoftDirtyBit | Pte.UserfaultWpBit | Pte.NoExecuteBit;
             await Kernel.PteOps.SetPteAt(cpu, table, page, leaf.With(entry.Bits & Kept));

@@ -52,8 +52,9 @@ public class MigrateDevice(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>
     /// mm/migrate_device.c: <c>migrate_vma_collect_pmd</c>. Puts the migration entry in at once, without a walk from the
-    /// page. The flush comes before the table's lock is dropped: who finds the migration entry has nothing to flush
-    /// himself.
+    /// page. Since 5.19 a page that belongs to one process alone is flushed as it is cleared, since pins are looked for
+    /// behind that. The flush for all comes before the table's lock is dropped: who finds a migration entry has nothing
+    /// to flush himself.
     /// </summary>
     public virtual async Proc<int> MigrateVmaCollectPmd(Cpu cpu, Mm mm, int page)
     {
@@ -64,16 +65,17 @@ public class MigrateDevice(KernelModel kernel) : Mechanism(kernel)
         }
 
         int frame = -1;
-        bool unmapped = false;
         Pte entry = await cpu.EntryRead(table, page);
         if (entry.Present && await cpu.MutexTryLock(Kernel.Folios[entry.Frame].Lock) != 0)
         {
             frame = entry.Frame;
-            unmapped = await CollectPte(cpu, mm, table, page, frame);
-        }
-
-        if (unmapped)
-        {
+            await cpu.AddReturn(Kernel.Folios[frame].Frame.RefCount, 1);
+            bool exclusive = await cpu.Load(Kernel.Folios[frame].AnonExclusive) != 0;
+            Pte old = exclusive
+                ? await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page)
+                : await Kernel.PteOps.PtepGetAndClear(cpu, table, page);
+            await Kernel.Migrate.SetMigrationEntry(cpu, table, page, old);
+            await cpu.PutFrames(1UL << frame, "folio_put");
             await FlushCollected(cpu, mm, page);
         }
 
@@ -109,20 +111,4 @@ public class MigrateDevice(KernelModel kernel) : Mechanism(kernel)
     /// <summary>The flush of <c>migrate_vma_collect_pmd</c>, under the table's lock.</summary>
     protected virtual async Proc FlushCollected(Cpu cpu, Mm mm, int page)
         => await Kernel.TlbFlush.FlushTlbRange(cpu, mm, PageRange.Of(page, 1));
-
-    /// <summary>
-    /// mm/migrate_device.c: one page of <c>migrate_vma_collect_pmd</c>; true if something present was removed. Since
-    /// 5.19 a page that belongs to one process alone is flushed as it is cleared, since pins are looked for behind that.
-    /// </summary>
-    protected virtual async Proc<bool> CollectPte(Cpu cpu, Mm mm, PageTable table, int page, int frame)
-    {
-        await cpu.AddReturn(Kernel.Folios[frame].Frame.RefCount, 1);
-        bool exclusive = await cpu.Load(Kernel.Folios[frame].AnonExclusive) != 0;
-        Pte old = exclusive
-            ? await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page)
-            : await Kernel.PteOps.PtepGetAndClear(cpu, table, page);
-        await Kernel.Migrate.SetMigrationEntry(cpu, table, page, old);
-        await cpu.PutFrames(1UL << frame, "folio_put");
-        return old.Present;
-    }
 }

@@ -46,6 +46,9 @@ public sealed partial class Cpu
     /// <summary>Takes a reference of a frame unless it has none (<c>folio_try_get</c>); 0 if it has none.</summary>
     public Op<int> FrameTryGet(int frame, string function = "folio_try_get") => new(new FrameTryGetOperation(this, frame, function));
 
+    /// <summary>Copies a frame's contents to one that nobody else uses yet.</summary>
+    public Op CopyFrame(int from, int to, string function) => new(new FrameCopyOperation(this, from, to, function));
+
     /// <summary>Gives a frame that has no reference count back to the allocator.</summary>
     public Op FreeFrame(int frame, string function = "free_page") => new(new FrameFreeOperation(this, 1UL << frame, false, function));
 

@@ -127,3 +127,33 @@ internal sealed class FrameTryGetOperation(Cpu cpu, int frame, string function) 
         footprint.Write(_address);
     }
 }
+
+/// <summary>
+/// Copies the contents of a frame to another one, which nobody else uses yet: one step, because a frame's data is one word.
+/// </summary>
+internal sealed class FrameCopyOperation(Cpu cpu, int from, int to, string function) : Operation
+{
+    private readonly int _from = cpu.Machine.Paging.FrameContentAddress(from);
+    private readonly int _to = cpu.Machine.Paging.FrameContentAddress(to);
+
+    public override string Text => $"{function}(frame {from} to {to})";
+
+    public override StepWeight Weight => StepWeight.Key;
+
+    public override int Alternatives(MachineState state) => cpu.Machine.Model.StoreAlternatives(state, cpu, MemoryOrder.Relaxed);
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        MemoryModel model = cpu.Machine.Model;
+        ulong contents = model.Load(state, cpu, _from, MemoryOrder.Relaxed, 0);
+        model.Store(state, cpu, _to, contents, MemoryOrder.Relaxed);
+        state.Record?.Note($"copies {contents}");
+        return 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        cpu.Machine.Model.AddLoadFootprint(footprint, cpu, _from);
+        cpu.Machine.Model.AddStoreFootprint(footprint, cpu, _to);
+    }
+}
