@@ -22,7 +22,8 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     /// <summary>
     /// mm/vmscan.c: <c>shrink_folio_list</c>. With batching, pages whose entries were clean share one flush at the
     /// end; a dirty one is flushed before it is written out, or a store through a stale entry could follow the write
-    /// and be lost.
+    /// and be lost. Folios that could not be freed go back to their list behind the flush too
+    /// (<c>move_folios_to_lru</c>): whoever finds them there may find them unmapped, and free them.
     /// </summary>
     /// <param name="cpu">The CPU that reclaims.</param>
     /// <param name="folios">The folios at the end of the LRU list, as a mask of frames.</param>
@@ -31,6 +32,7 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     public virtual async Proc ShrinkFolioList(Cpu cpu, ulong folios, bool batch, bool isolated = false)
     {
         ulong discarded = 0;
+        ulong kept = 0;
         ulong reclaimed = 0;
         for (ulong rest = folios; rest != 0; rest &= rest - 1)
         {
@@ -39,12 +41,18 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
             {
                 ulong freed = await ReclaimFolio(cpu, frame, batch);
                 bool lazyfree = freed != 0 && await IsLazyfree(cpu, frame);
+                kept |= freed == 0 ? 1UL << frame : 0;
                 discarded |= lazyfree ? freed : 0;
                 reclaimed |= lazyfree ? 0 : freed;
             }
         }
 
         await Kernel.TlbBatch.TryToUnmapFlush(cpu);
+        if (kept != 0)
+        {
+            await cpu.PutFrames(kept, "folio_putback_lru");
+        }
+
         if (discarded != 0)
         {
             await cpu.FreeFrames(discarded, "free_unref_folios");
@@ -63,7 +71,7 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 
     /// <summary>
     /// mm/vmscan.c: the body of the loop of <c>shrink_folio_list</c>: returns the frame as a mask if it is to be freed
-    /// behind the flush, else 0, and the folio is back on its list.
+    /// behind the flush, else 0, and the folio is to go back to its list.
     /// </summary>
     protected virtual async Proc<ulong> ReclaimFolio(Cpu cpu, int frame, bool batch)
     {
@@ -87,11 +95,6 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
         if (Kernel.Options.Files || Kernel.Options.AnonFolios)
         {
             await Kernel.Filemap.FolioUnlock(cpu, frame);
-        }
-
-        if (!removed)
-        {
-            await cpu.PutFrames(1UL << frame, "folio_putback_lru");
         }
 
         return removed ? 1UL << frame : 0;
