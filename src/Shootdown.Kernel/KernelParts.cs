@@ -182,6 +182,11 @@ public sealed record KernelOptions
     /// </summary>
     public bool SoftDirty { get; init; }
 
+    /// <summary>
+    /// True if MADV_FREE is used: reclaim throws pages away that were not written since. Needs <see cref="AnonFolios"/>.
+    /// </summary>
+    public bool Lazyfree { get; init; }
+
     /// <summary>True if areas are registered with userfaultfd for write protection.</summary>
     public bool UserfaultWp { get; init; }
 

@@ -115,8 +115,15 @@ public static class Explorer
         {
             int known = model.Machine.LocalStates.EdgeCount;
             state.Restore(words, locals);
-            for (int step = 0; step < WalkSteps && state.Violation is null && Walk(state, ref random); step++)
+            try
             {
+                for (int step = 0; step < WalkSteps && state.Violation is null && Walk(state, ref random); step++)
+                {
+                }
+            }
+            catch (BoundExceededException)
+            {
+                // The exploration comes there too and reports it.
             }
 
             if (walk > 8 && known == model.Machine.LocalStates.EdgeCount)

@@ -37,4 +37,157 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
 
         return mapped;
     }
+
+    /// <summary>
+    /// mm/madvise.c: <c>madvise_free_single_vma</c>: the contents may be thrown away, until they are written again. The
+    /// dirty bit tells, so it is cleared, and a TLB must not think that it is still set: hence the gather. Needs
+    /// <see cref="KernelOptions.Lazyfree"/>.
+    /// </summary>
+    public virtual async Proc MadviseFree(Cpu cpu, Mm mm, int first, int count)
+    {
+        await Kernel.MmapLock.MmapReadLock(cpu, mm);
+        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+        await WalkPageRange(tlb, first, count, MadviseWalk.Free);
+        await Kernel.MmuGather.TlbFinishMmu(tlb);
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+    }
+
+    /// <summary>mm/madvise.c: <c>madvise_cold</c>: the pages are to be reclaimed before others.</summary>
+    public virtual async Proc MadviseCold(Cpu cpu, Mm mm, int first, int count)
+        => await MadviseColdOrPageout(cpu, mm, first, count, MadviseWalk.Cold);
+
+    /// <summary>mm/madvise.c: <c>madvise_pageout</c>: the pages are reclaimed now.</summary>
+    public virtual async Proc MadvisePageout(Cpu cpu, Mm mm, int first, int count)
+        => await MadviseColdOrPageout(cpu, mm, first, count, MadviseWalk.Pageout);
+
+    /// <summary>mm/pagewalk.c: <c>walk_page_range</c>: table by table.</summary>
+    protected virtual async Proc WalkPageRange(TlbGather tlb, int first, int count, MadviseWalk walk)
+    {
+        int span = Machine.Paging.SpanOf(1);
+        for (int page = first; page < first + count; page = (page / span + 1) * span)
+        {
+            await WalkPteRange(tlb, page, Math.Min((page / span + 1) * span, first + count), walk);
+        }
+    }
+
+    /// <summary>
+    /// mm/madvise.c: <c>madvise_free_pte_range</c>, <c>madvise_cold_or_pageout_pte_range</c>. Pages that are to be
+    /// reclaimed are isolated under the table's lock, and reclaimed without it.
+    /// </summary>
+    protected virtual async Proc WalkPteRange(TlbGather tlb, int first, int end, MadviseWalk walk)
+    {
+        PageTable table = await Kernel.PageWalk.PteOffsetMapLock(tlb.Cpu, tlb.Mm, first);
+        if (table.Index < 0)
+        {
+            return;
+        }
+
+        await FlushTlbBatchedPending(tlb.Cpu, tlb.Mm);
+        ulong isolated = 0;
+        for (int page = first; page < end; page++)
+        {
+            Pte entry = await tlb.Cpu.EntryRead(table, page);
+            if (entry.MapsFrame && walk == MadviseWalk.Pageout)
+            {
+                isolated |= await Kernel.Reclaim.FolioIsolateLru(tlb.Cpu, entry.Frame) ? 1UL << entry.Frame : 0;
+            }
+            else if (entry.MapsFrame && walk == MadviseWalk.Cold)
+            {
+                await ClearYoungDirtyPte(tlb, table, page, entry, Pte.AccessedBit);
+            }
+            else if (walk == MadviseWalk.Free && !entry.IsNone)
+            {
+                await FreePte(tlb, table, page, entry);
+            }
+        }
+
+        await Kernel.PageWalk.PteUnmapUnlock(tlb.Cpu, table);
+        if (isolated != 0)
+        {
+            await Kernel.Reclaim.ShrinkFolioList(tlb.Cpu, isolated, true, isolated: true);
+        }
+    }
+
+    /// <summary>
+    /// The call of <c>flush_tlb_batched_pending</c> that the walkers make once they hold the lock.
+    /// </summary>
+    protected virtual async Proc FlushTlbBatchedPending(Cpu cpu, Mm mm)
+        => await Kernel.TlbBatch.FlushTlbBatchedPending(cpu, mm);
+
+    /// <summary>
+    /// mm/madvise.c: the body of the loop of <c>madvise_free_pte_range</c>. What is in swap is given up at once. A page
+    /// whose folio is dirty is left alone if others map it too, or if its lock is taken.
+    /// </summary>
+    protected virtual async Proc FreePte(TlbGather tlb, PageTable table, int page, Pte entry)
+    {
+        if (!entry.MapsFrame)
+        {
+            if (!entry.IsMigration)
+            {
+                await Kernel.PteOps.PteClear(tlb.Cpu, table, page);
+            }
+
+            return;
+        }
+
+        Folio folio = Kernel.Folios[entry.Frame];
+        if (await tlb.Cpu.Load(folio.Frame.Dirty) != 0)
+        {
+            if (await tlb.Cpu.MutexTryLock(folio.Lock) == 0)
+            {
+                return;
+            }
+
+            bool alone = await tlb.Cpu.Load(folio.Frame.MapCount) == 1;
+            if (alone)
+            {
+                await Kernel.Filemap.FolioTestClearDirty(tlb.Cpu, entry.Frame);
+            }
+
+            await Kernel.Filemap.FolioUnlock(tlb.Cpu, entry.Frame);
+            if (!alone)
+            {
+                return;
+            }
+        }
+
+        await ClearYoungDirtyPte(tlb, table, page, entry, Pte.AccessedBit | Pte.DirtyBit);
+        await tlb.Cpu.Store(folio.Lazyfree, 1, weight: StepWeight.Key);
+    }
+
+    /// <summary>
+    /// include/linux/pgtable.h: <c>clear_young_dirty_ptes</c>, if there is anything to clear. The entry is none for an
+    /// instant, so that no bit is lost that hardware sets meanwhile.
+    /// </summary>
+    protected virtual async Proc ClearYoungDirtyPte(TlbGather tlb, PageTable table, int page, Pte entry, ulong bits)
+    {
+        if ((entry.Bits & bits) != 0)
+        {
+            Pte old = await Kernel.PteOps.PtepGetAndClear(tlb.Cpu, table, page);
+            await Kernel.PteOps.SetPteAt(tlb.Cpu, table, page, old.Without(bits));
+            await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 0);
+        }
+    }
+
+    private async Proc MadviseColdOrPageout(Cpu cpu, Mm mm, int first, int count, MadviseWalk walk)
+    {
+        await Kernel.MmapLock.MmapReadLock(cpu, mm);
+        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+        await WalkPageRange(tlb, first, count, walk);
+        await Kernel.MmuGather.TlbFinishMmu(tlb);
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+    }
+}
+
+/// <summary>Which advice the walkers of <see cref="Madvise"/> carry out.</summary>
+public enum MadviseWalk
+{
+    /// <summary>MADV_FREE.</summary>
+    Free,
+
+    /// <summary>MADV_COLD.</summary>
+    Cold,
+
+    /// <summary>MADV_PAGEOUT.</summary>
+    Pageout,
 }

@@ -56,8 +56,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
         if (copied)
         {
             await Kernel.PteOps.PtepClearFlush(cpu, mm, again, page);
-            await cpu.Store(Kernel.Folios[copy].Frame.MapCount, 1);
-            await cpu.Store(Kernel.Folios[copy].AnonExclusive, 1);
+            await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
             await Kernel.PteOps.SetPteAt(cpu, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, write: true)));
             await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
         }

@@ -121,6 +121,11 @@ public class Migrate : RmapWalker
 
         await cpu.CopyFrame(frame, target, "folio_mc_copy");
         await cpu.Store(to.Dirty, await cpu.Load(from.Dirty));
+        if (Kernel.Options.Lazyfree)
+        {
+            await cpu.Store(Kernel.Folios[target].Lazyfree, await cpu.Load(Kernel.Folios[frame].Lazyfree));
+        }
+
         return true;
     }
 

@@ -166,12 +166,17 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         => await Kernel.CopyOnWrite.WpPageCopy(cpu, mm, table, page, entry);
 
     /// <summary>mm/rmap.c: <c>folio_add_new_anon_rmap</c>: one mapping, exclusive.</summary>
-    protected virtual async Proc FolioAddNewAnonRmap(Cpu cpu, int frame)
+    public virtual async Proc FolioAddNewAnonRmap(Cpu cpu, int frame)
     {
         if (Kernel.Options.AnonFolios)
         {
             await cpu.Store(Kernel.Folios[frame].Frame.MapCount, 1);
             await cpu.Store(Kernel.Folios[frame].AnonExclusive, 1);
+        }
+
+        if (Kernel.Options.Lazyfree)
+        {
+            await cpu.Store(Kernel.Folios[frame].Lazyfree, 0);
         }
     }
 

@@ -22,24 +22,42 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     /// <summary>
     /// mm/vmscan.c: <c>shrink_folio_list</c>. With batching, pages whose entries were clean share one flush at the
     /// end; a dirty one is flushed before it is written out, or a store through a stale entry could follow the write
-    /// and be lost.
+    /// and be lost. Folios that could not be freed go back to their list behind the flush too
+    /// (<c>move_folios_to_lru</c>): whoever finds them there may find them unmapped, and free them.
     /// </summary>
     /// <param name="cpu">The CPU that reclaims.</param>
     /// <param name="folios">The folios at the end of the LRU list, as a mask of frames.</param>
     /// <param name="batch">True for <c>TTU_BATCH_FLUSH</c>.</param>
-    public virtual async Proc ShrinkFolioList(Cpu cpu, ulong folios, bool batch)
+    /// <param name="isolated">True if the caller has isolated the folios.</param>
+    public virtual async Proc ShrinkFolioList(Cpu cpu, ulong folios, bool batch, bool isolated = false)
     {
+        ulong discarded = 0;
+        ulong kept = 0;
         ulong reclaimed = 0;
         for (ulong rest = folios; rest != 0; rest &= rest - 1)
         {
             int frame = BitOperations.TrailingZeroCount(rest);
-            if (await FolioIsolateLru(cpu, frame))
+            if (isolated || await FolioIsolateLru(cpu, frame))
             {
-                reclaimed |= await ReclaimFolio(cpu, frame, batch);
+                ulong freed = await ReclaimFolio(cpu, frame, batch);
+                bool lazyfree = freed != 0 && await IsLazyfree(cpu, frame);
+                kept |= freed == 0 ? 1UL << frame : 0;
+                discarded |= lazyfree ? freed : 0;
+                reclaimed |= lazyfree ? 0 : freed;
             }
         }
 
         await Kernel.TlbBatch.TryToUnmapFlush(cpu);
+        if (kept != 0)
+        {
+            await cpu.PutFrames(kept, "folio_putback_lru");
+        }
+
+        if (discarded != 0)
+        {
+            await cpu.FreeFrames(discarded, "free_unref_folios");
+        }
+
         if (reclaimed != 0)
         {
             await cpu.ReclaimFrames(reclaimed, "free_unref_folios");
@@ -53,7 +71,7 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 
     /// <summary>
     /// mm/vmscan.c: the body of the loop of <c>shrink_folio_list</c>: returns the frame as a mask if it is to be freed
-    /// behind the flush, else 0, and the folio is back on its list.
+    /// behind the flush, else 0, and the folio is to go back to its list.
     /// </summary>
     protected virtual async Proc<ulong> ReclaimFolio(Cpu cpu, int frame, bool batch)
     {
@@ -79,11 +97,6 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
             await Kernel.Filemap.FolioUnlock(cpu, frame);
         }
 
-        if (!removed)
-        {
-            await cpu.PutFrames(1UL << frame, "folio_putback_lru");
-        }
-
         return removed ? 1UL << frame : 0;
     }
 
@@ -103,6 +116,11 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
             }
         }
 
+        if (await IsLazyfree(cpu, frame))
+        {
+            return true;
+        }
+
         bool dirty = mapping.IsNone || await cpu.Load(Kernel.Folios[frame].Frame.Dirty) != 0;
         if (dirty)
         {
@@ -112,6 +130,10 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 
         return true;
     }
+
+    /// <summary>include/linux/mm_inline.h: an anonymous folio without <c>folio_test_swapbacked</c>.</summary>
+    protected virtual async Proc<bool> IsLazyfree(Cpu cpu, int frame)
+        => Kernel.Options.Lazyfree && await cpu.Load(Kernel.Folios[frame].Lazyfree) != 0;
 
     /// <summary>
     /// An anonymous folio with one user: true if its one entry was found and removed. If not, somebody else removed
@@ -163,7 +185,18 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 
         if (mm.FileAreaOf(page) is null)
         {
-            await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Swap(page));
+            bool lazyfree = await IsLazyfree(cpu, frame);
+            if (lazyfree && !await CanDiscard(cpu, frame))
+            {
+                await Kernel.PteOps.SetPteAt(cpu, table, page, old);
+                await cpu.Store(Kernel.Folios[frame].Lazyfree, 0);
+                return 0;
+            }
+
+            if (!lazyfree)
+            {
+                await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Swap(page));
+            }
         }
 
         if (counted)
@@ -174,6 +207,21 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
         // The entry's reference; the one of isolation is left, so the folio cannot be freed here.
         await cpu.AddReturn(Kernel.Folios[frame].Frame.RefCount, -1);
         return Unmapped | (old.Dirty ? WasDirty : 0) | ((ulong)((mm.Index * Machine.Paging.PageCount) + page) << PlaceShift);
+    }
+
+    /// <summary>
+    /// mm/rmap.c: <c>try_to_unmap_one</c> for MADV_FREE: true if nobody has written the page since. The entry is
+    /// cleared before the references are counted (full fence): pairs with lockless pinning, which takes a reference and
+    /// then looks at the entry again. They are counted before the dirty flag is read: whoever made the page dirty
+    /// through a reference did so before dropping that.
+    /// </summary>
+    protected virtual async Proc<bool> CanDiscard(Cpu cpu, int frame)
+    {
+        FrameWords words = Kernel.Folios[frame].Frame;
+        await cpu.FullBarrier();
+        ulong references = await cpu.Load(words.RefCount);
+        ulong mappings = await cpu.Load(words.MapCount);
+        return references == 1 + mappings && await cpu.Load(words.Dirty, weight: StepWeight.Key) == 0;
     }
 
     /// <summary>

@@ -20,6 +20,7 @@ public sealed class Folio : MachineHandle
         Mapping = Machine.NewWord($"page{number}.mapping", 0, PlaceOf("mapping"));
         Writeback = Machine.NewWord($"page{number}.writeback", 0, PlaceOf("writeback"));
         AnonExclusive = Machine.NewWord($"page{number}.anon_exclusive", 0, PlaceOf("anon_exclusive"));
+        Lazyfree = Machine.NewWord($"page{number}.lazyfree", 0, PlaceOf("lazyfree"));
         _lock = hasLock ? Machine.NewMutex($"page{number}.lock") : null;
     }
 
@@ -34,6 +35,9 @@ public sealed class Folio : MachineHandle
 
     /// <summary><c>PG_anon_exclusive</c>: 1 while the anonymous page belongs to one process alone.</summary>
     public Word AnonExclusive { get; }
+
+    /// <summary>1 if the contents may be thrown away unless they are written (not <c>PG_swapbacked</c>).</summary>
+    public Word Lazyfree { get; }
 
     /// <summary>The folio lock (<c>PG_locked</c>): its waiters sleep.</summary>
     public KernelMutex Lock => _lock ?? throw new ProcRuleException(
