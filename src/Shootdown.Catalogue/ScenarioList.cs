@@ -26,6 +26,8 @@ public static class ScenarioList
         new PaeTopLevelCached(),
         new S390FullmmSpeculativeFill(),
         new CpaLargePageSplit(),
+        new OpenBsdPmapCpuBit(),
+        new XenPcidFlushThenSwitch(),
         new TlbDefer(),
         new Sb(),
         new Ninc(),
