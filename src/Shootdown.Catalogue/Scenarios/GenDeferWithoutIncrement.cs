@@ -205,6 +205,8 @@ public sealed class GenDeferWithoutIncrement : Scenario
 
     private sealed class DeferringGather(KernelModel kernel, bool flushTakesGeneration) : MmuGather(kernel)
     {
+        private readonly bool _flushTakesGeneration = flushTakesGeneration;
+
         private DeferringFlush Deferring => (DeferringFlush)Kernel.TlbFlush;
 
         /// <inheritdoc/>
@@ -217,7 +219,7 @@ public sealed class GenDeferWithoutIncrement : Scenario
         /// <inheritdoc/>
         protected override async Proc TlbFlush(TlbGather tlb, ulong flags)
         {
-            if (flushTakesGeneration)
+            if (_flushTakesGeneration)
             {
                 await Deferring.ForgetDeferred(tlb.Cpu);
             }

@@ -125,19 +125,21 @@ public sealed class GenPartialOutOfOrder : Scenario
     /// <summary>flush_tlb_func() without one of its rules.</summary>
     private sealed class FlushWithoutRule(KernelModel kernel, int rule) : TlbFlush(kernel)
     {
+        private readonly int _rule = rule;
+
         /// <inheritdoc/>
         protected override async Proc Flush(Cpu cpu, FlushTlbInfo info, ulong localTlbGen, ulong mmTlbGen)
         {
             // A condition that is left out holds always.
-            ulong local = rule is 0 or 1 ? info.NewTlbGen - 1 : localTlbGen;
-            ulong newest = rule is 0 or 2 ? info.NewTlbGen : mmTlbGen;
+            ulong local = _rule is 0 or 1 ? info.NewTlbGen - 1 : localTlbGen;
+            ulong newest = _rule is 0 or 2 ? info.NewTlbGen : mmTlbGen;
             await base.Flush(cpu, info, local, newest);
         }
 
         /// <inheritdoc/>
         protected override async Proc CatchUp(Cpu cpu, Mm mm, Word slotTlbGen, ulong mmTlbGen)
         {
-            ulong noted = rule == 3 ? await cpu.Load(mm.TlbGen, weight: StepWeight.Key) : mmTlbGen;
+            ulong noted = _rule == 3 ? await cpu.Load(mm.TlbGen, weight: StepWeight.Key) : mmTlbGen;
             await base.CatchUp(cpu, mm, slotTlbGen, noted);
         }
     }

@@ -110,24 +110,6 @@ public sealed partial class Paging : MachineHandle
         Machine.SetInitial(frame.RefCount.Address, Machine.WordInfo(frame.RefCount.Address).Initial + 1);
     }
 
-    /// <summary>
-    /// Maps consecutive frames with one entry of the level above the lowest, in the initial state; the machine has two
-    /// levels.
-    /// </summary>
-    public void BuildHugeMapping(AddressSpace space, int page, Pte leaf)
-    {
-        if (Levels != 2)
-        {
-            throw new ArgumentException("a huge page in the initial state needs a machine with two levels", nameof(leaf));
-        }
-
-        Machine.SetInitial(EntryAddress(space.RootTable, 1, page), leaf.With(Pte.HugeBit).Bits);
-        for (int i = 0; i < SpanOf(1); i++)
-        {
-            BuildFrame(leaf.Frame + i);
-        }
-    }
-
     /// <summary>Marks a frame as allocated in the initial state.</summary>
     public void BuildFrame(int frame) => Machine.SetInitial(_frameLife + frame, 1);
 
@@ -136,16 +118,6 @@ public sealed partial class Paging : MachineHandle
     {
         Machine.SetInitial(cpu.RootAddress, (ulong)space.Index + 1);
         Machine.SetInitial(cpu.AsidAddress, (ulong)asid);
-    }
-
-    /// <summary>
-    /// Initial state: the CPU ran the address space before, under an ASID that it does not run now, and its TLB may hold
-    /// what a page maps.
-    /// </summary>
-    public void BuildCached(Cpu cpu, AddressSpace space, int asid, int page)
-    {
-        var leaf = new Pte(Machine.WordInfo(EntryAddress(BuildPath(space, page).Index, 0, page)).Initial);
-        Machine.SetInitial(Tlb.LeafAddress(cpu.Index, asid, page), TranslationSet.Of(Translation.Of(leaf)));
     }
 
     /// <summary>Number of pages that one entry of a level maps.</summary>
