@@ -1,10 +1,10 @@
-using Shootdown.Catalogue;
+using Shootdown.Check;
 using Shootdown.Report;
 
 namespace Shootdown.Cli;
 
 /// <summary>Shows how far a matrix is: one line that is rewritten on a terminal, a new line now and then in a log.</summary>
-internal sealed class PairsProgressPrinter(TextWriter writer, bool isTerminal) : IProgress<PairProgress>
+internal sealed class PairsProgressPrinter(TextWriter writer, bool isTerminal) : IProgress<BatchProgress>
 {
     private const double TerminalEverySeconds = 0.2;
     private const double LogEverySeconds = 10;
@@ -13,7 +13,7 @@ internal sealed class PairsProgressPrinter(TextWriter writer, bool isTerminal) :
     private int _shownLength;
 
     /// <summary>Called by workers, from any thread.</summary>
-    public void Report(PairProgress value)
+    public void Report(BatchProgress value)
     {
         lock (_lock)
         {

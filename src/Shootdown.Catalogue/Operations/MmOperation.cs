@@ -9,6 +9,9 @@ public enum PageKind
     /// <summary>Private anonymous memory.</summary>
     Anonymous,
 
+    /// <summary>Anonymous memory that a fork left shared with a child: entries are read-only, and a store makes a copy.</summary>
+    CopyOnWrite,
+
     /// <summary>A shared mapping of a file.</summary>
     File,
 
@@ -52,11 +55,14 @@ public abstract class MmOperation
     /// <summary>False if it cannot run twice on the same pages at a time.</summary>
     public virtual bool MeetsItself => true;
 
+    /// <summary>True if what it does may leave another operation waiting for ever, which is no deadlock then.</summary>
+    public virtual bool MayLeaveOthersWaiting => false;
+
     /// <summary>What it needs of the kernel's build-time choices.</summary>
     public virtual KernelOptions Configure(KernelOptions options) => options;
 
     /// <summary>True if it can work on such memory.</summary>
-    public virtual bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
+    public virtual bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.CopyOnWrite;
 
     /// <summary>Its program.</summary>
     /// <param name="call">On which CPU, address space and pages.</param>

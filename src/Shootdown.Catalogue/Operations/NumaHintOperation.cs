@@ -13,9 +13,6 @@ public sealed class NumaHintOperation : MmOperation
     public override string Role => "numa hints";
 
     /// <inheritdoc/>
-    public override int FramesHeld => 0;
-
-    /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true, MisplacedPages = true };
 
     /// <inheritdoc/>

@@ -15,7 +15,7 @@ public sealed class ReclaimOperation : MmOperation
     public override bool IsKernelThread => true;
 
     /// <inheritdoc/>
-    public override bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.File;
+    public override bool WorksOn(PageKind kind) => kind != PageKind.Driver;
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)

@@ -3,7 +3,7 @@ using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;
 
-/// <summary>userfaultfd write protection of a range, and its end: who stores meanwhile waits for that.</summary>
+/// <summary>userfaultfd write protection of a range. Nobody resolves it: who stores waits for ever.</summary>
 public sealed class UserfaultProtectOperation : MmOperation
 {
     /// <inheritdoc/>
@@ -19,12 +19,12 @@ public sealed class UserfaultProtectOperation : MmOperation
     public override int FramesHeld => 0;
 
     /// <inheritdoc/>
+    public override bool MayLeaveOthersWaiting => true;
+
+    /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => options with { UserfaultWp = true };
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
-    {
-        await call.Kernel.Userfaultfd.WriteProtect(call.Cpu, call.Mm, call.Promise);
-        await call.Kernel.Userfaultfd.WriteUnprotect(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
-    }
+        => await call.Kernel.Userfaultfd.WriteProtect(call.Cpu, call.Mm, call.Promise);
 }

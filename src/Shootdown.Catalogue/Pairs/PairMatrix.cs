@@ -33,9 +33,14 @@ public static class PairMatrix
                where operations.All(operation => operation.WorksOn(kind))
                from relation in relations
                from bystander in Enum.GetValues<Bystander>()
-               where bystander == Bystander.Busy || relation == RangeRelation.Same
+               where IsWorthwhile(relation, kind, bystander)
                select new PairCell(operations, relation, kind, bystander),
         ];
+
+    /// <summary>Ranges, kinds of memory and bystanders are varied one at a time: what they bring about is independent.</summary>
+    private static bool IsWorthwhile(RangeRelation relation, PageKind kind, Bystander bystander)
+        => (bystander == Bystander.Busy || relation == RangeRelation.Same)
+            && (kind != PageKind.CopyOnWrite || (bystander == Bystander.Busy && relation == RangeRelation.Same));
 
     /// <summary>Combinations with repetition, in the order of the operations.</summary>
     private static IEnumerable<MmOperation[]> Combinations(IReadOnlyList<MmOperation> operations, int size, int from = 0)

@@ -19,10 +19,7 @@ public static class PairModel
         MachineOptions options = OptionsOf(cell, freesTables, destinations, setup);
         bool mmapWriters = cell.Operations.Any(operation => operation.WritesMmapLock);
         KernelOptions kernelOptions = cell.Operations.Aggregate(setup.Options, (chosen, operation) => operation.Configure(chosen));
-        Stage stage = cell.Kind == PageKind.Anonymous
-            ? Stage.WithMappedPages(options, cell.Pages, mmapWriters, dirty: true, setup.Parts, kernelOptions)
-            : Stage.WithMappedFile(
-                options, cell.Pages, mmapWriters, cell.Kind == PageKind.File ? FileAreaKind.Shared : FileAreaKind.PfnMap, setup.Parts);
+        Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
         int destination = cell.Pages;
         for (int i = 0; i < cell.Operations.Count; i++)
         {
@@ -31,7 +28,8 @@ public static class PairModel
             int moved = operation.DestinationPages(count);
             Add(stage, i, operation, new OperationCall(
                 stage.Kernel, stage.Cpu(i), stage.Mm, operation, first, count, moved > 0 ? destination : -1,
-                operation.HasChild ? stage.Kernel.NewMm($"child{i}", cell.Pages, mmapWriters) : null));
+                operation.HasChild ? stage.Kernel.NewMm($"child{i}", cell.Pages, mmapWriters) : null),
+                cell.Operations.Any(other => other.MayLeaveOthersWaiting));
             destination += moved;
         }
 
@@ -39,6 +37,34 @@ public static class PairModel
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         return new CheckModel(
             stage.Machine, [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), new Assertions()], []);
+    }
+
+    /// <summary>
+    /// Beside a busy CPU the pages were stored to; beside others they are clean, because what the kernel may defer differs.
+    /// </summary>
+    private static Stage StageOf(
+        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters) => cell.Kind switch
+        {
+            PageKind.Anonymous => Stage.WithMappedPages(
+                options, cell.Pages, mmapWriters, cell.Bystander == Bystander.Busy, setup.Parts, kernelOptions),
+            PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions with { AnonFolios = true }, mmapWriters),
+            PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts),
+            _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts),
+        };
+
+    private static Stage WithSharedPages(
+        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters)
+    {
+        var kernel = new KernelModel(new MachineModel(options), kernelOptions, setup.Parts);
+        Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
+        Mm child = kernel.NewMm("child", cell.Pages, mmapWriters);
+        for (int page = 0; page < cell.Pages; page++)
+        {
+            kernel.BuildMapping(mm, page, Pte.Leaf(page, write: false));
+            kernel.BuildMapping(child, page, Pte.Leaf(page, write: false));
+        }
+
+        return new Stage(kernel, mm);
     }
 
     private static MachineOptions OptionsOf(PairCell cell, bool freesTables, int destinations, PairSetup setup)
@@ -62,18 +88,18 @@ public static class PairModel
 
     /// <summary>Address spaces besides the first.</summary>
     private static int Spaces(PairCell cell)
-        => cell.Operations.Count(operation => operation.HasChild) + (cell.Bystander == Bystander.Switching ? 1 : 0);
+        => cell.Operations.Count(operation => operation.HasChild) + (cell.Bystander == Bystander.Switching ? 1 : 0)
+            + (cell.Kind == PageKind.CopyOnWrite ? 1 : 0);
 
-    private static void Add(Stage stage, int cpu, MmOperation operation, OperationCall call)
+    private static void Add(Stage stage, int index, MmOperation operation, OperationCall call, bool mayStop)
     {
-        if (operation.IsKernelThread)
+        Cpu cpu = stage.Cpu(index);
+        if (!operation.IsKernelThread)
         {
-            stage.AddKernelThread(cpu, operation.Role, () => operation.Run(call));
+            stage.Kernel.BuildRunning(cpu, stage.Mm);
         }
-        else
-        {
-            stage.AddThread(cpu, operation.Role, () => operation.Run(call));
-        }
+
+        stage.Machine.AddAgent(operation.Role, AgentKind.Task, cpu, mayStop, () => operation.Run(call));
     }
 
     private static void AddBystander(Stage stage, PairCell cell, int index)

@@ -86,19 +86,17 @@ public sealed class GenDeferWithoutIncrement : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => Design(setup, everyChange: false);
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
         int cpus = setup["cpus"];
         int pages = setup["pages"];
         bool hasReader = setup["design"] == 1;
-        bool everyChange = !setup.IsBug;
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 1) with { Tables = 2, Asids = setup["asids"] };
-        var parts = new KernelParts
-        {
-            TlbFlush = kernel => new DeferringFlush(kernel, everyChange),
-            MmuGather = kernel => new DeferringGather(kernel, flushTakesGeneration: hasReader),
-        };
+        KernelParts parts = Design(setup, everyChange: !setup.IsBug);
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         Mm other = kernel.NewMm("other", pages, mmapWriters: false);
@@ -118,6 +116,16 @@ public sealed class GenDeferWithoutIncrement : Scenario
         }
 
         return stage.ToModel(new PRet());
+    }
+
+    private static KernelParts Design(ScenarioSetup setup, bool everyChange)
+    {
+        bool hasReader = setup["design"] == 1;
+        return new KernelParts
+        {
+            TlbFlush = kernel => new DeferringFlush(kernel, everyChange),
+            MmuGather = kernel => new DeferringGather(kernel, flushTakesGeneration: hasReader),
+        };
     }
 
     /// <summary>The process runs, is switched out and in again (unless a reader is what matters), and runs.</summary>
