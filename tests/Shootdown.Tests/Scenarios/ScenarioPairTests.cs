@@ -33,6 +33,17 @@ public sealed class ScenarioPairTests
         { "B11", "cpus=3 pages=1", 23, 715 },
         { "B11", "cpus=4 pages=1", 28, 8_889 },
         { "B11", "cpus=3 pages=2", 26, 1_892 },
+        { "B05", "cpus=3 pages=1", 99, 2_783 },
+        { "B05", "cpus=3 pages=2", 150, 46_046 },
+        { "B08", "cpus=3 pages=1", 270, 281 },
+        { "B08", "cpus=3 pages=2", 1_481, 2_060 },
+        { "B10", "cpus=2 pages=1", 14, 150 },
+        { "B10", "cpus=3 pages=1", 39, 8_172 },
+        { "B10", "cpus=2 pages=2", 791, 674 },
+        { "B12", "cpus=2 pages=1", 9, 35 },
+        { "B12", "cpus=3 pages=1", 142, 734 },
+        { "B12", "cpus=2 pages=2", 20, 128 },
+        { "B13", "cpus=3 pages=1 start=0", 182, 13_189 },
         { "B15", "cpus=2 pages=1", 43, 180 },
         { "B15", "cpus=3 pages=1", 95, 1_591 },
         { "B17", "cpus=2 pages=1", 9, 22 },
@@ -64,6 +75,10 @@ public sealed class ScenarioPairTests
     public static TheoryData<string, string, long, long> LargePairs => new()
     {
         { "B02", "cpus=3 pages=2", 74, 744_424 },
+        { "B05", "cpus=4 pages=1", 268, 107_879 },
+        { "B08", "cpus=4 pages=1", 2_411, 2_679 },
+        { "B13", "cpus=4 pages=1 start=1", 548, 162_806 },
+        { "B13", "cpus=3 pages=2 start=0", 2_435, 231_014 },
         { "S05", "cpus=3 pages=1", 58_523, 131_584 },
     };
 
