@@ -84,8 +84,8 @@ public sealed class MremapPtesFlushAfterPtl : Scenario
         int cpus = setup["cpus"];
         int pages = setup["pages"];
 
-        // The new range lies behind the old one. Frames move, so any page may use any of them. A page that was reclaimed
-        // before it moved is faulted in again while its old frame waits to be freed.
+        // The new range lies behind the old one. Frames move, so any page may use any of them. A page that was
+        // reclaimed before it moved is faulted in again while its old frame waits to be freed.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 2) with
         {
             EntriesPerTable = 2 * pages,

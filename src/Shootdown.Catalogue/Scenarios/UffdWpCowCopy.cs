@@ -39,7 +39,7 @@ public sealed class UffdWpCowCopy : Scenario
         new("pages", 1, 1, 2, "pages of the range"),
         new("start", StartWritable, StartWritable, StartProtect,
             "how a TLB comes to be writable: 0 unprotect takes the right to write away, 1 a protect and an unprotect "
-            + "overlap (needs 4 CPUs)"),
+            + "overlap (at least 4 CPUs)"),
     ];
 
     /// <inheritdoc/>
