@@ -34,7 +34,7 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
             ? null
             : new PairsProgressPrinter(host.Error, host.ErrorIsTerminal);
         var clock = Stopwatch.StartNew();
-        IReadOnlyList<PairResult> results = Results(plan, interruption.Token, progress);
+        IReadOnlyList<PairResult> results = Results(plan, progress, interruption.Token);
         progress?.Clear();
         MatrixReport matrix = Matrix(plan, results) with { ElapsedSeconds = clock.Elapsed.TotalSeconds };
         int exitCode = interruption.IsCancellationRequested
@@ -52,7 +52,7 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
         return exitCode;
     }
 
-    private IReadOnlyList<PairResult> Results(PairsPlan plan, CancellationToken interrupted, PairsProgressPrinter? progress)
+    private IReadOnlyList<PairResult> Results(PairsPlan plan, PairsProgressPrinter? progress, CancellationToken interrupted)
     {
         var options = new CheckOptions
         {

@@ -1,6 +1,5 @@
 using Shootdown.Catalogue;
 using Shootdown.Kernel;
-using Shootdown.Report;
 
 namespace Shootdown.Cli;
 

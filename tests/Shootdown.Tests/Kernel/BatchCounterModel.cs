@@ -1,3 +1,4 @@
+using Shootdown.Catalogue;
 using Shootdown.Check;
 using Shootdown.Kernel;
 using Shootdown.Machine;
@@ -31,7 +32,7 @@ internal static class BatchCounterModel
         {
             Cpu cpu = machine.Cpus[index];
             int first = index * pagesEach;
-            machine.AddTask(cpu, "reclaim", () => kernel.Reclaim.ShrinkFolioList(cpu, mm, first, pagesEach, true));
+            machine.AddTask(cpu, "reclaim", () => kernel.Reclaim.ShrinkFolioList(cpu, Stage.MappedFrames(pagesEach) << first, true));
         }
 
         Cpu user = machine.Cpus[reclaimers];
