@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 
 namespace Shootdown.Check;
 
@@ -29,6 +30,7 @@ public static class CheckBatch
         int done = 0;
         int violations = 0;
         long states = 0;
+        ExceptionDispatchInfo? failure = null;
         Parallel.For(0, checks.Count, new ParallelOptions { MaxDegreeOfParallelism = workers }, (i, loop) =>
         {
             if (options.Cancellation.IsCancellationRequested)
@@ -37,13 +39,30 @@ public static class CheckBatch
                 return;
             }
 
-            CheckReport report = checks[i](each);
+            CheckReport report;
+            try
+            {
+                report = checks[i](each);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (Exception exception)
+            {
+                // As from a loop: the first one, and not wrapped.
+                Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(exception), null);
+                loop.Stop();
+                return;
+            }
+
             results[i] = report;
             int found = report.Verdict == Verdict.Violation ? Interlocked.Increment(ref violations) : Volatile.Read(ref violations);
             long visited = Interlocked.Add(ref states, report.Stats.States);
             progress?.Report(new BatchProgress(
                 Interlocked.Increment(ref done), checks.Count, found, visited, clock.Elapsed.TotalSeconds));
         });
+        failure?.Throw();
         return results;
     }
 }

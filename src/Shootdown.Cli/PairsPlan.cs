@@ -38,7 +38,12 @@ internal sealed record PairsPlan
         {
             foreach (KernelPatch patch in PatchesOf(file))
             {
-                setup = setup with { Parts = patch.Apply(setup.Parts), Options = patch.Configure(setup.Options) };
+                setup = setup with
+                {
+                    Name = patch.Id,
+                    Parts = patch.Apply(setup.Parts),
+                    Options = patch.Configure(setup.Options),
+                };
                 kernel.Add(patch.Id);
             }
         }

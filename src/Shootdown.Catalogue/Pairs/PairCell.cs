@@ -37,9 +37,11 @@ public sealed record PairCell(
     /// <summary>Pages of the process that the operations work on.</summary>
     public int Pages => Relation == RangeRelation.Same ? 1 : 2;
 
-    /// <summary>Name of the cell, e.g. <c>munmap x reclaim, same page, anonymous, busy</c>.</summary>
-    public string Name => $"{string.Join(" x ", Operations.Select(one => one.Id))}, {RelationText}, "
-        + $"{Kind.ToString().ToLowerInvariant()}, {Bystander.ToString().ToLowerInvariant()}";
+    /// <summary>In words, e.g. <c>same page, anonymous memory, beside a busy CPU</c>.</summary>
+    public string Around => $"{RelationText}, {KindText} memory, beside a CPU that {BystanderText}";
+
+    /// <summary>Name of the cell, e.g. <c>munmap x reclaim, same-anonymous-busy</c>.</summary>
+    public string Name => $"{string.Join(" x ", Operations.Select(one => one.Id))}, {Machine}";
 
     /// <summary>What is around the operations, e.g. <c>same-anonymous-busy</c>.</summary>
     public string Machine
@@ -48,8 +50,17 @@ public sealed record PairCell(
     private string RelationText => Relation switch
     {
         RangeRelation.Same => "same page",
-        RangeRelation.Overlapping => "overlapping",
-        _ => "neighbours",
+        RangeRelation.Overlapping => "overlapping pages",
+        _ => "neighbouring pages",
+    };
+
+    private string KindText => Kind == PageKind.CopyOnWrite ? "copy-on-write" : Kind.ToString().ToLowerInvariant();
+
+    private string BystanderText => Bystander switch
+    {
+        Bystander.Busy => "runs user code",
+        Bystander.Lazy => "is lazy for a time",
+        _ => "switches away and back",
     };
 
     /// <summary>First page and number of pages of an operation.</summary>

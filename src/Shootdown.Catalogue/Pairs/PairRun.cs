@@ -32,8 +32,10 @@ public static class PairRun
     public static CheckReport Check(PairCell cell, PairSetup setup, CheckOptions options)
     {
         ArgumentNullException.ThrowIfNull(cell);
+        ArgumentNullException.ThrowIfNull(setup);
+        string id = string.Join(" x ", cell.Operations.Select(operation => operation.Id));
         var subject = new CheckSubject(
-            string.Join(" x ", cell.Operations.Select(operation => operation.Id)), string.Empty, cell.Name, "core", null, []);
+            id, string.Empty, cell.Around, setup.Name, null, [new Bound("cpus", $"{cell.Operations.Count + 1}"), new Bound("pages", $"{cell.Pages}")]);
         return Checker.Check(subject, () => PairModel.Build(cell, setup), options);
     }
 }

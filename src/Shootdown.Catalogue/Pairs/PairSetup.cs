@@ -6,6 +6,9 @@ namespace Shootdown.Catalogue;
 /// <summary>What a matrix is run on.</summary>
 public sealed record PairSetup
 {
+    /// <summary>What reports call the kernel: <c>core</c>, <c>bug</c> or the name of a patch.</summary>
+    public string Name { get; init; } = "core";
+
     /// <summary>The kernel's mechanisms; by default the correct core.</summary>
     public KernelParts Parts { get; init; } = new();
 
@@ -23,7 +26,7 @@ public sealed record PairSetup
     {
         ArgumentNullException.ThrowIfNull(scenario);
         return scenario.BugParts(ScenarioDefaults.SetupOf(scenario, Variant.Bug)) is { } parts
-            ? new PairSetup { Parts = parts, Options = scenario.BugOptions, Model = scenario.Model }
+            ? new PairSetup { Name = "bug", Parts = parts, Options = scenario.BugOptions, Model = scenario.Model }
             : null;
     }
 }

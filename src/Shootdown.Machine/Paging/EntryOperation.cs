@@ -15,7 +15,7 @@ internal sealed class EntryOperation(
     : Operation
 {
     private readonly Paging _paging = cpu.Machine.Paging;
-    private readonly int _address = cpu.Machine.Paging.EntryAddress(table.Index, table.Level, page);
+    private readonly int _address = cpu.Machine.Paging.CheckedEntryAddress(table, page, function);
 
     public override string Text => action == EntryAction.Store
         ? $"{function}({Paging.AddressText(page)}, {Shown(value)})"

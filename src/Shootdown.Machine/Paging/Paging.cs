@@ -147,6 +147,15 @@ public sealed partial class Paging : MachineHandle
     public bool IsFrameOfPage(int frame, int page)
         => frame % Machine.Options.FrameColours == page % Machine.Options.FrameColours;
 
+    /// <summary>The same for what kernel code names, which may be no table at all.</summary>
+    /// <exception cref="ProcRuleException">There is no such table or page.</exception>
+    internal int CheckedEntryAddress(PageTable table, int page, string function)
+        => table.Index >= 0 && table.Index < TableCount && page >= 0 && page < PageCount
+            ? EntryAddress(table.Index, table.Level, page)
+            : throw new ProcRuleException(
+                $"{function} of page {page} in table {table.Index}: there is no such table or page. A walk that finds no table (Index < 0) "
+                + "must be looked at before its entries are");
+
     /// <summary>Address of the word of an entry.</summary>
     public int EntryAddressOf(PageTable table, int page) => EntryAddress(table.Index, table.Level, page);
 

@@ -64,8 +64,8 @@ public sealed class LocalStates
                 }
             }
 
-            (ProcStack? stack, Operation? operation) = Trampoline.Current.Resume(from.Stack!, result);
-            (ProcStack? again, Operation? operationAgain) = Trampoline.Current.Resume(from.Stack!, result);
+            (ProcStack? stack, Operation? operation) = Resume(from, result);
+            (ProcStack? again, Operation? operationAgain) = Resume(from, result);
             if (!KeyOf(from.Agent, stack, operation).Equals(KeyOf(from.Agent, again, operationAgain)))
             {
                 throw Nondeterministic(from, "a second run");
@@ -130,5 +130,19 @@ public sealed class LocalStates
         public override bool Equals(object? obj) => obj is Key other && Equals(other);
 
         public override int GetHashCode() => (int)Hash.Low;
+    }
+
+    /// <summary>What kernel code throws is an error of the program that is checked, not of the checker.</summary>
+    private static (ProcStack? Stack, Operation? Operation) Resume(LocalState from, long result)
+    {
+        try
+        {
+            return Trampoline.Current.Resume(from.Stack!, result);
+        }
+        catch (Exception exception) when (exception is not (ProcRuleException or BoundExceededException))
+        {
+            throw new ProcRuleException(
+                $"{from.Agent}: the program threw {exception.GetType().Name} after {from.Operation?.Text}: {exception.Message}", exception);
+        }
     }
 }

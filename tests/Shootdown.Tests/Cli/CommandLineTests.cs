@@ -21,6 +21,7 @@ public sealed class CommandLineTests
     [InlineData("help.txt", "--help")]
     [InlineData("help-list.txt", "list", "--help")]
     [InlineData("help-explain.txt", "explain", "-h")]
+    [InlineData("help-pairs.txt", "pairs", "--help")]
     [InlineData("help-check.txt", "check", "--cpus", "nonsense", "-?")]
     [InlineData("version.txt", "--version")]
     public void Pages(string golden, params string[] arguments)

@@ -12,12 +12,34 @@ public sealed partial class DocumentationTests
 
     public static TheoryData<string> Pages =>
     [
-        "README.md", "docs/README.md", "docs/architecture.md", "docs/scenario.md", "docs/soundness.md", "docs/json.md",
+        "README.md", "docs/README.md", "docs/architecture.md", "docs/scenario.md", "docs/soundness.md", "docs/json.md", "docs/operation.md",
     ];
 
     [Fact]
     public void The_example_on_the_page_is_the_one_in_the_repository()
         => Assert.Equal(Repository.Read(Example), Block("docs/scenario.md", "csharp"));
+
+    [Fact]
+    public void The_patch_on_the_page_is_the_one_in_the_repository()
+        => Assert.Equal(Repository.Read("examples/no-flush-when-idle.cs"), Block("docs/operation.md", "csharp"));
+
+    [Fact]
+    public void The_operation_page_shows_what_its_patch_brings_about()
+    {
+        string cache = Directory.CreateTempSubdirectory("shootdown-test-").FullName;
+        try
+        {
+            SingleFileTypes file = SingleFileTypes.Load(Repository.PathOf("examples/no-flush-when-idle.cs"), cache);
+            Assert.Equal(string.Empty, file.Reason);
+            string output = Run(
+                [], _ => new ScenarioFile([], string.Empty), _ => file, "pairs", "madvise-dontneed", "reclaim-batched", "patch.cs");
+            AssertShown(Block("docs/operation.md", string.Empty), output);
+        }
+        finally
+        {
+            Directory.Delete(cache, recursive: true);
+        }
+    }
 
     [Fact]
     public void The_readme_shows_what_the_first_command_prints()
@@ -61,6 +83,13 @@ public sealed partial class DocumentationTests
 
     private static string Run(
         IReadOnlyList<Scenario> catalogue, Func<string, ScenarioFile> load, params string[] arguments)
+        => Run(catalogue, load, SingleFileTypes.Load, arguments);
+
+    private static string Run(
+        IReadOnlyList<Scenario> catalogue,
+        Func<string, ScenarioFile> load,
+        Func<string, SingleFileTypes> loadTypes,
+        params string[] arguments)
     {
         using var output = new StringWriter { NewLine = "\n" };
         CommandLine.Run(arguments, CliHost.OfProcess() with
@@ -70,6 +99,7 @@ public sealed partial class DocumentationTests
             ErrorIsTerminal = false,
             Scenarios = () => catalogue,
             LoadFile = load,
+            LoadTypes = loadTypes,
             OnInterrupt = _ => null,
         });
         return output.ToString();

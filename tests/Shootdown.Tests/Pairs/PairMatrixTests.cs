@@ -1,0 +1,138 @@
+using Shootdown.Catalogue;
+using Shootdown.Check;
+using Shootdown.Machine;
+using Shootdown.Report;
+
+namespace Shootdown.Tests.Pairs;
+
+/// <summary>The matrix of operations: the correct core passes, bugs are found, and shortcuts do not change a verdict.</summary>
+public sealed class PairMatrixTests
+{
+    private static readonly CheckOptions Options = new() { Time = TimeSpan.FromSeconds(60), MinimiserStatesMax = 20_000 };
+
+    /// <summary>Bugs of the catalogue, and a pair of operations in which the matrix shows each.</summary>
+    public static TheoryData<string, string, string> Bugs => new()
+    {
+        { "B01", "mprotect-ro", "reclaim-batched" },
+        { "B02", "madvise-dontneed", "uffd-wp" },
+        { "B05", "migrate-batched", "numa-hint" },
+        { "B06", "munmap", "writeback" },
+        { "B07", "mprotect-ro", "reclaim-batched" },
+        { "B08", "mremap", "reclaim" },
+        { "B10", "madvise-dontneed", "migrate-device" },
+        { "B11", "driver-free", "munmap" },
+        { "B12", "clear-refs", "clear-refs" },
+        { "B17", "madvise-dontneed", "reclaim-batched" },
+        { "B19", "madvise-dontneed", "munmap-tables" },
+        { "B20", "madvise-dontneed", "mprotect-ro" },
+        { "B29", "munmap-tables", "user-load" },
+        { "B51", "munmap", "writeback" },
+    };
+
+    [Fact]
+    public void The_correct_core_passes_on_one_page_beside_a_busy_cpu()
+    {
+        PairCell[] cells = [.. PairMatrix.Pairs(OperationList.All, []).Where(cell => cell.Machine.StartsWith("same", StringComparison.Ordinal) && cell.Bystander == Bystander.Busy)];
+        Assert.True(cells.Length > 300, $"{cells.Length} machines");
+        IReadOnlyList<PairResult> results = PairRun.Run(cells, new PairSetup(), Options);
+        Assert.Equal(cells.Length, results.Count);
+        Assert.Empty(results.Where(result => result.Report.Verdict != Verdict.Pass)
+            .Select(result => $"{result.Cell.Name}: {result.Report.Verdict} {result.Report.Reason}{result.Report.Counterexample?.Sentence}"));
+    }
+
+    [Theory]
+    [MemberData(nameof(Bugs))]
+    public void A_bug_of_the_catalogue_is_found(string bug, string first, string second)
+    {
+        PairSetup setup = PairSetup.OfBug(ScenarioList.Find(bug)!)!;
+        IReadOnlyList<PairCell> cells = PairMatrix.Pairs(OperationList.All, Chosen(first, second));
+        PairResult[] found = [.. PairRun.Run(cells, setup, Options).Where(result => result.Report.Verdict == Verdict.Violation)];
+        Assert.NotEmpty(found);
+        foreach (PairResult result in found)
+        {
+            CheckReport replayed = PairRun.Check(
+                result.Cell, setup, Options with { Schedule = result.Report.Counterexample!.Schedule, Workers = 1 });
+            Assert.Equal(Verdict.Violation, replayed.Verdict);
+            Assert.Equal(result.Report.Counterexample.Sentence, replayed.Counterexample!.Sentence);
+        }
+    }
+
+    /// <summary>Every machine of a few small operations, in full and with fills and evictions as steps.</summary>
+    [Theory]
+    [InlineData("", "mprotect-ro", "reclaim-batched")]
+    [InlineData("B01", "mprotect-ro", "reclaim-batched")]
+    [InlineData("", "madvise-cold", "reclaim")]
+    [InlineData("", "munmap", "writeback")]
+    [InlineData("B51", "munmap", "writeback")]
+    [InlineData("", "driver-free", "munmap")]
+    [InlineData("B11", "driver-free", "munmap")]
+    [InlineData("", "clear-refs", "reclaim-batched")]
+    public void Shortcuts_do_not_change_a_verdict(string bug, string first, string second)
+    {
+        PairSetup setup = bug.Length == 0 ? new PairSetup() : PairSetup.OfBug(ScenarioList.Find(bug)!)!;
+        PairCell[] cells = [.. PairMatrix.Pairs(OperationList.All, Chosen(first, second)).Where(cell => cell.Relation == RangeRelation.Same)];
+        Verdict[] fast = VerdictsOf(cells, setup, Options);
+        Verdict[] unreduced = VerdictsOf(cells, setup, Options with { Reduction = false });
+        Verdict[] explicitTlb = VerdictsOf(
+            [.. cells.Where(cell => cell.Bystander == Bystander.Busy)], setup with { Tlb = TlbKind.Explicit }, Options);
+        Assert.Equal(fast, unreduced);
+        Assert.Equal(VerdictsOf([.. cells.Where(cell => cell.Bystander == Bystander.Busy)], setup, Options), explicitTlb);
+    }
+
+    [Fact]
+    public void A_new_operation_takes_the_place_of_one_with_its_id()
+    {
+        IReadOnlyList<MmOperation> operations = OperationList.With([new Nothing()]);
+        Assert.Equal(OperationList.All.Count, operations.Count);
+        Assert.IsType<Nothing>(operations.Single(operation => operation.Id == "munmap"));
+    }
+
+    [Fact]
+    public void The_table_shows_the_worst_machine_of_a_pair()
+    {
+        string[] lines =
+        [
+            .. MatrixTable.Lines(new MatrixReport(
+                "correct core", "sc", ["fork", "munmap", "reclaim"],
+                [
+                    Entry("fork", "munmap", Verdict.Pass, false), Entry("fork", "munmap", Verdict.Violation, false),
+                    Entry("munmap", "munmap", Verdict.Inconclusive, false), Entry("fork", "fork", Verdict.Pass, true),
+                    Entry("munmap", "reclaim", Verdict.Pass, false),
+                ],
+                0, [])),
+        ];
+        Assert.Equal(["             a b c", "  a fork     -", "  b munmap   X ?", "  c reclaim    ."], lines);
+    }
+
+    private static MatrixEntry Entry(string first, string second, Verdict verdict, bool judgedNothing)
+        => new([first, second], "same-anonymous-busy", new CheckReport
+        {
+            ScenarioId = string.Empty,
+            Number = string.Empty,
+            Title = string.Empty,
+            Variant = "core",
+            Verdict = verdict,
+            Reason = string.Empty,
+            Model = "sc",
+            Bounds = [],
+            Stats = new ExplorationStats(),
+            Coverage = [],
+        }, judgedNothing, new CheckInvocation(string.Empty, "core", "sc", []));
+
+    private static MmOperation[] Chosen(params string[] ids)
+        => [.. ids.Distinct().Select(id => OperationList.All.Single(operation => operation.Id == id))];
+
+    private static Verdict[] VerdictsOf(PairCell[] cells, PairSetup setup, CheckOptions options)
+        => [.. PairRun.Run(cells, setup, options).Select(result => result.Report.Verdict)];
+
+    private sealed class Nothing : MmOperation
+    {
+        public override string Id => "munmap";
+
+        public override string Role => "nothing";
+
+        public override async Proc Run(OperationCall call)
+        {
+        }
+    }
+}
