@@ -44,6 +44,18 @@ internal static class Processes
         }
     }
 
+    /// <summary>The root of the repository that the benchmark was built from.</summary>
+    internal static string RepositoryRoot()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Shootdown.slnx")))
+        {
+            folder = folder.Parent;
+        }
+
+        return folder?.FullName ?? throw new InvalidOperationException("run the benchmark from inside the repository");
+    }
+
     /// <summary>User and system time of all children that have ended, from the kernel's accounts.</summary>
     private static double ChildrenCpuSeconds()
     {

@@ -8,7 +8,12 @@ switch (args)
         return TlbDeferTable.Run(size);
     case ["raw"]:
         return RawExploration.Run();
+    case ["slowest"]:
+        return SlowestChecks.Run();
+    case ["all"]:
+        int[] codes = [RawExploration.Run(), PeerPrograms.Run([]), TlbDeferTable.Run([]), SlowestChecks.Run()];
+        return codes.Max();
     default:
-        Console.WriteLine("benchmarks: peers [PROGRAM...] | tlbdefer [CPUS PAGES] | raw");
+        Console.WriteLine("benchmarks: peers [PROGRAM...] | tlbdefer [CPUS PAGES] | raw | slowest | all");
         return 0;
 }

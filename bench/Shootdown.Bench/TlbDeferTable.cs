@@ -23,7 +23,7 @@ internal static partial class TlbDeferTable
     /// <summary>Prints the table; arguments "N K" select one size. 1 if a verdict is not as expected.</summary>
     internal static int Run(string[] args)
     {
-        string root = RepositoryRoot();
+        string root = Processes.RepositoryRoot();
         Processes.Run(Path.Combine(root, "shootdown"), ["list"], root);
         bool hasSpin = Processes.IsInstalled("spin") && Processes.IsInstalled("gcc");
         (int Cpus, int Pages)[] sizes = args is [{ } cpus, { } pages]
@@ -136,17 +136,6 @@ internal static partial class TlbDeferTable
         {
             Console.WriteLine(string.Join("  ", row.Select((cell, column) => cell.PadLeft(widths[column]))));
         }
-    }
-
-    private static string RepositoryRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Shootdown.slnx")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder?.FullName ?? throw new InvalidOperationException("run the benchmark from inside the repository");
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

@@ -40,6 +40,9 @@ public abstract class MmOperation
     /// <summary>True if it may free page tables: its cells get two levels of tables and walk caches.</summary>
     public virtual bool FreesTables => false;
 
+    /// <summary>True if it waits for, or leaves something to, an RCU grace period.</summary>
+    public virtual bool NeedsGracePeriods => false;
+
     /// <summary>True if it runs in a kernel thread, on kernel page tables.</summary>
     public virtual bool IsKernelThread => false;
 

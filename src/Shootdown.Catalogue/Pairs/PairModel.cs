@@ -35,8 +35,11 @@ public static class PairModel
 
         AddBystander(stage, cell, cell.Operations.Count);
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
+        Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy()] : [];
         return new CheckModel(
-            stage.Machine, [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), new Assertions()], []);
+            stage.Machine,
+            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, new Assertions()],
+            []);
     }
 
     /// <summary>
@@ -82,7 +85,7 @@ public static class PairModel
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             Tlb = setup.Tlb,
             Model = setup.Model,
-            GracePeriods = setup.Options.RcuTableFree,
+            GracePeriods = setup.Options.RcuTableFree || cell.Operations.Any(operation => operation.NeedsGracePeriods),
         };
     }
 

@@ -34,6 +34,12 @@ public class PmdCollapse : Mechanism
         PageTable above = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
         await cpu.SpinLock(Machine.Paging.LockOf(above.Index));
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
+        if (table.Index < 0)
+        {
+            await cpu.SpinUnlock(Machine.Paging.LockOf(above.Index));
+            return;
+        }
+
         for (int each = table.BasePage; each < table.BasePage + Machine.Paging.SpanOf(1); each++)
         {
             await cpu.EntryExchange(table, each, Pte.None, "ptep_clear");

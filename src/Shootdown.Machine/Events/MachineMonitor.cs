@@ -70,6 +70,16 @@ public abstract class MachineMonitor
     {
     }
 
+    /// <summary>A frame's contents are copied to another frame.</summary>
+    public virtual void OnFrameCopied(MachineState state, Cpu cpu, int from, int to)
+    {
+    }
+
+    /// <summary>Words that <see cref="OnFrameCopied"/> touches.</summary>
+    public virtual void AddCopyFootprint(Footprint footprint, int from, int to)
+    {
+    }
+
     /// <summary>Reclaim gives a frame up after saving its contents.</summary>
     public virtual void OnFrameSaved(MachineState state, Cpu cpu, int frame)
     {

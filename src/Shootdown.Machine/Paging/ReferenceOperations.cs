@@ -148,6 +148,11 @@ internal sealed class FrameCopyOperation(Cpu cpu, int from, int to, string funct
         ulong contents = model.Load(state, cpu, _from, MemoryOrder.Relaxed, 0);
         model.Store(state, cpu, _to, contents, MemoryOrder.Relaxed);
         state.Record?.Note($"copies {contents}");
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            monitor.OnFrameCopied(state, cpu, from, to);
+        }
+
         return 0;
     }
 
@@ -155,5 +160,9 @@ internal sealed class FrameCopyOperation(Cpu cpu, int from, int to, string funct
     {
         cpu.Machine.Model.AddLoadFootprint(footprint, cpu, _from);
         cpu.Machine.Model.AddStoreFootprint(footprint, cpu, _to);
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            monitor.AddCopyFootprint(footprint, from, to);
+        }
     }
 }

@@ -23,9 +23,11 @@ public sealed class PairMatrixTests
         { "B11", "driver-free", "munmap" },
         { "B12", "clear-refs", "clear-refs" },
         { "B17", "madvise-dontneed", "reclaim-batched" },
+        { "B18", "mprotect-ro", "reclaim" },
         { "B19", "madvise-dontneed", "munmap-tables" },
         { "B20", "madvise-dontneed", "mprotect-ro" },
         { "B29", "munmap-tables", "user-load" },
+        { "B31", "clear-refs", "collapse" },
         { "B51", "munmap", "writeback" },
     };
 

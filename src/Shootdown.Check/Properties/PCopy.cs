@@ -1,0 +1,121 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Check;
+
+/// <summary>
+/// P-copy: when a page is replaced by a copy of itself (copy-on-write, migration), no store of the process is left behind in the
+/// original: none that is made after the copy was taken and before the copy is mapped, and none through a stale translation later.
+/// </summary>
+/// <remarks>
+/// A word for every frame that is a copy: its source (bits 0 to 15), the places (address space and page) from which the source was stored
+/// to since (16 to 39), and those where the copy is mapped (40 to 63). A store of another process that shares the
+/// source is none of the copy's business, so places are told apart.
+/// </remarks>
+public sealed class PCopy : Property
+{
+    private const int PlacesMax = 24;
+    private const int StoredShift = 16;
+    private const int MappedShift = StoredShift + PlacesMax;
+    private MachineModel _machine = null!;
+    private int _copies;
+
+    /// <inheritdoc/>
+    public override string Id => "P-copy";
+
+    /// <inheritdoc/>
+    public override string JudgementText => "copies that are mapped in place of the original";
+
+    /// <inheritdoc/>
+    public override void OnFrameCopied(MachineState state, Cpu cpu, int from, int to) => state.Write(_copies + to, (ulong)from + 1);
+
+    /// <inheritdoc/>
+    public override void OnAccess(MachineState state, in AccessEvent access)
+    {
+        int place = PlaceOf(access.Space, access.Page);
+        for (int copy = 0; access.IsWrite && place >= 0 && copy < _machine.Paging.Frames.Count; copy++)
+        {
+            ulong word = state.Read(_copies + copy);
+            if ((word & ushort.MaxValue) == (ulong)access.Translation.Frame + 1)
+            {
+                state.Write(_copies + copy, word | (1UL << (StoredShift + place)));
+                JudgeCopy(state, access.Page, copy, place);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnEntryChanged(MachineState state, AddressSpace space, int page, Pte old, Pte value)
+    {
+        int place = PlaceOf(space, page);
+        if (place < 0)
+        {
+            return;
+        }
+
+        if (old.Present && IsCopy(state, old.Frame))
+        {
+            state.Write(_copies + old.Frame, state.Read(_copies + old.Frame) & ~(1UL << (MappedShift + place)));
+        }
+
+        if (value.Present && IsCopy(state, value.Frame))
+        {
+            Judge(state);
+            state.Write(_copies + value.Frame, state.Read(_copies + value.Frame) | (1UL << (MappedShift + place)));
+            JudgeCopy(state, page, value.Frame, place);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnFrameFreed(MachineState state, Cpu cpu, int frame)
+    {
+        for (int copy = 0; copy < _machine.Paging.Frames.Count; copy++)
+        {
+            if (copy == frame || (state.Read(_copies + copy) & ushort.MaxValue) == (ulong)frame + 1)
+            {
+                state.Write(_copies + copy, 0);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void AddAccessFootprint(Footprint footprint, AddressSpace? space, int page) => AddFootprint(footprint);
+
+    /// <inheritdoc/>
+    public override void AddEntryChangedFootprint(Footprint footprint, int page) => AddFootprint(footprint);
+
+    /// <inheritdoc/>
+    public override void AddFrameFootprint(Footprint footprint, int frame)
+        => footprint.WriteRange(_copies, _machine.Paging.Frames.Count);
+
+    /// <inheritdoc/>
+    public override void AddCopyFootprint(Footprint footprint, int from, int to) => footprint.Write(_copies + to);
+
+    /// <inheritdoc/>
+    protected override void AllocateWords(MachineModel machine)
+    {
+        _machine = machine;
+        _copies = machine.AllocateRange("p_copy.copies", WordKind.Hardware, machine.Paging.Frames.Count);
+    }
+
+    private bool IsCopy(MachineState state, int frame) => frame < _machine.Paging.Frames.Count && state.Read(_copies + frame) != 0;
+
+    private void JudgeCopy(MachineState state, int page, int copy, int place)
+    {
+        ulong word = state.Read(_copies + copy);
+        if ((word >> (StoredShift + place) & word >> (MappedShift + place) & 1) != 0)
+        {
+            Report(state, $"A store to {Paging.AddressText(page)} went to frame {(word & ushort.MaxValue) - 1} after it was copied to frame {copy}, "
+                + "which is mapped instead: the store is lost.");
+        }
+    }
+
+    /// <summary>Any frame: entries may be set to one of another colour (mremap).</summary>
+    private void AddFootprint(Footprint footprint) => footprint.WriteRange(_copies, _machine.Paging.Frames.Count);
+
+    /// <summary>Number of a place; -1 if the machine has more than fit, which are not judged.</summary>
+    private int PlaceOf(AddressSpace space, int page)
+    {
+        int place = (space.Index * _machine.Paging.PageCount) + page;
+        return place < PlacesMax ? place : -1;
+    }
+}
