@@ -135,6 +135,10 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     /// <summary>Starts a task on a CPU that runs on kernel page tables (kswapd and the like).</summary>
     public void AddKernelThread(int cpu, string role, Func<Proc> program) => Machine.AddTask(Cpu(cpu), role, program);
 
+    /// <summary>The CPU's page walker runs ahead, at any time and for any page.</summary>
+    public void AddPageWalker(int cpu)
+        => Machine.AddAgent("page walker", AgentKind.Hardware, Cpu(cpu), true, () => RunAhead(Cpu(cpu)));
+
     /// <summary>A user thread that loads from every page once.</summary>
     public static Proc LoadPages(KernelModel kernel, Cpu cpu, Mm mm, int pages) => LoadPages(kernel, cpu, mm, 0, pages);
 
@@ -192,4 +196,6 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
         IReadOnlyList<Property> more = setup.IsBug ? [] : others;
         return new CheckModel(Machine, [decisive, .. more, new Assertions()], [decisive.Id]);
     }
+
+    private static async Proc RunAhead(Cpu cpu) => await cpu.SpeculativeWalks();
 }

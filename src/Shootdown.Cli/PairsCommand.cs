@@ -38,7 +38,7 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
         progress?.Clear();
         MatrixReport matrix = Matrix(plan, results) with { ElapsedSeconds = clock.Elapsed.TotalSeconds };
         int exitCode = interruption.IsCancellationRequested
-            ? Math.Max(ExitCode.Inconclusive, ExitCode.Of([]))
+            ? ExitCode.Inconclusive
             : ExitCode.Of([.. results.Select(result => result.Report)]);
         if (request.Json)
         {

@@ -34,9 +34,12 @@ internal sealed record PairsPlan
         Scenario? bug = request.Bug is { } name ? new ScenarioLookup(host.Scenarios()).Find(name) : null;
         PairSetup setup = SetupOf(bug, request);
         var kernel = new List<string> { bug is null ? "correct core" : $"core with the bug of {bug.Id}" };
+        var added = new List<MmOperation>();
         foreach (SingleFileTypes file in files)
         {
-            foreach (KernelPatch patch in PatchesOf(file))
+            IReadOnlyList<MmOperation> operationsOfFile = file.InstancesOf<MmOperation>();
+            added.AddRange(operationsOfFile);
+            foreach (KernelPatch patch in PatchesOf(file, operationsOfFile.Count > 0))
             {
                 setup = setup with
                 {
@@ -48,7 +51,6 @@ internal sealed record PairsPlan
             }
         }
 
-        IReadOnlyList<MmOperation> added = [.. files.SelectMany(file => file.InstancesOf<MmOperation>())];
         IReadOnlyList<MmOperation> operations = OperationList.With(added);
         MmOperation[] chosen = [.. request.Operations.Select(id => Find(operations, id))];
         IReadOnlyList<PairCell> cells = request.Triples ? PairMatrix.Triples(operations, chosen) : PairMatrix.Pairs(operations, chosen);
@@ -75,11 +77,11 @@ internal sealed record PairsPlan
     }
 
     /// <summary>The patches of a file; a scenario with a bug counts as one.</summary>
-    private static IReadOnlyList<KernelPatch> PatchesOf(SingleFileTypes file)
+    private static IReadOnlyList<KernelPatch> PatchesOf(SingleFileTypes file, bool hasOperations)
     {
         IReadOnlyList<KernelPatch> patches =
             [.. file.InstancesOf<KernelPatch>(), .. file.InstancesOf<Scenario>().Select(ScenarioPatch.Of).OfType<KernelPatch>()];
-        return patches.Count > 0 || file.Assembly is null || file.InstancesOf<MmOperation>().Count > 0
+        return patches.Count > 0 || file.Assembly is null || hasOperations
             ? patches
             : throw new UsageException(
                 $"{file.Path} has no class that derives from {nameof(KernelPatch)} or {nameof(MmOperation)}", "docs/operation.md");

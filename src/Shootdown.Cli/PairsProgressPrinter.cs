@@ -9,8 +9,8 @@ internal sealed class PairsProgressPrinter(TextWriter writer, bool isTerminal) :
     private const double TerminalEverySeconds = 0.2;
     private const double LogEverySeconds = 10;
     private readonly Lock _lock = new();
+    private readonly ProgressLine _line = new(writer, isTerminal);
     private double _lastSeconds;
-    private int _shownLength;
 
     /// <summary>Called by workers, from any thread.</summary>
     public void Report(BatchProgress value)
@@ -23,11 +23,8 @@ internal sealed class PairsProgressPrinter(TextWriter writer, bool isTerminal) :
             }
 
             _lastSeconds = value.ElapsedSeconds;
-            string line = $"{value.Done} of {value.Total} machines, {Quantity.Count(value.Violations, "violation")}, "
-                + $"{Quantity.Count(value.States, "state")}, {Quantity.Elapsed(value.ElapsedSeconds)}";
-            writer.Write(isTerminal ? '\r' + line.PadRight(_shownLength) : line + '\n');
-            writer.Flush();
-            _shownLength = isTerminal ? line.Length : 0;
+            _line.Show($"{value.Done} of {value.Total} machines, {Quantity.Count(value.Violations, "violation")}, "
+                + $"{Quantity.Count(value.States, "state")}, {Quantity.Elapsed(value.ElapsedSeconds)}");
         }
     }
 
@@ -36,12 +33,7 @@ internal sealed class PairsProgressPrinter(TextWriter writer, bool isTerminal) :
     {
         lock (_lock)
         {
-            if (_shownLength > 0)
-            {
-                writer.Write('\r' + new string(' ', _shownLength) + '\r');
-                writer.Flush();
-                _shownLength = 0;
-            }
+            _line.Clear();
         }
     }
 }

@@ -15,8 +15,8 @@ internal sealed class ProgressPrinter(TextWriter writer, bool isTerminal, string
     private const int TerminalWidth = 79;
 
     private readonly Lock _lock = new();
+    private readonly ProgressLine _line = new(writer, isTerminal);
     private CheckProgress? _last;
-    private int _shownLength;
 
     /// <summary>Called by workers, from any thread.</summary>
     public void Report(CheckProgress value)
@@ -41,27 +41,14 @@ internal sealed class ProgressPrinter(TextWriter writer, bool isTerminal, string
     {
         lock (_lock)
         {
-            if (_shownLength > 0)
-            {
-                writer.Write('\r' + new string(' ', _shownLength) + '\r');
-                writer.Flush();
-                _shownLength = 0;
-            }
+            _line.Clear();
         }
     }
 
     private void Show(string line)
     {
         string labelled = $"{label}  {line}";
-        if (!isTerminal)
-        {
-            writer.WriteLine(labelled);
-            return;
-        }
-
-        string fitting = labelled.Length <= TerminalWidth ? labelled : line.Length <= TerminalWidth ? line : line[..TerminalWidth];
-        writer.Write('\r' + fitting.PadRight(_shownLength));
-        writer.Flush();
-        _shownLength = fitting.Length;
+        bool fits = !isTerminal || labelled.Length <= TerminalWidth;
+        _line.Show(fits ? labelled : line.Length <= TerminalWidth ? line : line[..TerminalWidth]);
     }
 }

@@ -20,10 +20,9 @@ public static class ShootdownApp
     public static int Pairs(string[] arguments, [CallerFilePath] string file = "")
     {
         ArgumentNullException.ThrowIfNull(arguments);
-        string relative = Path.GetRelativePath(Environment.CurrentDirectory, file);
         Assembly assembly = Assembly.GetEntryAssembly() ?? throw new InvalidOperationException("there is no program");
         CliHost host = CliHost.OfProcess() with { LoadTypes = path => new SingleFileTypes(path, assembly, string.Empty) };
-        return CommandLine.Run(["pairs", relative.Length < file.Length ? relative : file, .. arguments], host);
+        return CommandLine.Run(["pairs", Shorter(file), .. arguments], host);
     }
 
     /// <summary>
@@ -37,12 +36,17 @@ public static class ShootdownApp
     {
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(arguments);
-        string relative = Path.GetRelativePath(Environment.CurrentDirectory, file);
         CliHost host = CliHost.OfProcess() with
         {
             Scenarios = () => [scenario],
             LoadFile = _ => new ScenarioFile([scenario], string.Empty),
         };
-        return CommandLine.Run(["check", relative.Length < file.Length ? relative : file, .. arguments], host);
+        return CommandLine.Run(["check", Shorter(file), .. arguments], host);
+    }
+
+    private static string Shorter(string file)
+    {
+        string relative = Path.GetRelativePath(Environment.CurrentDirectory, file);
+        return relative.Length < file.Length ? relative : file;
     }
 }

@@ -20,13 +20,5 @@ public sealed class MigrateBatchedOperation : MmOperation
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
-    {
-        for (int page = call.FirstPage; page < call.FirstPage + call.PageCount; page++)
-        {
-            if (await call.Kernel.Reclaim.FolioIsolateLru(call.Cpu, page))
-            {
-                await call.Kernel.Migrate.MigratePages(call.Cpu, page, true);
-            }
-        }
-    }
+        => await call.Kernel.Migrate.CompactZone(call.Cpu, call.FirstPage, call.PageCount, true);
 }

@@ -39,7 +39,7 @@ public static class PairModel
         return new CheckModel(
             stage.Machine,
             [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, new Assertions()],
-            []);
+            cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
     }
 
     /// <summary>

@@ -92,7 +92,7 @@ public sealed class Arm64WalkCacheEarlyFree : Scenario
             kernel.BuildRunning(cpu, mm, 1);
             if (index > 0 || cpus == 1)
             {
-                stage.Machine.AddAgent("page walker", AgentKind.Hardware, cpu, true, () => RunAhead(cpu));
+                stage.AddPageWalker(index);
             }
         }
 
@@ -104,8 +104,6 @@ public sealed class Arm64WalkCacheEarlyFree : Scenario
         await kernel.Munmap.DoMunmap(cpu, mm, promise);
         await kernel.UserAccess.UserLoad(cpu, mm, promise.FirstPage);
     }
-
-    private static async Proc RunAhead(Cpu cpu) => await cpu.SpeculativeWalks();
 
     /// <summary>tlb_remove_table() for a process with a single user, until 2018.</summary>
     private class SingleUserFree(KernelModel kernel) : PageTableFree(kernel)

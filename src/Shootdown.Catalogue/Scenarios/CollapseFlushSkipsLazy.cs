@@ -93,7 +93,7 @@ public sealed class CollapseFlushSkipsLazy : Scenario
         {
             Cpu cpu = stage.Cpu(index);
             stage.AddThread(index, "kthread", () => RunKernelThread(kernel, cpu, mm));
-            stage.Machine.AddAgent("page walker", AgentKind.Hardware, cpu, true, () => RunAhead(cpu));
+            stage.AddPageWalker(index);
         }
 
         return stage.ToModel(setup, new PLife());
@@ -105,8 +105,6 @@ public sealed class CollapseFlushSkipsLazy : Scenario
         await kernel.LazyTlb.EnterLazyTlb(cpu);
         await kernel.SwitchMm.SwitchTo(cpu, mm);
     }
-
-    private static async Proc RunAhead(Cpu cpu) => await cpu.SpeculativeWalks();
 
     /// <summary>flush_tlb_range() before 3ef938c35035.</summary>
     private sealed class FlushRangeBefore2025(KernelModel kernel) : TlbFlush(kernel)

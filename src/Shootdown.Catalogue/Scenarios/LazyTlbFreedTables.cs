@@ -88,7 +88,7 @@ public sealed class LazyTlbFreedTables : Scenario
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, parts);
         (KernelModel kernel, Mm mm) = stage;
         stage.AddThread(0, "kthread", () => RunKernelThread(kernel, stage.Cpu(0), mm));
-        stage.Machine.AddAgent("page walker", AgentKind.Hardware, stage.Cpu(0), true, () => RunAhead(stage.Cpu(0)));
+        stage.AddPageWalker(0);
         Promise promise = stage.Promise(1, pages, PromiseKind.Removed, "munmap()");
         stage.AddThread(1, "munmap", () => kernel.Munmap.DoMunmap(stage.Cpu(1), mm, promise));
         if (cpus > 2)
@@ -106,8 +106,6 @@ public sealed class LazyTlbFreedTables : Scenario
         await kernel.SwitchMm.SwitchTo(cpu, mm);
         await kernel.UserAccess.UserLoad(cpu, mm, 0);
     }
-
-    private static async Proc RunAhead(Cpu cpu) => await cpu.SpeculativeWalks();
 
     /// <summary>native_flush_tlb_multi() without the exception for freed tables.</summary>
     private sealed class FlushSkipsLazy(KernelModel kernel) : TlbFlush(kernel)

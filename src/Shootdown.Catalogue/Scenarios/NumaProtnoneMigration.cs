@@ -88,7 +88,7 @@ public sealed class NumaProtnoneMigration : Scenario
             options, pages, mmapWriters: false, dirty: true, parts, new KernelOptions { AnonFolios = true });
         (KernelModel kernel, Mm mm) = stage;
         stage.AddThread(0, "numa hints", () => kernel.NumaHinting.ChangeProtNuma(stage.Cpu(0), mm, 0, pages));
-        stage.AddKernelThread(1, "compaction", () => MovePages(kernel, stage.Cpu(1), pages));
+        stage.AddKernelThread(1, "compaction", () => kernel.Migrate.CompactZone(stage.Cpu(1), 0, pages, false));
         for (int index = 2; index < cpus; index++)
         {
             Cpu cpu = stage.Cpu(index);
@@ -97,18 +97,6 @@ public sealed class NumaProtnoneMigration : Scenario
 
         Property[] others = setup.IsBug ? [] : [new PLife()];
         return new CheckModel(stage.Machine, [new Assertions(), .. others], ["assert"]);
-    }
-
-    /// <summary>mm/compaction.c: <c>compact_zone</c>: isolates pages and moves them. 6.1 does not batch the flush.</summary>
-    private static async Proc MovePages(KernelModel kernel, Cpu cpu, int pages)
-    {
-        for (int page = 0; page < pages; page++)
-        {
-            if (await kernel.Reclaim.FolioIsolateLru(cpu, page))
-            {
-                await kernel.Migrate.MigratePages(cpu, page, false);
-            }
-        }
     }
 
     private static async Proc StoreThenLoad(KernelModel kernel, Cpu cpu, Mm mm, int pages)

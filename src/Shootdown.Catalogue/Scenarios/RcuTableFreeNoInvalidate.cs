@@ -85,8 +85,7 @@ public sealed class RcuTableFreeNoInvalidate : Scenario
             Tables = 3,
             GracePeriods = true,
         };
-        var kernelOptions = new KernelOptions { RcuTableFree = true, TableBatchMayFail = true };
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, PartsOf(setup), kernelOptions);
+        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, PartsOf(setup), BugOptions);
         (KernelModel kernel, Mm mm) = stage;
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
         stage.AddThread(0, "munmap", () => kernel.Munmap.DoMunmap(stage.Cpu(0), mm, promise));

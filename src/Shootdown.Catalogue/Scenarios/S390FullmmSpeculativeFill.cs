@@ -92,13 +92,11 @@ public sealed class S390FullmmSpeculativeFill : Scenario
         {
             Cpu cpu = stage.Cpu(index);
             kernel.BuildRunning(cpu, mm);
-            stage.Machine.AddAgent("page walker", AgentKind.Hardware, cpu, true, () => RunAhead(cpu));
+            stage.AddPageWalker(index);
         }
 
         return stage.ToModel(setup, new PLife());
     }
-
-    private static async Proc RunAhead(Cpu cpu) => await cpu.SpeculativeWalks();
 
     /// <summary>s390's flush: one instruction for all CPUs; no CPU changes what it has loaded.</summary>
     private sealed class FlushEverywhere(KernelModel kernel) : TlbFlush(kernel)

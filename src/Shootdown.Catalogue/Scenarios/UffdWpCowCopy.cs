@@ -100,11 +100,7 @@ public sealed class UffdWpCowCopy : Scenario
 
         // The old page, which keeps its second reference, the new one, and what others copied for nothing.
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, storing);
-        var parts = new KernelParts();
-        if (setup.IsBug)
-        {
-            parts = parts with { PageFault = kernel => new PageFaultBefore2021(kernel) };
-        }
+        KernelParts parts = PartsOf(setup);
 
         Stage stage = Stage.WithMappedPages(
             options, pages, mmapWriters: false, dirty: true, parts,

@@ -80,16 +80,15 @@ public sealed class ZapDirtyVsMkclean : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        return Build(setup, setup.IsBug ? kernel => new ZapBefore2014(kernel) : kernel => new Zap(kernel));
+        return Build(setup, PartsOf(setup));
     }
 
     /// <summary>The programs of this race and of the one that was found in its fix.</summary>
-    internal static CheckModel Build(ScenarioSetup setup, Func<KernelModel, Zap> zap)
+    internal static CheckModel Build(ScenarioSetup setup, KernelParts parts)
     {
         int cpus = setup["cpus"];
         int pages = setup["pages"];
         MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: 1);
-        var parts = new KernelParts { Zap = zap };
         Stage stage = Stage.WithMappedFile(options, pages, mmapWriters: true, FileAreaKind.Shared, parts);
         (KernelModel kernel, Mm mm) = stage;
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");

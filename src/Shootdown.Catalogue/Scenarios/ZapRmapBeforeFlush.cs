@@ -79,7 +79,7 @@ public sealed class ZapRmapBeforeFlush : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        return ZapDirtyVsMkclean.Build(setup, setup.IsBug ? kernel => new ZapBefore62(kernel) : kernel => new Zap(kernel));
+        return ZapDirtyVsMkclean.Build(setup, PartsOf(setup));
     }
 
     /// <summary>zap_pte_range() before 5df397dec7c4: flushes under the lock, but removes the rmap before.</summary>

@@ -21,6 +21,20 @@ public class Migrate : RmapWalker
         => _remove = new RemoveMigrationPte(kernel);
 
     /// <summary>
+    /// mm/compaction.c: <c>compact_zone</c>: isolates folios and moves them. 6.1 does not batch the flush.
+    /// </summary>
+    public virtual async Proc CompactZone(Cpu cpu, int first, int count, bool batch)
+    {
+        for (int frame = first; frame < first + count; frame++)
+        {
+            if (await Kernel.Reclaim.FolioIsolateLru(cpu, frame))
+            {
+                await MigratePages(cpu, frame, batch);
+            }
+        }
+    }
+
+    /// <summary>
     /// mm/migrate.c: <c>migrate_pages</c>, <c>migrate_folio_unmap</c> and <c>migrate_folio_move</c>, for one folio that
     /// the caller isolated; its reference is used up. True if the folio was moved. Nobody may store to the old page once
     /// the copy starts, so the flush comes between unmapping and copying.

@@ -50,8 +50,7 @@ public static class MatrixTable
     {
         const string WorstFirst = "X?.-";
         string all = string.Concat(signs[(first, second)].Concat(first == second ? [] : signs[(second, first)]));
-        int worst = WorstFirst.IndexOfAny([.. all]);
-        return worst < 0 ? NoMachine : WorstFirst[all.Min(sign => WorstFirst.IndexOf(sign, StringComparison.Ordinal))];
+        return all.Length == 0 ? NoMachine : WorstFirst[all.Min(sign => WorstFirst.IndexOf(sign, StringComparison.Ordinal))];
     }
 
     private static string Row(string letter, string id, int width, string cells)

@@ -101,28 +101,9 @@ public static class MatrixText
 
     private static string Verdicts(MatrixReport matrix)
     {
-        var parts = new List<string>();
-        Add(Verdict.Pass, "pass", "passes");
-        Add(Verdict.Violation, "violation", "violations");
-        Add(Verdict.Inconclusive, "inconclusive", "inconclusive");
-        Add(Verdict.Unsupported, "unsupported", "unsupported");
-        if (matrix.NotRun > 0)
-        {
-            parts.Add($"{Quantity.Exact(matrix.NotRun)} not run");
-        }
-
-        long states = matrix.Entries.Sum(entry => entry.Result.Stats.States);
-        return $"{Quantity.Count(matrix.Entries.Count + matrix.NotRun, "machine")}: {string.Join(", ", parts)}; "
-            + $"{Quantity.Count(states, "state")}, {Quantity.Elapsed(matrix.ElapsedSeconds)}";
-
-        void Add(Verdict verdict, string one, string many)
-        {
-            int count = matrix.Entries.Count(entry => entry.Result.Verdict == verdict);
-            if (count > 0)
-            {
-                parts.Add(Quantity.Count(count, one, many));
-            }
-        }
+        CheckReport[] reports = [.. matrix.Entries.Select(entry => entry.Result)];
+        return $"{Quantity.Count(reports.Length + matrix.NotRun, "machine")}: {Summary.Counts(reports, matrix.NotRun)}; "
+            + $"{Quantity.Count(reports.Sum(report => report.Stats.States), "state")}, {Quantity.Elapsed(matrix.ElapsedSeconds)}";
     }
 
     private static void WriteLines(IEnumerable<string> lines, TextWriter writer)

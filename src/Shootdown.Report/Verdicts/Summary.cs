@@ -10,6 +10,17 @@ public static class Summary
     /// </summary>
     public static IReadOnlyList<string> Lines(IReadOnlyList<CheckReport> reports, int notRun)
     {
+        CheckReport[] surprises = [.. reports.Where(report => !VerdictLine.IsAsExpected(report))];
+        string expectation = surprises.Length == 0
+            ? "all as the catalogue expects"
+            : $"{Quantity.Exact(surprises.Length)} NOT as the catalogue expects:";
+        string head = $"{Quantity.Count(reports.Count + notRun, "check")}: {Counts(reports, notRun)}; {expectation}";
+        return [.. Paragraph.Wrap(head, string.Empty, "  "), .. surprises.Select(Line)];
+    }
+
+    /// <summary>How many of each verdict there are, e.g. <c>6 passes, 1 violation, 2 not run</c>.</summary>
+    internal static string Counts(IReadOnlyList<CheckReport> reports, int notRun)
+    {
         var parts = new List<string>();
         AddCount(parts, reports, Verdict.Pass, "pass", "passes");
         AddCount(parts, reports, Verdict.Violation, "violation", "violations");
@@ -20,12 +31,7 @@ public static class Summary
             parts.Add($"{Quantity.Exact(notRun)} not run");
         }
 
-        CheckReport[] surprises = [.. reports.Where(report => !VerdictLine.IsAsExpected(report))];
-        string expectation = surprises.Length == 0
-            ? "all as the catalogue expects"
-            : $"{Quantity.Exact(surprises.Length)} NOT as the catalogue expects:";
-        string head = $"{Quantity.Count(reports.Count + notRun, "check")}: {string.Join(", ", parts)}; {expectation}";
-        return [.. Paragraph.Wrap(head, string.Empty, "  "), .. surprises.Select(Line)];
+        return string.Join(", ", parts);
     }
 
     private static string Line(CheckReport report)
