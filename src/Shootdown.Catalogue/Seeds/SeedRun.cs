@@ -43,6 +43,23 @@ public sealed class SeedRun
         return new SeedRun(name, command, options => SeedRunResult.Of(name, ScenarioCheck.Run(scenario, setup, options)) with { Command = command });
     }
 
+    /// <summary>A machine of the matrix of operations.</summary>
+    /// <param name="name">Name in the item.</param>
+    /// <param name="cell">The machine.</param>
+    /// <param name="setup">The kernel; null for the correct core. Its name is part of the key.</param>
+    public static SeedRun OfPair(string name, PairCell cell, PairSetup? setup = null)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        PairSetup kernel = setup ?? new PairSetup();
+        string command = setup is null
+            ? $"./shootdown pairs {string.Join(' ', cell.Operations.Select(operation => operation.Id))} --machine {cell.Machine}"
+            : string.Empty;
+        return new SeedRun(
+            name,
+            $"pairs {kernel.Name}: {cell.Name}",
+            options => SeedRunResult.Of(name, PairRun.Check(cell, kernel, options)) with { Command = command });
+    }
+
     /// <summary>A model that is made for the question.</summary>
     /// <param name="name">Name in the item.</param>
     /// <param name="key">Unique over all items: what tells the model from others, e.g. <c>ttu primary=ptl secondary=none</c>.</param>
