@@ -8,6 +8,7 @@ public static class SeedsText
     private const string Margin = "  ";
     private const int Width = 100;
     private const int AnswerColumn = 20;
+    private const int RunsMax = 60;
 
     /// <summary>Writes two lines for every item, the claim and the answer, and a summary.</summary>
     public static void WriteList(IReadOnlyList<SeedEntry> entries, double elapsedSeconds, TextWriter writer)
@@ -88,12 +89,14 @@ public static class SeedsText
         }
     }
 
+    /// <summary>All runs; of very many only those that are not safe, and how many others there are.</summary>
     private static void WriteRuns(SeedEntry entry, TextWriter writer)
     {
         writer.WriteLine();
+        SeedRunEntry[] shown = [.. entry.Runs.Where(run => entry.Runs.Count <= RunsMax || run.Result?.Verdict != Verdict.Pass)];
         string[][] rows =
         [
-            .. entry.Runs.Select(run => new[]
+            .. shown.Select(run => new[]
             {
                 run.Name,
                 run.Result is null ? "computed" : run.Outcome,
@@ -101,7 +104,13 @@ public static class SeedsText
                 run.Result is null ? string.Empty : Extent(run.Result),
             }),
         ];
-        Write(TextTable.Lines(["run", "outcome", "states", string.Empty], rows, Margin), writer);
+        Write(TextTable.Lines(["run", "outcome", "states", "explored"], rows, Margin), writer);
+        if (shown.Length < entry.Runs.Count)
+        {
+            SeedRunEntry[] safe = [.. entry.Runs.Except(shown)];
+            writer.WriteLine($"{Margin}and {safe.Length} others, safe, {Quantity.Count(safe.Sum(run => run.Result!.Stats.States), "state")}, exhaustive");
+        }
+
         foreach (SeedRunEntry run in entry.Runs.Where(run => run.Facts.Count > 0))
         {
             writer.WriteLine();

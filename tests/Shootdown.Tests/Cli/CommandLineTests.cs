@@ -22,6 +22,7 @@ public sealed class CommandLineTests
     [InlineData("help-list.txt", "list", "--help")]
     [InlineData("help-explain.txt", "explain", "-h")]
     [InlineData("help-pairs.txt", "pairs", "--help")]
+    [InlineData("help-seeds.txt", "seeds", "--help")]
     [InlineData("help-check.txt", "check", "--cpus", "nonsense", "-?")]
     [InlineData("version.txt", "--version")]
     public void Pages(string golden, params string[] arguments)
