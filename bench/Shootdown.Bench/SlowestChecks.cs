@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Shootdown.Bench;
 
-/// <summary>The whole catalogue and the whole matrix of operations, as a user runs them, with the ten slowest of each.</summary>
+/// <summary>The whole catalogue, the whole matrix of operations and all items of the seed mails, as a user runs them, with the ten slowest of each.</summary>
 internal static class SlowestChecks
 {
     private const int Shown = 10;
@@ -24,6 +24,9 @@ internal static class SlowestChecks
         JsonElement[] machines = [.. matrix.RootElement.GetProperty("machines").EnumerateArray()];
         Print("pairs", pairs, machines.Select(machine => (
             Seconds(machine.GetProperty("check")), States(machine.GetProperty("check")), $"{Text(machine.GetProperty("check"), "id")}, {Text(machine, "machine")}")));
+        Finished seeds = Processes.Run(shootdown, ["seeds", "--json"], root);
+        using var items = JsonDocument.Parse(seeds.Output);
+        Print("seeds", seeds, Runs(items).Select(run => (Seconds(run.Check), States(run.Check), $"{run.Item}: {run.Name}")));
         return checks.RootElement.GetProperty("exit_code").GetInt32() == 0
             && machines.All(machine => Text(machine.GetProperty("check"), "verdict") == "pass") ? 0 : 1;
     }
@@ -41,6 +44,12 @@ internal static class SlowestChecks
 
         Console.WriteLine();
     }
+
+    private static IEnumerable<(string Item, string Name, JsonElement Check)> Runs(JsonDocument document)
+        => from item in document.RootElement.GetProperty("items").EnumerateArray()
+           from run in item.GetProperty("runs").EnumerateArray()
+           where run.GetProperty("check").ValueKind == JsonValueKind.Object
+           select (Text(item, "id"), Text(run, "name"), run.GetProperty("check"));
 
     private static double Seconds(JsonElement check) => check.GetProperty("stats").GetProperty("elapsed_seconds").GetDouble();
 
