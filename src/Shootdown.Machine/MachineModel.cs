@@ -10,6 +10,7 @@ public sealed class MachineModel
     private readonly List<Agent> _agents = [];
     private readonly List<Promise> _promises = [];
     private readonly List<int> _lockWords = [];
+    private readonly List<Spinlock> _spinLocks = [];
     private readonly Dictionary<int, WordPlace> _places = [];
     private int _handles;
     private int[] _pagingWordOf = [];
@@ -90,6 +91,7 @@ public sealed class MachineModel
     public Spinlock NewSpinLock(string name)
     {
         var made = new Spinlock(this, name);
+        _spinLocks.Add(made);
         _lockWords.Add(made.Word.Address);
         return made;
     }
@@ -102,6 +104,9 @@ public sealed class MachineModel
         return made;
     }
 
+    /// <summary>All spinlocks.</summary>
+    internal IReadOnlyList<Spinlock> SpinLocks => _spinLocks;
+
     /// <summary>True if the word is that of an exclusive lock, whose value names its owner.</summary>
     public bool IsLockWord(int address) => _lockWords.Contains(address);
 
@@ -110,6 +115,9 @@ public sealed class MachineModel
 
     /// <summary>A reader-writer semaphore.</summary>
     public RwSemaphore NewRwSemaphore(string name) => new(this, name);
+
+    /// <summary>A domain of sleepable RCU.</summary>
+    public Srcu NewSrcu(string name) => new(this, name);
 
     /// <summary>Starts a task on a CPU.</summary>
     public Agent AddTask(Cpu cpu, string role, Func<Proc> program) => AddAgent(role, AgentKind.Task, cpu, false, program);

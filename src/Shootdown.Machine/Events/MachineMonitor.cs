@@ -85,6 +85,19 @@ public abstract class MachineMonitor
     {
     }
 
+    /// <summary>
+    /// A CPU may sleep in a function; reason says why it must not, as the end of a sentence, and is null if it may. Must not
+    /// touch words.
+    /// </summary>
+    public virtual void OnMightSleep(MachineState state, Cpu cpu, string function, string? reason)
+    {
+    }
+
+    /// <summary>A CPU uses a per-CPU object; mayMove says that nothing keeps its task on the CPU. Must not touch words.</summary>
+    public virtual void OnPerCpuUse(MachineState state, Cpu cpu, PerCpuObject used, bool mayMove)
+    {
+    }
+
     /// <summary>A user assertion is evaluated.</summary>
     public virtual void OnAssert(MachineState state, bool holds, string message)
     {
