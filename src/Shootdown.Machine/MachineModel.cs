@@ -9,6 +9,7 @@ public sealed class MachineModel
     private readonly List<WordInfo> _words = [];
     private readonly List<Agent> _agents = [];
     private readonly List<Promise> _promises = [];
+    private readonly List<SoftwareMmu> _softwareMmus = [];
     private readonly List<int> _lockWords = [];
     private readonly List<Spinlock> _spinLocks = [];
     private readonly Dictionary<int, WordPlace> _places = [];
@@ -64,6 +65,9 @@ public sealed class MachineModel
 
     /// <summary>The promises of all programs.</summary>
     public IReadOnlyList<Promise> Promises => _promises;
+
+    /// <summary>Secondary MMUs whose tables the kernel fills.</summary>
+    public IReadOnlyList<SoftwareMmu> SoftwareMmus => _softwareMmus;
 
     /// <summary>Number of words.</summary>
     public int WordCount => _words.Count;
@@ -146,6 +150,7 @@ public sealed class MachineModel
         Rcu.AddAgents();
         Model.AddAgents();
         Paging.AddAgents();
+        _softwareMmus.ForEach(mmu => mmu.AddAgents());
         _pagingWordOf = new int[_words.Count];
         for (int i = 0; i < _words.Count; i++)
         {
@@ -238,6 +243,12 @@ public sealed class MachineModel
     {
         RequireUnsealed();
         _promises.Add(promise);
+    }
+
+    internal void AddSoftwareMmu(SoftwareMmu mmu)
+    {
+        RequireUnsealed();
+        _softwareMmus.Add(mmu);
     }
 
     internal int NextHandleId() => ++_handles;

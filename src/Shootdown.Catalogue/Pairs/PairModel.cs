@@ -49,7 +49,7 @@ public static class PairModel
         PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters) => cell.Kind switch
         {
             PageKind.Anonymous => Stage.WithMappedPages(
-                options, cell.Pages, mmapWriters, cell.Bystander == Bystander.Busy, setup.Parts, kernelOptions),
+                options, cell.Pages, mmapWriters, cell.Bystander is Bystander.Busy or Bystander.Guest, setup.Parts, kernelOptions),
             PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions with { AnonFolios = true }, mmapWriters),
             PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts),
             _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts),
@@ -80,7 +80,7 @@ public static class PairModel
             Levels = freesTables ? 2 : 1,
             EntriesPerTable = span,
             Tables = freesTables ? 3 + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell)) : 1 + Spaces(cell),
-            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld)),
+            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld) + (cell.Bystander == Bystander.Guest ? 1 : 0)),
             FrameColours = destinations > 0 ? 1 : span,
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             Tlb = setup.Tlb,
@@ -117,6 +117,10 @@ public static class PairModel
             case Bystander.Lazy:
                 stage.AddThread(index, "kthread", () => GoLazy(kernel, cpu, mm, cell.Pages));
                 break;
+            case Bystander.Guest:
+                Kvm kvm = GuestOf(stage, cell);
+                stage.AddThread(index, "vcpu", () => StoreByGuest(kvm, cpu, cell.Pages));
+                break;
             default:
                 Mm other = kernel.NewMm("other", 1, mmapWriters: false);
                 stage.AddThread(index, "scheduler", () => SwitchAway(kernel, cpu, other, mm, cell.Pages));
@@ -130,6 +134,26 @@ public static class PairModel
         for (int page = 0; page < pages; page++)
         {
             await cpu.AccessStore(page, 1);
+        }
+    }
+
+    /// <summary>A virtual machine that has mapped the pages as the process has.</summary>
+    private static Kvm GuestOf(Stage stage, PairCell cell)
+    {
+        var kvm = new Kvm(stage.Kernel, stage.Mm);
+        for (int page = 0; page < cell.Pages; page++)
+        {
+            kvm.Mmu.BuildSpte(page, page, cell.Kind != PageKind.CopyOnWrite);
+        }
+
+        return kvm;
+    }
+
+    private static async Proc StoreByGuest(Kvm kvm, Cpu cpu, int pages)
+    {
+        for (int page = 0; page < pages; page++)
+        {
+            await kvm.GuestStore(cpu, page, 1);
         }
     }
 

@@ -9,18 +9,28 @@ namespace Shootdown.Kernel;
 /// </summary>
 public abstract class MmuNotifierSubscription : MachineHandle
 {
-    /// <summary>Subscribes to an address space from the first state on.</summary>
+    /// <summary>Makes a subscription to an address space.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="mm">The address space.</param>
     /// <param name="name">Name for reports.</param>
-    protected MmuNotifierSubscription(KernelModel kernel, Mm mm, string name)
+    /// <param name="registration">
+    /// By default it is subscribed from the first state to the last, and its list costs nothing; else programs change the list
+    /// (<see cref="MmuNotifierList"/>).
+    /// </param>
+    protected MmuNotifierSubscription(
+        KernelModel kernel, Mm mm, string name, NotifierRegistration registration = NotifierRegistration.Always)
         : base(RequireKernel(kernel).Machine)
     {
         ArgumentNullException.ThrowIfNull(mm);
         Kernel = kernel;
         Mm = mm;
         Name = name;
+        Bit = 1UL << mm.Subscriptions.Count;
         mm.AddSubscription(this);
+        if (registration != NotifierRegistration.Always)
+        {
+            kernel.BuildNotifierList(mm, registration == NotifierRegistration.Registered ? Bit : 0);
+        }
     }
 
     /// <summary>The kernel.</summary>
@@ -31,6 +41,9 @@ public abstract class MmuNotifierSubscription : MachineHandle
 
     /// <summary>Name for reports.</summary>
     public string Name { get; }
+
+    /// <summary>Its bit in the list of <see cref="NotifierListWords"/>.</summary>
+    public ulong Bit { get; }
 
     /// <summary>
     /// True if it has an <c>invalidate_range_end</c>. One that has must not fail in <see cref="InvalidateRangeStart"/>: nobody
@@ -79,4 +92,17 @@ public readonly record struct NotifierRange(PageRange Pages, bool Blockable)
 {
     /// <summary>A range whose caller may sleep.</summary>
     public static NotifierRange Of(int first, int count) => new(PageRange.Of(first, count), true);
+}
+
+/// <summary>When a subscription is on the list of its address space.</summary>
+public enum NotifierRegistration
+{
+    /// <summary>From the first state to the last.</summary>
+    Always,
+
+    /// <summary>In the first state; programs may take it off.</summary>
+    Registered,
+
+    /// <summary>Once a program has registered it.</summary>
+    Unregistered,
 }
