@@ -20,6 +20,7 @@ public static class PairModel
         bool mmapWriters = cell.Operations.Any(operation => operation.WritesMmapLock);
         KernelOptions kernelOptions = cell.Operations.Aggregate(setup.Options, (chosen, operation) => operation.Configure(chosen));
         Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
+        Kvm? guest = cell.Bystander == Bystander.Guest ? GuestOf(stage, cell) : null;
         int destination = cell.Pages;
         for (int i = 0; i < cell.Operations.Count; i++)
         {
@@ -33,12 +34,13 @@ public static class PairModel
             destination += moved;
         }
 
-        AddBystander(stage, cell, cell.Operations.Count);
+        AddBystander(stage, cell, cell.Operations.Count, guest);
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
+        Property[] guests = cell.Bystander == Bystander.Guest ? [new PSecondary()] : [];
         Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy()] : [];
         return new CheckModel(
             stage.Machine,
-            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, new Assertions()],
+            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, .. guests, new Assertions()],
             cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
     }
 
@@ -105,7 +107,7 @@ public static class PairModel
         stage.Machine.AddAgent(operation.Role, AgentKind.Task, cpu, mayStop, () => operation.Run(call));
     }
 
-    private static void AddBystander(Stage stage, PairCell cell, int index)
+    private static void AddBystander(Stage stage, PairCell cell, int index, Kvm? guest)
     {
         Cpu cpu = stage.Cpu(index);
         (KernelModel kernel, Mm mm) = stage;
@@ -118,8 +120,9 @@ public static class PairModel
                 stage.AddThread(index, "kthread", () => GoLazy(kernel, cpu, mm, cell.Pages));
                 break;
             case Bystander.Guest:
-                Kvm kvm = GuestOf(stage, cell);
-                stage.AddThread(index, "vcpu", () => StoreByGuest(kvm, cpu, cell.Pages));
+                kernel.BuildRunning(cpu, mm);
+                stage.Machine.AddAgent(
+                    "vcpu", AgentKind.Task, cpu, cell.Operations.Any(one => one.MayLeaveOthersWaiting), () => StoreByGuest(guest!, cpu, cell.Pages));
                 break;
             default:
                 Mm other = kernel.NewMm("other", 1, mmapWriters: false);
@@ -149,8 +152,14 @@ public static class PairModel
         return kvm;
     }
 
+    /// <summary>The guest stores, or leaves its memory alone: then what it has mapped must go by itself.</summary>
     private static async Proc StoreByGuest(Kvm kvm, Cpu cpu, int pages)
     {
+        if (await cpu.Choose(2, "whether the guest stores") == 0)
+        {
+            return;
+        }
+
         for (int page = 0; page < pages; page++)
         {
             await kvm.GuestStore(cpu, page, 1);

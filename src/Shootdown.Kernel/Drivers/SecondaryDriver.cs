@@ -120,7 +120,7 @@ public abstract class SecondaryDriver : MachineHandle
 
         Pte entry = await cpu.EntryRead(table, page);
         bool allowed = entry.Present && (!write || entry.Write);
-        if (allowed && write && !entry.Dirty && Mm.FileAreaOf(page)?.Kind == FileAreaKind.Shared)
+        if (allowed && write && !entry.Dirty && Mm.FileAreaOf(page)?.Kind != FileAreaKind.PfnMap)
         {
             await Kernel.Filemap.FolioMarkDirty(cpu, entry.Frame);
         }

@@ -18,6 +18,7 @@ public abstract class MmuIntervalNotifier : MachineHandle
         : base(RequireKernel(kernel).Machine)
     {
         ArgumentNullException.ThrowIfNull(mm);
+        MmuNotifierSubscription.RequireNoPrograms(Machine);
         Kernel = kernel;
         Mm = mm;
         Pages = pages;

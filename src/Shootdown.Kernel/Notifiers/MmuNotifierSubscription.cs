@@ -26,6 +26,7 @@ public abstract class MmuNotifierSubscription : MachineHandle
         Mm = mm;
         Name = name;
         Bit = 1UL << mm.Subscriptions.Count;
+        RequireNoPrograms(Machine);
         mm.AddSubscription(this);
         if (registration != NotifierRegistration.Always)
         {
@@ -77,6 +78,15 @@ public abstract class MmuNotifierSubscription : MachineHandle
 
     /// <inheritdoc/>
     public override string ToString() => Name;
+
+    /// <summary>A program runs to its first step when it is added, and asks whether there are notifiers.</summary>
+    internal static void RequireNoPrograms(MachineModel machine)
+    {
+        if (machine.Agents.Any(agent => agent.Kind == AgentKind.Task))
+        {
+            throw new InvalidOperationException("make notifiers, and drivers that have one, before the first program is added");
+        }
+    }
 
     private static KernelModel RequireKernel(KernelModel kernel)
     {
