@@ -18,6 +18,7 @@ public sealed class KernelModel : MachineHandle
 
     private readonly List<Mm> _mms = [];
     private readonly List<FileMapping> _files = [];
+    private Srcu? _notifierSrcu;
 
     /// <summary>Makes a kernel; address spaces and the CPUs' first states are added next.</summary>
     public KernelModel(MachineModel machine, KernelOptions? options = null, KernelParts? parts = null)
@@ -33,6 +34,8 @@ public sealed class KernelModel : MachineHandle
         PageWalk = parts.PageWalk(this);
         MmapLock = parts.MmapLock(this);
         MmuNotifier = parts.MmuNotifier(this);
+        MmuNotifierList = parts.MmuNotifierList(this);
+        MmuInterval = parts.MmuInterval(this);
         Rmap = parts.Rmap(this);
         Filemap = parts.Filemap(this);
         SwitchMm = parts.SwitchMm(this);
@@ -101,6 +104,15 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>Calls of the notifiers of secondary MMUs.</summary>
     public MmuNotifier MmuNotifier { get; }
+
+    /// <summary>Registration of notifiers.</summary>
+    public MmuNotifierList MmuNotifierList { get; }
+
+    /// <summary>Interval notifiers.</summary>
+    public MmuInterval MmuInterval { get; }
+
+    /// <summary>True if programs register notifiers or take them off.</summary>
+    public bool RegistersNotifiers { get; private set; }
 
     /// <summary>The way from a page to the tables that map it.</summary>
     public Rmap Rmap { get; }
@@ -324,6 +336,15 @@ public sealed class KernelModel : MachineHandle
             Machine.Paging.BuildFrame(leaf.Frame + i);
             AddInitial(Folios[leaf.Frame + i].Frame.RefCount, leaf.Frame == HugeZeroFrame ? 2 : 1);
         }
+    }
+
+    /// <summary>The list of notifiers of an address space whose programs change it.</summary>
+    internal void BuildNotifierList(Mm mm, ulong registered)
+    {
+        RegistersNotifiers = true;
+        _notifierSrcu ??= Machine.NewSrcu("srcu");
+        mm.NotifierList ??= new NotifierListWords(Machine, mm.Name, _notifierSrcu);
+        AddInitial(mm.NotifierList.List, (long)registered);
     }
 
     private void AddInitial(Word word, long delta)

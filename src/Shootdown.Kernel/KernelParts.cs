@@ -18,6 +18,12 @@ public sealed record KernelParts
     /// <summary>Calls of the notifiers of secondary MMUs.</summary>
     public Func<KernelModel, MmuNotifier> MmuNotifier { get; init; } = kernel => new MmuNotifier(kernel);
 
+    /// <summary>Registration of notifiers.</summary>
+    public Func<KernelModel, MmuNotifierList> MmuNotifierList { get; init; } = kernel => new MmuNotifierList(kernel);
+
+    /// <summary>Interval notifiers.</summary>
+    public Func<KernelModel, MmuInterval> MmuInterval { get; init; } = kernel => new MmuInterval(kernel);
+
     /// <summary>The way from a page to the tables that map it.</summary>
     public Func<KernelModel, Rmap> Rmap { get; init; } = kernel => new Rmap(kernel);
 

@@ -9,7 +9,9 @@ public sealed class MachineModel
     private readonly List<WordInfo> _words = [];
     private readonly List<Agent> _agents = [];
     private readonly List<Promise> _promises = [];
+    private readonly List<SoftwareMmu> _softwareMmus = [];
     private readonly List<int> _lockWords = [];
+    private readonly List<Spinlock> _spinLocks = [];
     private readonly Dictionary<int, WordPlace> _places = [];
     private int _handles;
     private int[] _pagingWordOf = [];
@@ -64,6 +66,9 @@ public sealed class MachineModel
     /// <summary>The promises of all programs.</summary>
     public IReadOnlyList<Promise> Promises => _promises;
 
+    /// <summary>Secondary MMUs whose tables the kernel fills.</summary>
+    public IReadOnlyList<SoftwareMmu> SoftwareMmus => _softwareMmus;
+
     /// <summary>Number of words.</summary>
     public int WordCount => _words.Count;
 
@@ -90,6 +95,7 @@ public sealed class MachineModel
     public Spinlock NewSpinLock(string name)
     {
         var made = new Spinlock(this, name);
+        _spinLocks.Add(made);
         _lockWords.Add(made.Word.Address);
         return made;
     }
@@ -102,6 +108,9 @@ public sealed class MachineModel
         return made;
     }
 
+    /// <summary>All spinlocks.</summary>
+    internal IReadOnlyList<Spinlock> SpinLocks => _spinLocks;
+
     /// <summary>True if the word is that of an exclusive lock, whose value names its owner.</summary>
     public bool IsLockWord(int address) => _lockWords.Contains(address);
 
@@ -110,6 +119,9 @@ public sealed class MachineModel
 
     /// <summary>A reader-writer semaphore.</summary>
     public RwSemaphore NewRwSemaphore(string name) => new(this, name);
+
+    /// <summary>A domain of sleepable RCU.</summary>
+    public Srcu NewSrcu(string name) => new(this, name);
 
     /// <summary>Starts a task on a CPU.</summary>
     public Agent AddTask(Cpu cpu, string role, Func<Proc> program) => AddAgent(role, AgentKind.Task, cpu, false, program);
@@ -138,6 +150,7 @@ public sealed class MachineModel
         Rcu.AddAgents();
         Model.AddAgents();
         Paging.AddAgents();
+        _softwareMmus.ForEach(mmu => mmu.AddAgents());
         _pagingWordOf = new int[_words.Count];
         for (int i = 0; i < _words.Count; i++)
         {
@@ -230,6 +243,12 @@ public sealed class MachineModel
     {
         RequireUnsealed();
         _promises.Add(promise);
+    }
+
+    internal void AddSoftwareMmu(SoftwareMmu mmu)
+    {
+        RequireUnsealed();
+        _softwareMmus.Add(mmu);
     }
 
     internal int NextHandleId() => ++_handles;

@@ -58,6 +58,12 @@ public sealed record MachineOptions
     /// <summary>True if programs may wait for RCU grace periods.</summary>
     public bool GracePeriods { get; init; }
 
+    /// <summary>
+    /// True if sleeping in atomic context is let through, as by a kernel that warns at most: for following what comes of it.
+    /// Otherwise it is a violation of P-atomic in every check.
+    /// </summary>
+    public bool SleepsInAtomic { get; init; }
+
     /// <summary>Memory model.</summary>
     public MemoryModelKind Model { get; init; } = MemoryModelKind.Sc;
 

@@ -24,6 +24,9 @@ public enum Bystander
 
     /// <summary>It switches to another process and back (with PCIDs), and loads.</summary>
     Switching,
+
+    /// <summary>It runs a vCPU, whose guest has the process's memory and stores to the pages.</summary>
+    Guest,
 }
 
 /// <summary>One machine of the matrix: operations side by side, and what is around them.</summary>
@@ -60,6 +63,7 @@ public sealed record PairCell(
     {
         Bystander.Busy => "runs user code",
         Bystander.Lazy => "is lazy for a time",
+        Bystander.Guest => "runs a guest",
         _ => "switches away and back",
     };
 

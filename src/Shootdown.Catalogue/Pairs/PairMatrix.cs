@@ -5,14 +5,30 @@ public static class PairMatrix
 {
     /// <summary>
     /// Every two operations (an operation meets itself too), in every relation of their ranges, on every kind of memory that
-    /// both work on, beside a busy CPU; on the same page also beside a lazy CPU and one that switches.
+    /// both work on, beside a busy CPU; on the same page also beside a lazy CPU and one that switches. Then every operation
+    /// alone beside a guest: whoever forgets to tell notifiers needs no partner.
     /// </summary>
     /// <param name="operations">The operations.</param>
     /// <param name="chosen">Operations of which a pair must have one; with two, it must have both. Empty for all.</param>
     public static IReadOnlyList<PairCell> Pairs(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
     {
         ArgumentNullException.ThrowIfNull(operations);
-        return Cells(Combinations(operations, 2), chosen, Enum.GetValues<RangeRelation>());
+        return [.. Cells(Combinations(operations, 2), chosen, Enum.GetValues<RangeRelation>()), .. BesideGuests(operations, chosen)];
+    }
+
+    /// <summary>Every operation alone, on every kind of memory that it works on, beside a CPU that runs a guest with that memory.</summary>
+    public static IReadOnlyList<PairCell> BesideGuests(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
+    {
+        ArgumentNullException.ThrowIfNull(operations);
+        ArgumentNullException.ThrowIfNull(chosen);
+        return
+        [
+            .. from operation in operations
+               where chosen.All(one => one == operation)
+               from kind in Enum.GetValues<PageKind>()
+               where operation.WorksOn(kind)
+               select new PairCell([operation], RangeRelation.Same, kind, Bystander.Guest),
+        ];
     }
 
     /// <summary>Every three operations on the same page.</summary>
@@ -39,7 +55,7 @@ public static class PairMatrix
 
     /// <summary>Ranges, kinds of memory and bystanders are varied one at a time: what they bring about is independent.</summary>
     private static bool IsWorthwhile(RangeRelation relation, PageKind kind, Bystander bystander)
-        => (bystander == Bystander.Busy || relation == RangeRelation.Same)
+        => bystander != Bystander.Guest && (bystander == Bystander.Busy || relation == RangeRelation.Same)
             && (kind != PageKind.CopyOnWrite || (bystander == Bystander.Busy && relation == RangeRelation.Same));
 
     /// <summary>Combinations with repetition, in the order of the operations.</summary>

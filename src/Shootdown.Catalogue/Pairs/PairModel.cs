@@ -20,6 +20,7 @@ public static class PairModel
         bool mmapWriters = cell.Operations.Any(operation => operation.WritesMmapLock);
         KernelOptions kernelOptions = cell.Operations.Aggregate(setup.Options, (chosen, operation) => operation.Configure(chosen));
         Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
+        Kvm? guest = cell.Bystander == Bystander.Guest ? GuestOf(stage, cell) : null;
         int destination = cell.Pages;
         for (int i = 0; i < cell.Operations.Count; i++)
         {
@@ -33,12 +34,13 @@ public static class PairModel
             destination += moved;
         }
 
-        AddBystander(stage, cell, cell.Operations.Count);
+        AddBystander(stage, cell, cell.Operations.Count, guest);
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
+        Property[] guests = cell.Bystander == Bystander.Guest ? [new PSecondary()] : [];
         Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy()] : [];
         return new CheckModel(
             stage.Machine,
-            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, new Assertions()],
+            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, .. guests, new Assertions()],
             cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
     }
 
@@ -49,7 +51,7 @@ public static class PairModel
         PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters) => cell.Kind switch
         {
             PageKind.Anonymous => Stage.WithMappedPages(
-                options, cell.Pages, mmapWriters, cell.Bystander == Bystander.Busy, setup.Parts, kernelOptions),
+                options, cell.Pages, mmapWriters, cell.Bystander is Bystander.Busy or Bystander.Guest, setup.Parts, kernelOptions),
             PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions with { AnonFolios = true }, mmapWriters),
             PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts),
             _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts),
@@ -80,7 +82,7 @@ public static class PairModel
             Levels = freesTables ? 2 : 1,
             EntriesPerTable = span,
             Tables = freesTables ? 3 + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell)) : 1 + Spaces(cell),
-            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld)),
+            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld) + (cell.Bystander == Bystander.Guest ? 1 : 0)),
             FrameColours = destinations > 0 ? 1 : span,
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             Tlb = setup.Tlb,
@@ -105,7 +107,7 @@ public static class PairModel
         stage.Machine.AddAgent(operation.Role, AgentKind.Task, cpu, mayStop, () => operation.Run(call));
     }
 
-    private static void AddBystander(Stage stage, PairCell cell, int index)
+    private static void AddBystander(Stage stage, PairCell cell, int index, Kvm? guest)
     {
         Cpu cpu = stage.Cpu(index);
         (KernelModel kernel, Mm mm) = stage;
@@ -116,6 +118,11 @@ public static class PairModel
                 break;
             case Bystander.Lazy:
                 stage.AddThread(index, "kthread", () => GoLazy(kernel, cpu, mm, cell.Pages));
+                break;
+            case Bystander.Guest:
+                kernel.BuildRunning(cpu, mm);
+                stage.Machine.AddAgent(
+                    "vcpu", AgentKind.Task, cpu, cell.Operations.Any(one => one.MayLeaveOthersWaiting), () => StoreByGuest(guest!, cpu, cell.Pages));
                 break;
             default:
                 Mm other = kernel.NewMm("other", 1, mmapWriters: false);
@@ -130,6 +137,32 @@ public static class PairModel
         for (int page = 0; page < pages; page++)
         {
             await cpu.AccessStore(page, 1);
+        }
+    }
+
+    /// <summary>A virtual machine that has mapped the pages as the process has.</summary>
+    private static Kvm GuestOf(Stage stage, PairCell cell)
+    {
+        var kvm = new Kvm(stage.Kernel, stage.Mm);
+        for (int page = 0; page < cell.Pages; page++)
+        {
+            kvm.Mmu.BuildSpte(page, page, cell.Kind != PageKind.CopyOnWrite);
+        }
+
+        return kvm;
+    }
+
+    /// <summary>The guest stores, or leaves its memory alone: then what it has mapped must go by itself.</summary>
+    private static async Proc StoreByGuest(Kvm kvm, Cpu cpu, int pages)
+    {
+        if (await cpu.Choose(2, "whether the guest stores") == 0)
+        {
+            return;
+        }
+
+        for (int page = 0; page < pages; page++)
+        {
+            await kvm.GuestStore(cpu, page, 1);
         }
     }
 

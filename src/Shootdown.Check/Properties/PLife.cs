@@ -28,8 +28,8 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
         Judge(state);
         if (access.Translation.Dangling)
         {
-            string how = access.IsStale ? "the stale TLB entry of" : "the page-table entry of";
-            Report(state, $"{access.Cpu} {(access.IsWrite ? "writes" : "reads")} frame {access.Translation.Frame} through {how} "
+            string how = access.IsStale ? $"the stale {access.Entry} of" : "the page-table entry of";
+            Report(state, $"{access.Who} {(access.IsWrite ? "writes" : "reads")} frame {access.Translation.Frame} through {how} "
                 + $"{Paging.AddressText(access.Page)} after the frame was freed.");
         }
     }
@@ -107,6 +107,14 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
 
     private void JudgeCaches(MachineState state, AddressSpace space, int page, int frame)
     {
+        foreach ((SoftwareMmu mmu, Translation held) in TlbInspector.HeldBySecondaries(state, space, page))
+        {
+            if (held.Frame == frame)
+            {
+                Report(state, $"Frame {frame} is freed while {mmu} may still reach it at {Paging.AddressText(page)}.");
+            }
+        }
+
         foreach (Cpu holder in _machine.Cpus)
         {
             if (!knowledge!.WillFlushFirst(state, holder)

@@ -123,8 +123,8 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
             {
                 string what = access.IsWrite ? "written" : "read";
                 string still = access.IsWrite ? ", writable" : string.Empty;
-                Report(state, $"In this case {Paging.AddressText(access.Page)} may still be {what} through the stale TLB entry "
-                    + $"of {access.Cpu} (frame {used.Frame}{still}) after {PromiseOf(kind, access).Function} returned.");
+                Report(state, $"In this case {Paging.AddressText(access.Page)} may still be {what} through the stale "
+                    + $"{access.Entry} of {access.Who} (frame {used.Frame}{still}) after {PromiseOf(kind, access).Function} returned.");
             }
         }
     }
@@ -204,6 +204,15 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
     private void JudgeReturn(MachineState state, Promise promise, int page, ulong exempt)
     {
         Judge(state);
+        foreach ((SoftwareMmu mmu, Translation held) in TlbInspector.HeldBySecondaries(state, promise.Space, page))
+        {
+            if ((promise.Kind == PromiseKind.Removed || held.Write) && !TlbInspector.Contains(exempt, TlbInspector.Plain(held)))
+            {
+                Report(state, $"{promise.Function} returns while {mmu} may still reach {Paging.AddressText(page)} "
+                    + $"(frame {held.Frame}{(held.Write ? ", writable" : string.Empty)}).");
+            }
+        }
+
         foreach (Cpu cpu in _machine.Cpus)
         {
             foreach (Translation cached in knowledge!.WillFlushFirst(state, cpu)

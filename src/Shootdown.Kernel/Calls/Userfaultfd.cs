@@ -51,6 +51,6 @@ public class Userfaultfd(KernelModel kernel) : Mechanism(kernel)
     {
         ulong seen = await cpu.Load(mm.UserfaultWakeups);
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
-        await cpu.WaitUntil(mm.UserfaultWakeups, Condition.NotEqual, seen);
+        await cpu.WaitEvent(mm.UserfaultWakeups, Condition.NotEqual, seen);
     }
 }

@@ -158,7 +158,7 @@ public class Migrate : RmapWalker
     /// lock; the access is then tried again.
     /// </summary>
     public virtual async Proc MigrationEntryWait(Cpu cpu, int frame)
-        => await cpu.WaitUntil(Kernel.Folios[frame].Lock.Word, Condition.Equal, 0);
+        => await cpu.WaitEvent(Kernel.Folios[frame].Lock.Word, Condition.Equal, 0);
 
     /// <summary>The walker of <see cref="RemoveMigrationPtes"/>; its argument is the frame that entries get.</summary>
     private sealed class RemoveMigrationPte(KernelModel kernel) : RmapWalker(kernel)

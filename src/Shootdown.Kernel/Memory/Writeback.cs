@@ -51,7 +51,7 @@ public class Writeback(KernelModel kernel) : RmapWalker(kernel)
 
     /// <summary>mm/page-writeback.c: <c>folio_wait_writeback</c>.</summary>
     public virtual async Proc FolioWaitWriteback(Cpu cpu, int frame)
-        => await cpu.WaitUntil(Kernel.Folios[frame].Writeback, Condition.Equal, 0);
+        => await cpu.WaitEvent(Kernel.Folios[frame].Writeback, Condition.Equal, 0);
 
     /// <summary>
     /// mm/page-writeback.c: <c>folio_clear_dirty_for_io</c>, with the folio lock held: true if there is something to

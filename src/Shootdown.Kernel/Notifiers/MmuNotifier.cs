@@ -15,7 +15,7 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
     /// <summary>mm/mmu_notifier.c: <c>mmu_notifier_invalidate_range_start</c>. May sleep.</summary>
     [KernelName("mmu_notifier_invalidate_range_start")]
     public virtual async Proc InvalidateRangeStart(Cpu cpu, Mm mm, int first, int count)
-        => await MnHlistInvalidateRangeStart(cpu, mm, NotifierRange.Of(first, count));
+        => await Start(cpu, mm, NotifierRange.Of(first, count));
 
     /// <summary>
     /// mm/mmu_notifier.c: <c>mmu_notifier_invalidate_range_start_nonblock</c>: false if a subscriber cannot answer without
@@ -23,12 +23,22 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     [KernelName("mmu_notifier_invalidate_range_start_nonblock")]
     public virtual async Proc<bool> InvalidateRangeStartNonblock(Cpu cpu, Mm mm, int first, int count)
-        => await MnHlistInvalidateRangeStart(cpu, mm, new NotifierRange(PageRange.Of(first, count), false));
+        => await Start(cpu, mm, new NotifierRange(PageRange.Of(first, count), false));
 
     /// <summary>mm/mmu_notifier.c: <c>mmu_notifier_invalidate_range_end</c>.</summary>
     [KernelName("mmu_notifier_invalidate_range_end")]
     public virtual async Proc InvalidateRangeEnd(Cpu cpu, Mm mm, int first, int count)
-        => await MnHlistInvalidateEnd(cpu, mm, NotifierRange.Of(first, count));
+    {
+        if (mm.Intervals is not null)
+        {
+            await Kernel.MmuInterval.MnItreeInvEnd(cpu, mm);
+        }
+
+        if (mm.Subscriptions.Count > 0)
+        {
+            await MnHlistInvalidateEnd(cpu, mm, NotifierRange.Of(first, count));
+        }
+    }
 
     /// <summary>
     /// mm/mmu_notifier.c: <c>mmu_notifier_arch_invalidate_secondary_tlbs</c>: called from <c>flush_tlb_mm_range</c> and
@@ -37,10 +47,16 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
     [KernelName("mmu_notifier_arch_invalidate_secondary_tlbs")]
     public virtual async Proc ArchInvalidateSecondaryTlbs(Cpu cpu, Mm mm, PageRange range)
     {
+        int section = await ReadLock(cpu, mm);
         for (int i = 0; i < mm.Subscriptions.Count; i++)
         {
-            await mm.Subscriptions[i].ArchInvalidateSecondaryTlbs(cpu, range);
+            if (await IsListed(cpu, mm, i))
+            {
+                await mm.Subscriptions[i].ArchInvalidateSecondaryTlbs(cpu, range);
+            }
         }
+
+        await ReadUnlock(cpu, mm, section);
     }
 
     /// <summary>
@@ -49,10 +65,28 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
     [KernelName("mmu_notifier_release")]
     public virtual async Proc Release(Cpu cpu, Mm mm)
     {
+        if (mm.Intervals is not null)
+        {
+            await MnItreeRelease(cpu, mm);
+        }
+
+        if (mm.NotifierList is not null)
+        {
+            await Kernel.MmuNotifierList.MnHlistRelease(cpu, mm);
+            return;
+        }
+
         for (int i = 0; i < mm.Subscriptions.Count; i++)
         {
             await mm.Subscriptions[i].Release(cpu);
         }
+    }
+
+    /// <summary>mm/mmu_notifier.c: <c>mn_itree_release</c>: to an interval the exit is one more invalidation.</summary>
+    protected virtual async Proc MnItreeRelease(Cpu cpu, Mm mm)
+    {
+        await Kernel.MmuInterval.MnItreeInvalidate(cpu, mm, NotifierRange.Of(0, Machine.Paging.PageCount));
+        await Kernel.MmuInterval.MnItreeInvEnd(cpu, mm);
     }
 
     /// <summary>
@@ -61,38 +95,75 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     protected virtual async Proc<bool> MnHlistInvalidateRangeStart(Cpu cpu, Mm mm, NotifierRange range)
     {
+        int section = await ReadLock(cpu, mm);
         ulong failed = 0;
         for (int i = 0; i < mm.Subscriptions.Count; i++)
         {
-            failed |= await mm.Subscriptions[i].InvalidateRangeStart(cpu, range) ? 0 : 1UL << i;
-        }
-
-        if (failed == 0)
-        {
-            return true;
-        }
-
-        await cpu.Assert(!range.Blockable, "a notifier fails only if its caller cannot sleep");
-        for (int i = 0; i < mm.Subscriptions.Count; i++)
-        {
-            if ((failed & (1UL << i)) == 0 && mm.Subscriptions[i].HasInvalidateRangeEnd)
+            if (await IsListed(cpu, mm, i))
             {
-                await mm.Subscriptions[i].InvalidateRangeEnd(cpu, range);
+                failed |= await mm.Subscriptions[i].InvalidateRangeStart(cpu, range) ? 0 : 1UL << i;
             }
         }
 
-        return false;
+        if (failed != 0)
+        {
+            await cpu.Assert(!range.Blockable, "a notifier fails only if its caller cannot sleep");
+            for (int i = 0; i < mm.Subscriptions.Count; i++)
+            {
+                if ((failed & (1UL << i)) == 0 && mm.Subscriptions[i].HasInvalidateRangeEnd && await IsListed(cpu, mm, i))
+                {
+                    await mm.Subscriptions[i].InvalidateRangeEnd(cpu, range);
+                }
+            }
+        }
+
+        await ReadUnlock(cpu, mm, section);
+        return failed == 0;
     }
 
     /// <summary>mm/mmu_notifier.c: <c>mn_hlist_invalidate_end</c>.</summary>
     protected virtual async Proc MnHlistInvalidateEnd(Cpu cpu, Mm mm, NotifierRange range)
     {
+        int section = await ReadLock(cpu, mm);
         for (int i = 0; i < mm.Subscriptions.Count; i++)
         {
-            if (mm.Subscriptions[i].HasInvalidateRangeEnd)
+            if (mm.Subscriptions[i].HasInvalidateRangeEnd && await IsListed(cpu, mm, i))
             {
                 await mm.Subscriptions[i].InvalidateRangeEnd(cpu, range);
             }
         }
+
+        await ReadUnlock(cpu, mm, section);
+    }
+
+    /// <summary>The <c>srcu_read_lock</c> around a walk of the list; no step if no program changes the list.</summary>
+    [KernelName]
+    protected virtual async Proc<int> ReadLock(Cpu cpu, Mm mm) => mm.NotifierList is { } list ? await cpu.SrcuReadLock(list.Srcu) : 0;
+
+    /// <summary>The <c>srcu_read_unlock</c> behind a walk of the list.</summary>
+    [KernelName]
+    protected virtual async Proc ReadUnlock(Cpu cpu, Mm mm, int section)
+    {
+        if (mm.NotifierList is { } list)
+        {
+            await cpu.SrcuReadUnlock(list.Srcu, section);
+        }
+    }
+
+    /// <summary>True if the walk of the list (<c>hlist_for_each_entry_srcu</c>) comes to the subscription.</summary>
+    [KernelName]
+    private static async Proc<bool> IsListed(Cpu cpu, Mm mm, int index)
+        => mm.NotifierList is not { } list || (await cpu.Load(list.List, weight: StepWeight.Context) & (1UL << index)) != 0;
+
+    /// <summary>mm/mmu_notifier.c: <c>__mmu_notifier_invalidate_range_start</c>: intervals first.</summary>
+    [KernelName]
+    private async Proc<bool> Start(Cpu cpu, Mm mm, NotifierRange range)
+    {
+        if (mm.Intervals is not null && !await Kernel.MmuInterval.MnItreeInvalidate(cpu, mm, range))
+        {
+            return false;
+        }
+
+        return mm.Subscriptions.Count == 0 || await MnHlistInvalidateRangeStart(cpu, mm, range);
     }
 }

@@ -9,18 +9,29 @@ namespace Shootdown.Kernel;
 /// </summary>
 public abstract class MmuNotifierSubscription : MachineHandle
 {
-    /// <summary>Subscribes to an address space from the first state on.</summary>
+    /// <summary>Makes a subscription to an address space.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="mm">The address space.</param>
     /// <param name="name">Name for reports.</param>
-    protected MmuNotifierSubscription(KernelModel kernel, Mm mm, string name)
+    /// <param name="registration">
+    /// By default it is subscribed from the first state to the last, and its list costs nothing; else programs change the list
+    /// (<see cref="MmuNotifierList"/>).
+    /// </param>
+    protected MmuNotifierSubscription(
+        KernelModel kernel, Mm mm, string name, NotifierRegistration registration = NotifierRegistration.Always)
         : base(RequireKernel(kernel).Machine)
     {
         ArgumentNullException.ThrowIfNull(mm);
         Kernel = kernel;
         Mm = mm;
         Name = name;
+        Bit = 1UL << mm.Subscriptions.Count;
+        RequireNoPrograms(Machine);
         mm.AddSubscription(this);
+        if (registration != NotifierRegistration.Always)
+        {
+            kernel.BuildNotifierList(mm, registration == NotifierRegistration.Registered ? Bit : 0);
+        }
     }
 
     /// <summary>The kernel.</summary>
@@ -31,6 +42,9 @@ public abstract class MmuNotifierSubscription : MachineHandle
 
     /// <summary>Name for reports.</summary>
     public string Name { get; }
+
+    /// <summary>Its bit in the list of <see cref="NotifierListWords"/>.</summary>
+    public ulong Bit { get; }
 
     /// <summary>
     /// True if it has an <c>invalidate_range_end</c>. One that has must not fail in <see cref="InvalidateRangeStart"/>: nobody
@@ -65,6 +79,15 @@ public abstract class MmuNotifierSubscription : MachineHandle
     /// <inheritdoc/>
     public override string ToString() => Name;
 
+    /// <summary>A program runs to its first step when it is added, and asks whether there are notifiers.</summary>
+    internal static void RequireNoPrograms(MachineModel machine)
+    {
+        if (machine.Agents.Any(agent => agent.Kind == AgentKind.Task))
+        {
+            throw new InvalidOperationException("make notifiers, and drivers that have one, before the first program is added");
+        }
+    }
+
     private static KernelModel RequireKernel(KernelModel kernel)
     {
         ArgumentNullException.ThrowIfNull(kernel);
@@ -79,4 +102,17 @@ public readonly record struct NotifierRange(PageRange Pages, bool Blockable)
 {
     /// <summary>A range whose caller may sleep.</summary>
     public static NotifierRange Of(int first, int count) => new(PageRange.Of(first, count), true);
+}
+
+/// <summary>When a subscription is on the list of its address space.</summary>
+public enum NotifierRegistration
+{
+    /// <summary>From the first state to the last.</summary>
+    Always,
+
+    /// <summary>In the first state; programs may take it off.</summary>
+    Registered,
+
+    /// <summary>Once a program has registered it.</summary>
+    Unregistered,
 }

@@ -105,8 +105,16 @@ public sealed class Mm : MachineHandle
     /// <summary>Its notifiers (<c>mm->notifier_subscriptions</c>).</summary>
     public IReadOnlyList<MmuNotifierSubscription> Subscriptions => _subscriptions;
 
+    /// <summary>The list of those, if programs change it; null if all are on it all the time.</summary>
+    public NotifierListWords? NotifierList { get; internal set; }
+
+    /// <summary>Its interval notifiers; null if no program has any.</summary>
+    public IntervalTree? Intervals { get; private set; }
+
     /// <summary>include/linux/mmu_notifier.h: <c>mm_has_notifiers</c>.</summary>
-    public bool HasNotifiers => _subscriptions.Count > 0;
+    public bool HasNotifiers => _subscriptions.Count > 0 || Intervals is not null;
+
+    internal IntervalTree MakeIntervals() => Intervals ??= new IntervalTree(Machine, Name);
 
     internal void AddSubscription(MmuNotifierSubscription subscription) => _subscriptions.Add(subscription);
 

@@ -168,9 +168,6 @@ public sealed partial class Cpu : MachineHandle
     /// <summary><c>VM_BUG_ON(!holds)</c>: a condition that the check reports if it is false.</summary>
     public Op Assert(bool holds, string message) => new(new AssertOperation(this, holds, message));
 
-    internal bool IsAtomic(MachineState state)
-        => state.Read(PreemptCount.Address) != 0 || state.Read(InterruptsOffAddress) != 0 || state.Read(InInterruptAddress) != 0;
-
     private sealed class InterruptFlagOperation(Cpu cpu, bool off) : Operation
     {
         public override string Text => off ? "local_irq_disable()" : "local_irq_enable()";

@@ -7,7 +7,14 @@ namespace Shootdown.Machine;
 /// <param name="Translation">The translation that was used.</param>
 /// <param name="IsStale">True if the page tables no longer hold it.</param>
 /// <param name="IsWrite">True for a store.</param>
-public readonly record struct AccessEvent(Cpu Cpu, AddressSpace Space, int Page, Translation Translation, bool IsStale, bool IsWrite);
+public readonly record struct AccessEvent(Cpu Cpu, AddressSpace Space, int Page, Translation Translation, bool IsStale, bool IsWrite)
+{
+    /// <summary>Who accesses, for reports: the CPU if nothing else is said.</summary>
+    public string Who { get => field ?? $"{Cpu}"; init; }
+
+    /// <summary>What translated, if it is stale, for reports: a TLB entry if nothing else is said.</summary>
+    public string Entry { get => field ?? "TLB entry"; init; }
+}
 
 /// <summary>
 /// A property that watches what the machine does. It reports by setting <see cref="MachineState.Violation"/>, keeps what it must
@@ -82,6 +89,19 @@ public abstract class MachineMonitor
 
     /// <summary>Reclaim gives a frame up after saving its contents.</summary>
     public virtual void OnFrameSaved(MachineState state, Cpu cpu, int frame)
+    {
+    }
+
+    /// <summary>
+    /// A CPU may sleep in a function; reason says why it must not, as the end of a sentence, and is null if it may. Must not
+    /// touch words.
+    /// </summary>
+    public virtual void OnMightSleep(MachineState state, Cpu cpu, string function, string? reason)
+    {
+    }
+
+    /// <summary>A CPU uses a per-CPU object; mayMove says that nothing keeps its task on the CPU. Must not touch words.</summary>
+    public virtual void OnPerCpuUse(MachineState state, Cpu cpu, PerCpuObject used, bool mayMove)
     {
     }
 

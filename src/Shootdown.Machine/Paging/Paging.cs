@@ -201,10 +201,7 @@ public sealed partial class Paging : MachineHandle
         Tlb.AfterEntryChange(state, change);
         if (level == 0)
         {
-            foreach (MachineMonitor monitor in Machine.Monitors)
-            {
-                monitor.OnEntryChanged(state, space, page, change.Old, change.New);
-            }
+            ReportChange(state, space, page, change.Old, change.New);
         }
         else if (change.Old.Huge || change.New.Huge)
         {
@@ -219,13 +216,23 @@ public sealed partial class Paging : MachineHandle
         {
             Pte old = SmallPart(change.Old, i);
             Pte now = SmallPart(change.New, i);
-            foreach (MachineMonitor monitor in Machine.Monitors)
-            {
-                monitor.OnEntryChanged(state, change.Space, change.Page + i, old, now);
-            }
+            ReportChange(state, change.Space, change.Page + i, old, now);
         }
 
         static Pte SmallPart(Pte entry, int offset) => entry.Huge ? new Pte(entry.Bits + ((ulong)offset << 16)) : Pte.None;
+    }
+
+    private void ReportChange(MachineState state, AddressSpace space, int page, Pte old, Pte now)
+    {
+        for (int i = 0; i < Machine.SoftwareMmus.Count && now.Present; i++)
+        {
+            Machine.SoftwareMmus[i].FrameMapped(state, space, page, now.Frame);
+        }
+
+        foreach (MachineMonitor monitor in Machine.Monitors)
+        {
+            monitor.OnEntryChanged(state, space, page, old, now);
+        }
     }
 
     internal void AddCommitFootprint(Footprint footprint, int address)
@@ -239,6 +246,11 @@ public sealed partial class Paging : MachineHandle
         {
             if (MayCover(index, page))
             {
+                foreach (SoftwareMmu mmu in Machine.SoftwareMmus)
+                {
+                    mmu.AddEntryChangeFootprint(footprint, page);
+                }
+
                 foreach (MachineMonitor monitor in Machine.Monitors)
                 {
                     monitor.AddEntryChangedFootprint(footprint, page);

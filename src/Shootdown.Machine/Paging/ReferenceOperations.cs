@@ -23,6 +23,10 @@ internal static class FrameEnd
         state.Write(paging.FrameContentAddress(frame), 0);
         state.Write(paging.Frames[frame].Dirty.Address, 0);
         paging.Tlb.FrameFreed(state, frame);
+        for (int i = 0; i < cpu.Machine.SoftwareMmus.Count; i++)
+        {
+            cpu.Machine.SoftwareMmus[i].FrameFreed(state, frame);
+        }
     }
 
     internal static void AddFootprint(Footprint footprint, Cpu cpu, int frame)
@@ -32,6 +36,11 @@ internal static class FrameEnd
         footprint.Write(paging.FrameContentAddress(frame));
         footprint.Write(paging.Frames[frame].Dirty.Address);
         paging.Tlb.AddFrameFreeFootprint(footprint, frame);
+        foreach (SoftwareMmu mmu in cpu.Machine.SoftwareMmus)
+        {
+            mmu.AddFrameFreeFootprint(footprint);
+        }
+
         foreach (MachineMonitor monitor in cpu.Machine.Monitors)
         {
             monitor.AddFrameFootprint(footprint, frame);

@@ -28,6 +28,24 @@ public static class TlbInspector
                 }
             }
         }
+
+        foreach ((SoftwareMmu _, Translation value) in HeldBySecondaries(state, space, page))
+        {
+            yield return value;
+        }
+    }
+
+    /// <summary>What secondary MMUs with tables of their own may reach a page of the space through.</summary>
+    public static IEnumerable<(SoftwareMmu Mmu, Translation Value)> HeldBySecondaries(MachineState state, AddressSpace space, int page)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        foreach (SoftwareMmu mmu in state.Machine.SoftwareMmus)
+        {
+            foreach (Translation value in mmu.Space == space ? mmu.Held(state, page) : [])
+            {
+                yield return (mmu, value);
+            }
+        }
     }
 
     /// <summary>The old translations of a page that a CPU may still use under the root it has loaded; none if that is another space.</summary>
@@ -91,12 +109,17 @@ public static class TlbInspector
             || CurrentLeaf(state, paging.Spaces[root - 1], page).Present);
     }
 
-    /// <summary>The words that <see cref="Possible"/> and <see cref="Usable"/> read.</summary>
+    /// <summary>The words that <see cref="Possible"/>, <see cref="Usable"/> and <see cref="HeldBySecondaries"/> read.</summary>
     public static void AddFootprint(Footprint footprint, MachineModel machine, int page)
     {
         ArgumentNullException.ThrowIfNull(footprint);
         ArgumentNullException.ThrowIfNull(machine);
         machine.Paging.AddWalkFootprint(footprint, page);
+        foreach (SoftwareMmu mmu in machine.SoftwareMmus)
+        {
+            mmu.AddReadFootprint(footprint, page);
+        }
+
         foreach (Cpu cpu in machine.Cpus)
         {
             footprint.Read(cpu.RootAddress);

@@ -81,9 +81,9 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
         }
         else
         {
-            if (sleeps && cpu.IsAtomic(state))
+            if (sleeps)
             {
-                state.Violation = new Violation("P-atomic", $"{cpu} may sleep in {function}({word.Name}) with preemption or interrupts off.");
+                AtomicContext.JudgeSleep(state, cpu, Text);
             }
 
             state.Write(word.Address, (ulong)cpu.Index + 1);
@@ -103,8 +103,7 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
 
         if (sleeps)
         {
-            footprint.Read(cpu.InterruptsOffAddress);
-            footprint.Read(cpu.PreemptCount.Address);
+            AtomicContext.AddFootprint(footprint, cpu);
         }
     }
 }

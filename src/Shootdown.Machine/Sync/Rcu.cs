@@ -78,6 +78,8 @@ public sealed class Rcu : MachineHandle
     /// <summary>True if programs may wait for grace periods; without it no step needs to look for waiters.</summary>
     private bool IsUsed => Machine.Options.GracePeriods;
 
+    internal bool IsInSection(MachineState state, Cpu cpu) => state.Read(_nesting[cpu.Index]) != 0;
+
     internal Operation ReadSection(Cpu cpu, bool enters) => new SectionOperation(this, cpu, enters);
 
     internal Operation BeginGracePeriod(int waiter) => IsUsed
@@ -146,6 +148,11 @@ public sealed class Rcu : MachineHandle
         {
             if (begins)
             {
+                if (waiter < rcu.Machine.Cpus.Count)
+                {
+                    AtomicContext.JudgeSleep(state, rcu.Machine.Cpus[waiter], Text);
+                }
+
                 ulong open = 0;
                 foreach (Cpu cpu in rcu.Machine.Cpus)
                 {
@@ -164,6 +171,11 @@ public sealed class Rcu : MachineHandle
         public override void AddFootprint(Footprint footprint)
         {
             footprint.Write(rcu._waitingFor[waiter]);
+            if (begins && waiter < rcu.Machine.Cpus.Count)
+            {
+                AtomicContext.AddFootprint(footprint, rcu.Machine.Cpus[waiter]);
+            }
+
             foreach (Cpu cpu in rcu.Machine.Cpus)
             {
                 footprint.Read(rcu._nesting[cpu.Index]);

@@ -51,9 +51,9 @@ internal sealed class RwSemaphoreOperation(Cpu cpu, RwSemaphore semaphore, RwAct
 
     public override long Execute(MachineState state, int alternative)
     {
-        if (action is RwAction.DownRead or RwAction.DownWrite && cpu.IsAtomic(state))
+        if (action is RwAction.DownRead or RwAction.DownWrite)
         {
-            state.Violation = new Violation("P-atomic", $"{cpu} may sleep in {Text} with preemption or interrupts off.");
+            AtomicContext.JudgeSleep(state, cpu, Text);
         }
 
         ulong old = state.Read(_address);
@@ -71,8 +71,7 @@ internal sealed class RwSemaphoreOperation(Cpu cpu, RwSemaphore semaphore, RwAct
     public override void AddFootprint(Footprint footprint)
     {
         footprint.Write(_address);
-        footprint.Read(cpu.InterruptsOffAddress);
-        footprint.Read(cpu.PreemptCount.Address);
+        AtomicContext.AddFootprint(footprint, cpu);
         cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
     }
 }

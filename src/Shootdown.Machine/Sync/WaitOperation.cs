@@ -11,7 +11,7 @@ public enum Condition
 }
 
 /// <summary>Waits until a word of kernel memory, as the CPU sees it, meets a condition; returns its value.</summary>
-internal sealed class WaitOperation(Cpu cpu, Word word, Condition condition, ulong operand) : Operation
+internal sealed class WaitOperation(Cpu cpu, Word word, Condition condition, ulong operand, bool sleeps = false) : Operation
 {
     public override string Text => $"wait until {word.Name} {(condition == Condition.Equal ? "==" : "!=")} {operand}";
 
@@ -26,12 +26,26 @@ internal sealed class WaitOperation(Cpu cpu, Word word, Condition condition, ulo
     public override int BlockedOn(MachineState state) => cpu.Machine.Options.Model == MemoryModelKind.Sc ? word.Address : -1;
 
     public override long Execute(MachineState state, int alternative)
-        => unchecked((long)cpu.Machine.Model.Load(state, cpu, word.Address, MemoryOrder.Acquire, alternative));
+    {
+        if (sleeps)
+        {
+            AtomicContext.JudgeSleep(state, cpu, Text);
+        }
+
+        return unchecked((long)cpu.Machine.Model.Load(state, cpu, word.Address, MemoryOrder.Acquire, alternative));
+    }
 
     public override long ResultUnder(Permutation permutation, long result)
         => unchecked((long)permutation.ValueOf(cpu.Machine.PlaceOf(word.Address).Meaning, (ulong)result));
 
-    public override void AddFootprint(Footprint footprint) => cpu.Machine.Model.AddLoadFootprint(footprint, cpu, word.Address);
+    public override void AddFootprint(Footprint footprint)
+    {
+        cpu.Machine.Model.AddLoadFootprint(footprint, cpu, word.Address);
+        if (sleeps)
+        {
+            AtomicContext.AddFootprint(footprint, cpu);
+        }
+    }
 }
 
 /// <summary>A free choice of the program or its environment: returns 0 to count - 1, possibly the number of a page.</summary>

@@ -1,0 +1,151 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// A driver of a device (or hypervisor) that fills a secondary page table by faults. Derive, write the callbacks of the notifier and
+/// <see cref="HandleFault"/>, and have it checked: docs/drivers.md.
+/// </summary>
+/// <remarks>
+/// The device's fault is handled by a task, which then lets the access be tried again; meanwhile the device waits. References that
+/// <c>get_user_pages</c> takes for the time of a fault are left out: nothing may depend on them, for they are given back before the
+/// device uses the entry.
+/// </remarks>
+public abstract class SecondaryDriver : MachineHandle
+{
+    /// <summary>Makes the device, with an empty table.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="mm">The address space that it is used by.</param>
+    /// <param name="name">Name for reports.</param>
+    /// <param name="users">Users with TLBs of their own: vCPUs, engines.</param>
+    protected SecondaryDriver(KernelModel kernel, Mm mm, string name, int users)
+        : base(RequireKernel(kernel).Machine)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        Kernel = kernel;
+        Mm = mm;
+        Name = name;
+        Mmu = new SoftwareMmu(Machine, mm.Space, name, users);
+    }
+
+    /// <summary>The kernel.</summary>
+    public KernelModel Kernel { get; }
+
+    /// <summary>The address space.</summary>
+    public Mm Mm { get; }
+
+    /// <summary>Name for reports.</summary>
+    public string Name { get; }
+
+    /// <summary>The device's page table, and the TLBs in front of it.</summary>
+    public SoftwareMmu Mmu { get; }
+
+    /// <summary>Handles a fault of the device: maps the page, or leaves it for another try; false if there is nothing to map.</summary>
+    public abstract Proc<bool> HandleFault(Cpu cpu, int page, bool write);
+
+    /// <summary>The device loads; false if nothing is mapped there.</summary>
+    [KernelName]
+    public virtual async Proc<bool> DeviceLoad(Cpu cpu, int page)
+    {
+        while ((await Mmu.AccessTouch(null, page)).Faulted)
+        {
+            if (!await HandleFault(cpu, page, false))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>The device stores; false if nothing is mapped there that may be written.</summary>
+    [KernelName]
+    public virtual async Proc<bool> DeviceStore(Cpu cpu, int page, int value)
+    {
+        while ((await Mmu.AccessStore(null, page, value)).Faulted)
+        {
+            if (!await HandleFault(cpu, page, true))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Removes every entry of a range that there is; true if there was one, and TLBs must be flushed.</summary>
+    [KernelName]
+    protected async Proc<bool> ZapSptes(Cpu cpu, PageRange range, string function)
+    {
+        bool found = false;
+        for (int page = range.Start; page < Math.Min(range.End, Machine.Paging.PageCount); page++)
+        {
+            found |= (await Mmu.SpteExchange(cpu, page, Pte.None, function)).Present;
+        }
+
+        return found;
+    }
+
+    /// <summary>
+    /// mm/gup.c: <c>get_user_pages_unlocked</c> of one page, and mm/hmm.c: <c>hmm_range_fault</c>: the entry that maps the page, faulted in if it must
+    /// be; none if the access is not allowed. Who looks up for writing marks the page dirty (<c>follow_page_pte</c>).
+    /// </summary>
+    [KernelName("get_user_pages_unlocked")]
+    protected async Proc<Pte> GetUserPage(Cpu cpu, int page, bool write)
+    {
+        while (true)
+        {
+            Pte entry = await FollowPage(cpu, page, write);
+            if (entry.Present)
+            {
+                return entry;
+            }
+
+            if (!await Kernel.PageFault.HandleMmFault(cpu, Mm, page, write))
+            {
+                return Pte.None;
+            }
+        }
+    }
+
+    /// <summary>mm/gup.c: <c>follow_page_mask</c>: what maps the page now, if it allows the access; huge pages give the small page's frame.</summary>
+    [KernelName("follow_page_mask")]
+    protected async Proc<Pte> FollowPage(Cpu cpu, int page, bool write)
+    {
+        PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, Mm, page);
+        if (table.Index < 0)
+        {
+            return Kernel.Options.Thp ? await FollowHugePmd(cpu, page, write) : Pte.None;
+        }
+
+        Pte entry = await cpu.EntryRead(table, page);
+        bool allowed = entry.Present && (!write || entry.Write);
+        if (allowed && write && !entry.Dirty && Mm.FileAreaOf(page)?.Kind != FileAreaKind.PfnMap)
+        {
+            await Kernel.Filemap.FolioMarkDirty(cpu, entry.Frame);
+        }
+
+        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        return allowed ? entry : Pte.None;
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    private static KernelModel RequireKernel(KernelModel kernel)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        return kernel;
+    }
+
+    /// <summary>mm/huge_memory.c: <c>follow_trans_huge_pmd</c>.</summary>
+    private async Proc<Pte> FollowHugePmd(Cpu cpu, int page, bool write)
+    {
+        PageTable above = await Kernel.PageWalk.TableAt(cpu, Mm, page, 1);
+        await cpu.SpinLock(Machine.Paging.LockOf(above.Index));
+        Pte entry = await cpu.EntryRead(above, page, "pmdp_get");
+        await cpu.SpinUnlock(Machine.Paging.LockOf(above.Index));
+        bool allowed = entry.Present && entry.Huge && (!write || entry.Write);
+        return allowed ? Pte.Leaf(entry.Frame + (page % Machine.Paging.SpanOf(1)), entry.Write, entry.Dirty) : Pte.None;
+    }
+}
