@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Shootdown.Machine;
 
 namespace Shootdown.Check;
@@ -12,19 +13,18 @@ namespace Shootdown.Check;
 /// step of the set touches before the set moves. An agent does not get past a barrier (a lock, an
 /// acknowledgement) that only the set can lower, nor out of a wait whose word only members of the set can change. For a blocked member, add whoever may change the
 /// word that it waits for. Repeat until nothing is added.</para>
+/// <para>Choices are remembered for the pass: what is learned meanwhile makes the pass count for nothing.</para>
 /// <para>A chosen set never contains an enabled agent at a loop head (<see cref="ReductionTable.Entry.IsSticky"/>), so that every cycle
 /// has a state in which all agents are moved and none is ignored for ever.</para>
 /// </remarks>
 internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
 {
-    private const int RememberedIds = 1024;
+    private readonly Agent[] _agentList = [.. machine.Agents];
+    private readonly ChoiceMemory _known = new();
     private readonly int _agents = machine.Agents.Count;
     private readonly ReductionTable.Entry[] _entries = new ReductionTable.Entry[machine.Agents.Count];
     private readonly int[] _blockedOn = new int[machine.Agents.Count];
-    private ulong _enabled;
-    private readonly int[] _ids = new int[machine.Agents.Count];
     private readonly ulong[] _writers = new ulong[machine.Agents.Count];
-    private readonly byte[] _known = new byte[RememberedIds * RememberedIds];
     private readonly int[] _barriers = [.. table.Barriers];
     private readonly bool[] _isLock = [.. table.Barriers.Select(machine.IsLockWord)];
     private readonly int[] _raised = new int[table.Barriers.Count];
@@ -32,6 +32,9 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     private readonly int[] _taskOf = [.. machine.Cpus.Select(cpu => OnlyTaskOf(machine, cpu))];
     private readonly ulong _all = machine.Agents.Count == 64 ? ulong.MaxValue : (1UL << machine.Agents.Count) - 1;
     private readonly ulong _interrupts = InterruptsOf(machine);
+    private ulong _enabled;
+    private ulong _keyLow;
+    private ulong _keyHigh;
     private int _raisedCount;
     private int _heldCount;
     private ulong _observers;
@@ -46,8 +49,20 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     /// <param name="isReduced">True if the set is persistent and meets no loop head.</param>
     internal ulong Choose(MachineState state, ulong enabled, ulong observers, out bool isReduced)
     {
+        LoadKey(state, enabled);
+        if (_known.TryGet(_keyLow, _keyHigh, out ulong known, out isReduced))
+        {
+            return known;
+        }
+
         Load(state, enabled, observers);
-        ulong movers = enabled & ~observers;
+        ulong chosen = ChooseNew(enabled & ~observers, out isReduced);
+        _known.Add(_keyLow, _keyHigh, chosen, isReduced);
+        return chosen;
+    }
+
+    private ulong ChooseNew(ulong movers, out bool isReduced)
+    {
         ulong best = movers;
         isReduced = BitOperations.PopCount(movers) == 1 && (movers & _sticky) == 0;
         int bestCount = BitOperations.PopCount(movers);
@@ -75,6 +90,52 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         return improved;
     }
 
+    /// <summary>
+    /// The fingerprint of all that a choice depends on: where the agents stand, who can move, what keeps the others, and the
+    /// barriers that are raised with the owners of locks. Many states agree in that.
+    /// </summary>
+    private void LoadKey(MachineState state, ulong enabled)
+    {
+        ulong low = enabled;
+        ulong high = ~enabled;
+        ulong localLow = 0;
+        ulong localHigh = 0;
+        for (int i = 0; i < _agentList.Length; i++)
+        {
+            LocalState local = state.LocalOf(i);
+            localLow ^= local.HashLow;
+            localHigh ^= local.HashHigh;
+            if ((enabled & (1UL << i)) != 0 || local.Operation is null)
+            {
+                _blockedOn[i] = -1;
+                continue;
+            }
+
+            int word = state.BlockedOn(_agentList[i]);
+            _blockedOn[i] = word;
+            AddToKey(ref low, ref high, ((ulong)i << 32) | (uint)word);
+        }
+
+        for (int i = 0; i < _barriers.Length; i++)
+        {
+            ulong value = state.Read(_barriers[i]);
+            if (value != 0)
+            {
+                AddToKey(ref low, ref high, ((ulong)(i + 64) << 32) | value);
+            }
+        }
+
+        _keyLow = Hash128.Mix(low) ^ localLow;
+        _keyHigh = Hash128.Mix(high) ^ localHigh;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddToKey(ref ulong low, ref ulong high, ulong value)
+    {
+        low = BitOperations.RotateLeft((low ^ value) * 0x9fb21c651e98df25, 29);
+        high = BitOperations.RotateLeft((high ^ value) * 0xc4ceb9fe1a85ec53, 31);
+    }
+
     private void Load(MachineState state, ulong enabled, ulong observers)
     {
         _enabled = enabled;
@@ -85,10 +146,8 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         {
             LocalState local = state.LocalOf(i);
             _entries[i] = table.Of(local);
-            _ids[i] = local.Id;
             ulong bit = 1UL << i;
             _sticky |= _entries[i].IsSticky ? bit : 0;
-            _blockedOn[i] = (enabled & bit) != 0 ? -1 : state.BlockedOn(machine.Agents[i]);
             _blocked |= _blockedOn[i] >= 0 || _entries[i].IsEnded ? bit : 0;
         }
 
@@ -213,32 +272,13 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     private bool MayConflict(int member, int agent)
     {
         Footprint step = _entries[member].Operation;
-        bool conflicts = ConflictsAtAll(member, agent);
+        bool conflicts = step.ConflictsWith(_entries[agent].Future);
         for (int i = 0; conflicts && i < _heldCount; i++)
         {
             conflicts = step.ConflictsWith(_entries[agent].FutureBefore[_held[i]]);
         }
 
         return conflicts;
-    }
-
-    /// <summary>The same without regard to barriers; remembered for the pass (what is learned meanwhile makes the pass count for nothing).</summary>
-    private bool ConflictsAtAll(int member, int agent)
-    {
-        int step = _ids[member];
-        int future = _ids[agent];
-        if (step >= RememberedIds || future >= RememberedIds)
-        {
-            return _entries[member].Operation.ConflictsWith(_entries[agent].Future);
-        }
-
-        ref byte known = ref _known[(step * RememberedIds) + future];
-        if (known == 0)
-        {
-            known = _entries[member].Operation.ConflictsWith(_entries[agent].Future) ? (byte)2 : (byte)1;
-        }
-
-        return known == 2;
     }
 
     private bool MayWrite(int agent, int address)

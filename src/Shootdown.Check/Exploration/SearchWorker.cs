@@ -4,7 +4,8 @@ namespace Shootdown.Check;
 
 /// <summary>
 /// One thread of the depth-first search. Successors of a state are executed once to learn their fingerprints (while the
-/// table's cache lines are on their way), undone, looked up, and the new ones are executed again to go on from there.
+/// table's cache lines are on their way), undone, looked up, and the new ones are executed again, without choosing again, to go on
+/// from there.
 /// </summary>
 internal sealed class SearchWorker
 {
@@ -26,6 +27,8 @@ internal sealed class SearchWorker
     private Successor[] _successors = new Successor[4096];
     private Level[] _levels = new Level[1024];
     private int _successorCount;
+    private Step[] _chains = new Step[4096];
+    private int _chainCount;
     private int _depth;
     private int _base;
     private ulong _chosen;
@@ -122,6 +125,7 @@ internal sealed class SearchWorker
         _depth = 0;
         _base = 0;
         _successorCount = 0;
+        _chainCount = 0;
         Expand();
         while (_depth > 0 && !_search.Stopped)
         {
@@ -130,6 +134,7 @@ internal sealed class SearchWorker
             {
                 _depth--;
                 _successorCount = level.Start;
+                _chainCount = level.ChainMark;
                 if (_depth > 0)
                 {
                     BackTo(ref _levels[_depth - 1]);
@@ -141,9 +146,7 @@ internal sealed class SearchWorker
             }
             else
             {
-                _state.CountsJudgements = false;
-                Take(_successors[level.Next++].Step);
-                Chain();
+                TakeAgain(in _successors[level.Next++]);
                 Expand();
             }
         }
@@ -169,6 +172,20 @@ internal sealed class SearchWorker
         {
             _search.Report(violation, _trail[.._trailCount]);
         }
+    }
+
+    /// <summary>Goes to a successor by the steps that led there, and to what was chosen there.</summary>
+    private void TakeAgain(in Successor successor)
+    {
+        _state.CountsJudgements = false;
+        for (int i = successor.ChainStart; i < successor.ChainEnd; i++)
+        {
+            Take(_chains[i]);
+        }
+
+        _chosen = successor.Chosen;
+        _enabled = successor.Enabled;
+        _observers = successor.Observers;
     }
 
     /// <summary>
@@ -282,7 +299,7 @@ internal sealed class SearchWorker
         }
 
         ref Level level = ref _levels[_depth++];
-        level = new Level { Start = start, Next = start, UndoMark = _state.UndoMark, TrailMark = _trailCount };
+        level = new Level { Start = start, Next = start, UndoMark = _state.UndoMark, TrailMark = _trailCount, ChainMark = _chainCount };
         for (ulong rest = _chosen; rest != 0; rest &= rest - 1)
         {
             ExecuteAll(System.Numerics.BitOperations.TrailingZeroCount(rest), ref level);
@@ -304,22 +321,36 @@ internal sealed class SearchWorker
             Take(step);
             Chain();
             _state.Violation = null;
-            if (_successorCount == _successors.Length)
-            {
-                Array.Resize(ref _successors, _successorCount * 2);
-            }
-
             if (_canonical is null || IsNotRecent(_state.HashLow, _state.HashHigh))
             {
-                (ulong low, ulong high) = Fingerprint();
-                _successors[_successorCount++] = new Successor(step, low, high);
-                _search.Visited.Prefetch(low, high);
+                AddSuccessor(level.TrailMark);
             }
 
             BackTo(ref level);
         }
 
         _chosen = chosen;
+    }
+
+    /// <summary>Remembers the current state as a successor of the one at which the trail had the given length.</summary>
+    private void AddSuccessor(int trailMark)
+    {
+        if (_successorCount == _successors.Length)
+        {
+            Array.Resize(ref _successors, _successorCount * 2);
+        }
+
+        int steps = _trailCount - trailMark;
+        if (_chainCount + steps > _chains.Length)
+        {
+            Array.Resize(ref _chains, Math.Max(_chainCount + steps, _chains.Length * 2));
+        }
+
+        _trail.AsSpan(trailMark, steps).CopyTo(_chains.AsSpan(_chainCount));
+        (ulong low, ulong high) = Fingerprint();
+        _successors[_successorCount++] = new Successor(low, high, _chainCount, _chainCount + steps, _chosen, _enabled, _observers);
+        _chainCount += steps;
+        _search.Visited.Prefetch(low, high);
     }
 
     private void KeepNew(int start)
@@ -363,7 +394,7 @@ internal sealed class SearchWorker
         ref Level level = ref _levels[Math.Min(_base, _depth - 1)];
         if (level.Next != level.End)
         {
-            _search.Give([.. _trail[..level.TrailMark], _successors[--level.End].Step]);
+            _search.Give([.. _trail[..level.TrailMark], _chains[_successors[--level.End].ChainStart]]);
         }
     }
 
@@ -375,7 +406,9 @@ internal sealed class SearchWorker
         _tickTransitions = _transitions;
     }
 
-    private readonly record struct Successor(Step Step, ulong Low, ulong High);
+    /// <summary>A state behind the current one: its fingerprint, the steps that lead there, and what was chosen there.</summary>
+    private readonly record struct Successor(
+        ulong Low, ulong High, int ChainStart, int ChainEnd, ulong Chosen, ulong Enabled, ulong Observers);
 
     private struct Level
     {
@@ -384,5 +417,6 @@ internal sealed class SearchWorker
         internal int End;
         internal long UndoMark;
         internal int TrailMark;
+        internal int ChainMark;
     }
 }
