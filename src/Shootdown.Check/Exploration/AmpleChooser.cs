@@ -13,7 +13,8 @@ namespace Shootdown.Check;
 /// step of the set touches before the set moves. An agent does not get past a barrier (a lock, an
 /// acknowledgement) that only the set can lower, nor out of a wait whose word only members of the set can change. For a blocked member, add whoever may change the
 /// word that it waits for. Repeat until nothing is added.</para>
-/// <para>Choices are remembered for the pass: what is learned meanwhile makes the pass count for nothing.</para>
+/// <para>Choices are remembered for the pass, and so is what they rely on: that some program will not touch something. If all of that
+/// still holds when the pass ends, then each choice would be made again, whatever was learned meanwhile (<see cref="ChoicesStand"/>).</para>
 /// <para>A chosen set never contains an enabled agent at a loop head (<see cref="ReductionTable.Entry.IsSticky"/>), so that every cycle
 /// has a state in which all agents are moved and none is ignored for ever.</para>
 /// </remarks>
@@ -24,6 +25,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     private readonly int _agents = machine.Agents.Count;
     private readonly ReductionTable.Entry[] _entries = new ReductionTable.Entry[machine.Agents.Count];
     private readonly int[] _blockedOn = new int[machine.Agents.Count];
+    private readonly Reliance _reliance = new(machine, table);
     private readonly ulong[] _writers = new ulong[machine.Agents.Count];
     private readonly int[] _barriers = [.. table.Barriers];
     private readonly bool[] _isLock = [.. table.Barriers.Select(machine.IsLockWord)];
@@ -71,6 +73,12 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
             | (_blockedOwners != 0 && TrySeeds(movers, _blockedOwners, ref best, ref bestCount));
         return best;
     }
+
+    /// <summary>
+    /// True if every choice of the pass would be made again with what is known now. Programs can only turn out to touch more: a set that
+    /// was too large stays so.
+    /// </summary>
+    internal bool ChoicesStand() => _reliance.Holds();
 
     /// <summary>Closes a set around every seed (handlers that run come first: they end soon) and keeps the smallest.</summary>
     private bool TrySeeds(ulong seeds, ulong companions, ref ulong best, ref int bestCount)
@@ -121,7 +129,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
             ulong value = state.Read(_barriers[i]);
             if (value != 0)
             {
-                AddToKey(ref low, ref high, ((ulong)(i + 64) << 32) | value);
+                AddToKey(ref low, ref high, ((ulong)(i + 64) << 32) | (_isLock[i] ? value : 1));
             }
         }
 
@@ -144,8 +152,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         _blocked = 0;
         for (int i = 0; i < _agents; i++)
         {
-            LocalState local = state.LocalOf(i);
-            _entries[i] = table.Of(local);
+            _entries[i] = table.Of(state.LocalOf(i));
             ulong bit = 1UL << i;
             _sticky |= _entries[i].IsSticky ? bit : 0;
             _blocked |= _blockedOn[i] >= 0 || _entries[i].IsEnded ? bit : 0;
@@ -157,7 +164,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
             _writers[agent] = 0;
             for (int other = 0; other < _agents && _blockedOn[agent] >= 0; other++)
             {
-                _writers[agent] |= other != agent && _entries[other].Future.Writes(_blockedOn[agent]) ? 1UL << other : 0;
+                _writers[agent] |= other != agent && MayEverWrite(other, _blockedOn[agent]) ? 1UL << other : 0;
             }
         }
 
@@ -218,12 +225,11 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         ulong add = 0;
         bool isEnabled = (_enabled & (1UL << member)) != 0;
         int blockedOn = _blockedOn[member];
-        Footprint step = _entries[member].Operation;
         for (ulong rest = _all & ~excluded; rest != 0; rest &= rest - 1)
         {
             int other = BitOperations.TrailingZeroCount(rest);
             bool joins = isEnabled ? MayConflict(member, other)
-                : blockedOn < 0 ? _entries[other].Future.WritesWhatTouches(step)
+                : blockedOn < 0 ? MayEverWriteWhatTouches(other, member)
                 : MayWrite(other, blockedOn);
             add |= joins ? 1UL << other : 0;
         }
@@ -272,10 +278,18 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     private bool MayConflict(int member, int agent)
     {
         Footprint step = _entries[member].Operation;
-        bool conflicts = step.ConflictsWith(_entries[agent].Future);
+        ReductionTable.Entry other = _entries[agent];
+        bool conflicts = step.ConflictsWith(other.Future);
+        int barrier = Reliance.Ever;
         for (int i = 0; conflicts && i < _heldCount; i++)
         {
-            conflicts = step.ConflictsWith(_entries[agent].FutureBefore[_held[i]]);
+            barrier = _held[i];
+            conflicts = step.ConflictsWith(other.FutureBefore[barrier]);
+        }
+
+        if (!conflicts)
+        {
+            _reliance.AddNoConflict(other, barrier, _entries[member]);
         }
 
         return conflicts;
@@ -283,10 +297,43 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
 
     private bool MayWrite(int agent, int address)
     {
-        bool writes = _entries[agent].Future.Writes(address);
+        bool writes = MayEverWrite(agent, address);
         for (int i = 0; writes && i < _heldCount; i++)
         {
-            writes = _entries[agent].FutureBefore[_held[i]].Writes(address);
+            writes = MayWriteBefore(agent, _held[i], address);
+        }
+
+        return writes;
+    }
+
+    private bool MayEverWrite(int agent, int address)
+    {
+        bool writes = _entries[agent].Future.Writes(address);
+        if (!writes)
+        {
+            _reliance.AddNoWrite(_entries[agent], Reliance.Ever, address);
+        }
+
+        return writes;
+    }
+
+    private bool MayWriteBefore(int agent, int barrier, int address)
+    {
+        bool writes = _entries[agent].FutureBefore[barrier].Writes(address);
+        if (!writes)
+        {
+            _reliance.AddNoWrite(_entries[agent], barrier, address);
+        }
+
+        return writes;
+    }
+
+    private bool MayEverWriteWhatTouches(int agent, int member)
+    {
+        bool writes = _entries[agent].Future.WritesWhatTouches(_entries[member].Operation);
+        if (!writes)
+        {
+            _reliance.AddNoWriteOfTouched(_entries[agent], _entries[member]);
         }
 
         return writes;
@@ -305,7 +352,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
             bool mayBeLowered = false;
             for (ulong rest = _all & ~set; rest != 0 && !mayBeLowered; rest &= rest - 1)
             {
-                mayBeLowered = _entries[BitOperations.TrailingZeroCount(rest)].FutureBefore[barrier].Writes(_barriers[barrier]);
+                mayBeLowered = MayWriteBefore(BitOperations.TrailingZeroCount(rest), barrier, _barriers[barrier]);
             }
 
             if (!mayBeLowered)

@@ -14,6 +14,7 @@ internal sealed class SearchWorker
     private readonly SharedSearch _search;
     private readonly MachineModel _machine;
     private readonly MachineState _state;
+    private readonly RandomWalker _walker;
     private readonly AmpleChooser? _chooser;
     private readonly CanonicalFingerprint? _canonical;
     private readonly SymmetrySampler? _sampler;
@@ -37,6 +38,8 @@ internal sealed class SearchWorker
     private long _tickStates;
     private long _tickTransitions;
     private int _untilTick = TickEvery;
+    private int _growthSeen;
+    private int _edgesSeen;
     private double _nextReport = 1;
 
     internal SearchWorker(SharedSearch search, int index)
@@ -47,6 +50,7 @@ internal sealed class SearchWorker
         _agents = [.. _machine.Agents];
         _programs = ProgramsOf(_machine);
         _state = new MachineState(_machine);
+        _walker = new RandomWalker(_state);
         _chooser = search.Reduction is { } table ? new AmpleChooser(_machine, table) : null;
         _canonical = search.Symmetry is { } symmetry ? new CanonicalFingerprint(symmetry) : null;
         _recent = search.Symmetry is null ? [] : new (ulong, ulong)[RecentMax];
@@ -79,6 +83,9 @@ internal sealed class SearchWorker
     internal int DepthMax { get; private set; }
 
     internal IReadOnlyList<long> Judgements => _state.Judgements;
+
+    /// <summary>True if what the choices of this worker relied on still holds.</summary>
+    internal bool ChoicesStand() => _chooser?.ChoicesStand() ?? true;
 
     /// <summary>Works until the whole search is done; the first worker starts at the initial state.</summary>
     internal void Run()
@@ -167,11 +174,26 @@ internal sealed class SearchWorker
 
         _trail[_trailCount++] = step;
         StepRunner.Step(_state, step.Agent, step.Alternative);
+        if (_edgesSeen != _machine.LocalStates.EdgeCount)
+        {
+            LookAhead(step.Agent);
+        }
+
         _transitions += _state.CountsJudgements ? 1 : 0;
         if (_state.Violation is { } violation && _state.CountsJudgements)
         {
             _search.Report(violation, _trail[.._trailCount]);
         }
+    }
+
+    private void LookAhead(int agent)
+    {
+        if (_chooser is not null && _state.Violation is null)
+        {
+            _walker.LookAhead(agent);
+        }
+
+        _edgesSeen = _machine.LocalStates.EdgeCount;
     }
 
     /// <summary>Goes to a successor by the steps that led there, and to what was chosen there.</summary>
@@ -401,6 +423,15 @@ internal sealed class SearchWorker
     private void Tick()
     {
         _untilTick = TickEvery;
+        if (_search.Reduction is { } table && table.GrowthCount != _growthSeen)
+        {
+            _growthSeen = table.GrowthCount;
+            if (!ChoicesStand())
+            {
+                _search.Doom();
+            }
+        }
+
         _search.Tick(_states - _tickStates, _transitions - _tickTransitions, _trailCount, ref _nextReport);
         _tickStates = _states;
         _tickTransitions = _transitions;
