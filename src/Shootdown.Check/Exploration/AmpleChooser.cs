@@ -18,22 +18,24 @@ namespace Shootdown.Check;
 /// <para>A chosen set never contains an enabled agent at a loop head (<see cref="ReductionTable.Entry.IsSticky"/>), so that every cycle
 /// has a state in which all agents are moved and none is ignored for ever.</para>
 /// </remarks>
-internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
+internal sealed class AmpleChooser
 {
-    private readonly Agent[] _agentList = [.. machine.Agents];
+    private readonly ReductionTable _table;
+    private readonly Agent[] _agentList;
     private readonly ChoiceMemory _known = new();
-    private readonly int _agents = machine.Agents.Count;
-    private readonly ReductionTable.Entry[] _entries = new ReductionTable.Entry[machine.Agents.Count];
-    private readonly int[] _blockedOn = new int[machine.Agents.Count];
-    private readonly Reliance _reliance = new(machine, table);
-    private readonly ulong[] _writers = new ulong[machine.Agents.Count];
-    private readonly int[] _barriers = [.. table.Barriers];
-    private readonly bool[] _isLock = [.. table.Barriers.Select(machine.IsLockWord)];
-    private readonly int[] _raised = new int[table.Barriers.Count];
-    private readonly int[] _held = new int[table.Barriers.Count];
-    private readonly int[] _taskOf = [.. machine.Cpus.Select(cpu => OnlyTaskOf(machine, cpu))];
-    private readonly ulong _all = machine.Agents.Count == 64 ? ulong.MaxValue : (1UL << machine.Agents.Count) - 1;
-    private readonly ulong _interrupts = InterruptsOf(machine);
+    private readonly int _agents;
+    private readonly ReductionTable.Entry[] _entries;
+    private readonly int[] _blockedOn;
+    private readonly Reliance _reliance;
+    private readonly ConflictMemory _conflicts;
+    private readonly ulong[] _writers;
+    private readonly int[] _barriers;
+    private readonly bool[] _isLock;
+    private readonly int[] _raised;
+    private readonly int[] _held;
+    private readonly int[] _taskOf;
+    private readonly ulong _all;
+    private readonly ulong _interrupts;
     private ulong _enabled;
     private ulong _keyLow;
     private ulong _keyHigh;
@@ -43,6 +45,25 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     private ulong _sticky;
     private ulong _blocked;
     private ulong _blockedOwners;
+
+    internal AmpleChooser(MachineModel machine, ReductionTable table)
+    {
+        _table = table;
+        _reliance = new Reliance(machine, table);
+        _conflicts = new ConflictMemory(table, _reliance);
+        _agentList = [.. machine.Agents];
+        _agents = machine.Agents.Count;
+        _entries = new ReductionTable.Entry[machine.Agents.Count];
+        _blockedOn = new int[machine.Agents.Count];
+        _writers = new ulong[machine.Agents.Count];
+        _barriers = [.. table.Barriers];
+        _isLock = [.. table.Barriers.Select(machine.IsLockWord)];
+        _raised = new int[table.Barriers.Count];
+        _held = new int[table.Barriers.Count];
+        _taskOf = [.. machine.Cpus.Select(cpu => OnlyTaskOf(machine, cpu))];
+        _all = machine.Agents.Count == 64 ? ulong.MaxValue : (1UL << machine.Agents.Count) - 1;
+        _interrupts = InterruptsOf(machine);
+    }
 
     /// <summary>The agents to move; all enabled ones if there is no smaller set. Observers are never part of it.</summary>
     /// <param name="state">The state.</param>
@@ -152,7 +173,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         _blocked = 0;
         for (int i = 0; i < _agents; i++)
         {
-            _entries[i] = table.Of(state.LocalOf(i));
+            _entries[i] = _table.Of(state.LocalOf(i));
             ulong bit = 1UL << i;
             _sticky |= _entries[i].IsSticky ? bit : 0;
             _blocked |= _blockedOn[i] >= 0 || _entries[i].IsEnded ? bit : 0;
@@ -277,19 +298,12 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     /// <summary>True if a step conflicts with what an agent outside the set may do before it must wait for the set.</summary>
     private bool MayConflict(int member, int agent)
     {
-        Footprint step = _entries[member].Operation;
+        ReductionTable.Entry step = _entries[member];
         ReductionTable.Entry other = _entries[agent];
-        bool conflicts = step.ConflictsWith(other.Future);
-        int barrier = Reliance.Ever;
+        bool conflicts = _conflicts.MayConflict(step, other, Reliance.Ever);
         for (int i = 0; conflicts && i < _heldCount; i++)
         {
-            barrier = _held[i];
-            conflicts = step.ConflictsWith(other.FutureBefore[barrier]);
-        }
-
-        if (!conflicts)
-        {
-            _reliance.AddNoConflict(other, barrier, _entries[member]);
+            conflicts = _conflicts.MayConflict(step, other, _held[i]);
         }
 
         return conflicts;

@@ -1,13 +1,15 @@
 namespace Shootdown.Check;
 
 /// <summary>
-/// What an <see cref="AmpleChooser"/> chose before, by a 128-bit fingerprint of all that the choice depends on (the odds of a
+/// What an <see cref="AmpleChooser"/> chose before, by a 126-bit fingerprint of all that the choice depends on (the odds of a
 /// mix-up are those of the <see cref="VisitedSet"/>). Starts over when it is full. Not thread-safe.
 /// </summary>
 internal sealed class ChoiceMemory
 {
     private const int InitialSlots = 1 << 9;
     private const int SlotsMax = 1 << 18;
+    private const ulong UsedBit = 1;
+    private const ulong ReducedBit = 1;
     private Slot[] _slots = new Slot[InitialSlots];
     private int _used;
 
@@ -15,12 +17,13 @@ internal sealed class ChoiceMemory
     internal bool TryGet(ulong low, ulong high, out ulong chosen, out bool isReduced)
     {
         Slot[] slots = _slots;
-        for (uint i = (uint)low & (uint)(slots.Length - 1); slots[i].IsUsed; i = (i + 1) & (uint)(slots.Length - 1))
+        low |= UsedBit;
+        for (uint i = Place(low, slots.Length); slots[i].Low != 0; i = (i + 1) & (uint)(slots.Length - 1))
         {
-            if (slots[i].Low == low && slots[i].High == high)
+            if (slots[i].Low == low && ((slots[i].High ^ high) & ~ReducedBit) == 0)
             {
                 chosen = slots[i].Chosen;
-                isReduced = slots[i].IsReduced;
+                isReduced = (slots[i].High & ReducedBit) != 0;
                 return true;
             }
         }
@@ -38,13 +41,15 @@ internal sealed class ChoiceMemory
             Grow();
         }
 
-        Insert(new Slot { Low = low, High = high, Chosen = chosen, IsReduced = isReduced, IsUsed = true });
+        Insert(new Slot { Low = low | UsedBit, High = (high & ~ReducedBit) | (isReduced ? ReducedBit : 0), Chosen = chosen });
     }
+
+    private static uint Place(ulong low, int slots) => (uint)(low >> 32) & (uint)(slots - 1);
 
     private void Insert(in Slot slot)
     {
-        uint i = (uint)slot.Low & (uint)(_slots.Length - 1);
-        while (_slots[i].IsUsed)
+        uint i = Place(slot.Low, _slots.Length);
+        while (_slots[i].Low != 0)
         {
             i = (i + 1) & (uint)(_slots.Length - 1);
         }
@@ -66,19 +71,18 @@ internal sealed class ChoiceMemory
         _slots = new Slot[old.Length * 2];
         foreach (Slot slot in old)
         {
-            if (slot.IsUsed)
+            if (slot.Low != 0)
             {
                 Insert(slot);
             }
         }
     }
 
+    /// <summary>A choice; two bits of its fingerprint say that the slot is used, and whether the choice is reduced.</summary>
     private struct Slot
     {
         internal ulong Low;
         internal ulong High;
         internal ulong Chosen;
-        internal bool IsReduced;
-        internal bool IsUsed;
     }
 }
