@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Shootdown.Machine;
 
 namespace Shootdown.Check;
@@ -12,32 +13,57 @@ namespace Shootdown.Check;
 /// step of the set touches before the set moves. An agent does not get past a barrier (a lock, an
 /// acknowledgement) that only the set can lower, nor out of a wait whose word only members of the set can change. For a blocked member, add whoever may change the
 /// word that it waits for. Repeat until nothing is added.</para>
+/// <para>Choices are remembered for the pass, and so is what they rely on: that some program will not touch something. If all of that
+/// still holds when the pass ends, then each choice would be made again, whatever was learned meanwhile (<see cref="ChoicesStand"/>).</para>
 /// <para>A chosen set never contains an enabled agent at a loop head (<see cref="ReductionTable.Entry.IsSticky"/>), so that every cycle
 /// has a state in which all agents are moved and none is ignored for ever.</para>
 /// </remarks>
-internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
+internal sealed class AmpleChooser
 {
-    private const int RememberedIds = 1024;
-    private readonly int _agents = machine.Agents.Count;
-    private readonly ReductionTable.Entry[] _entries = new ReductionTable.Entry[machine.Agents.Count];
-    private readonly int[] _blockedOn = new int[machine.Agents.Count];
+    private readonly ReductionTable _table;
+    private readonly Agent[] _agentList;
+    private readonly ChoiceMemory _known = new();
+    private readonly int _agents;
+    private readonly ReductionTable.Entry[] _entries;
+    private readonly int[] _blockedOn;
+    private readonly Reliance _reliance;
+    private readonly ConflictMemory _conflicts;
+    private readonly ulong[] _writers;
+    private readonly int[] _barriers;
+    private readonly bool[] _isLock;
+    private readonly int[] _raised;
+    private readonly int[] _held;
+    private readonly int[] _taskOf;
+    private readonly ulong _all;
+    private readonly ulong _interrupts;
     private ulong _enabled;
-    private readonly int[] _ids = new int[machine.Agents.Count];
-    private readonly ulong[] _writers = new ulong[machine.Agents.Count];
-    private readonly byte[] _known = new byte[RememberedIds * RememberedIds];
-    private readonly int[] _barriers = [.. table.Barriers];
-    private readonly bool[] _isLock = [.. table.Barriers.Select(machine.IsLockWord)];
-    private readonly int[] _raised = new int[table.Barriers.Count];
-    private readonly int[] _held = new int[table.Barriers.Count];
-    private readonly int[] _taskOf = [.. machine.Cpus.Select(cpu => OnlyTaskOf(machine, cpu))];
-    private readonly ulong _all = machine.Agents.Count == 64 ? ulong.MaxValue : (1UL << machine.Agents.Count) - 1;
-    private readonly ulong _interrupts = InterruptsOf(machine);
+    private ulong _keyLow;
+    private ulong _keyHigh;
     private int _raisedCount;
     private int _heldCount;
     private ulong _observers;
     private ulong _sticky;
     private ulong _blocked;
     private ulong _blockedOwners;
+
+    internal AmpleChooser(MachineModel machine, ReductionTable table)
+    {
+        _table = table;
+        _reliance = new Reliance(machine, table);
+        _conflicts = new ConflictMemory(table, _reliance);
+        _agentList = [.. machine.Agents];
+        _agents = machine.Agents.Count;
+        _entries = new ReductionTable.Entry[machine.Agents.Count];
+        _blockedOn = new int[machine.Agents.Count];
+        _writers = new ulong[machine.Agents.Count];
+        _barriers = [.. table.Barriers];
+        _isLock = [.. table.Barriers.Select(machine.IsLockWord)];
+        _raised = new int[table.Barriers.Count];
+        _held = new int[table.Barriers.Count];
+        _taskOf = [.. machine.Cpus.Select(cpu => OnlyTaskOf(machine, cpu))];
+        _all = machine.Agents.Count == 64 ? ulong.MaxValue : (1UL << machine.Agents.Count) - 1;
+        _interrupts = InterruptsOf(machine);
+    }
 
     /// <summary>The agents to move; all enabled ones if there is no smaller set. Observers are never part of it.</summary>
     /// <param name="state">The state.</param>
@@ -46,8 +72,20 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     /// <param name="isReduced">True if the set is persistent and meets no loop head.</param>
     internal ulong Choose(MachineState state, ulong enabled, ulong observers, out bool isReduced)
     {
+        LoadKey(state, enabled);
+        if (_known.TryGet(_keyLow, _keyHigh, out ulong known, out isReduced))
+        {
+            return known;
+        }
+
         Load(state, enabled, observers);
-        ulong movers = enabled & ~observers;
+        ulong chosen = ChooseNew(enabled & ~observers, out isReduced);
+        _known.Add(_keyLow, _keyHigh, chosen, isReduced);
+        return chosen;
+    }
+
+    private ulong ChooseNew(ulong movers, out bool isReduced)
+    {
         ulong best = movers;
         isReduced = BitOperations.PopCount(movers) == 1 && (movers & _sticky) == 0;
         int bestCount = BitOperations.PopCount(movers);
@@ -56,6 +94,12 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
             | (_blockedOwners != 0 && TrySeeds(movers, _blockedOwners, ref best, ref bestCount));
         return best;
     }
+
+    /// <summary>
+    /// True if every choice of the pass would be made again with what is known now. Programs can only turn out to touch more: a set that
+    /// was too large stays so.
+    /// </summary>
+    internal bool ChoicesStand() => _reliance.Holds();
 
     /// <summary>Closes a set around every seed (handlers that run come first: they end soon) and keeps the smallest.</summary>
     private bool TrySeeds(ulong seeds, ulong companions, ref ulong best, ref int bestCount)
@@ -75,6 +119,52 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         return improved;
     }
 
+    /// <summary>
+    /// The fingerprint of all that a choice depends on: where the agents stand, who can move, what keeps the others, and the
+    /// barriers that are raised with the owners of locks. Many states agree in that.
+    /// </summary>
+    private void LoadKey(MachineState state, ulong enabled)
+    {
+        ulong low = enabled;
+        ulong high = ~enabled;
+        ulong localLow = 0;
+        ulong localHigh = 0;
+        for (int i = 0; i < _agentList.Length; i++)
+        {
+            LocalState local = state.LocalOf(i);
+            localLow ^= local.HashLow;
+            localHigh ^= local.HashHigh;
+            if ((enabled & (1UL << i)) != 0 || local.Operation is null)
+            {
+                _blockedOn[i] = -1;
+                continue;
+            }
+
+            int word = state.BlockedOn(_agentList[i]);
+            _blockedOn[i] = word;
+            AddToKey(ref low, ref high, ((ulong)i << 32) | (uint)word);
+        }
+
+        for (int i = 0; i < _barriers.Length; i++)
+        {
+            ulong value = state.Read(_barriers[i]);
+            if (value != 0)
+            {
+                AddToKey(ref low, ref high, ((ulong)(i + 64) << 32) | (_isLock[i] ? value : 1));
+            }
+        }
+
+        _keyLow = Hash128.Mix(low) ^ localLow;
+        _keyHigh = Hash128.Mix(high) ^ localHigh;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddToKey(ref ulong low, ref ulong high, ulong value)
+    {
+        low = BitOperations.RotateLeft((low ^ value) * 0x9fb21c651e98df25, 29);
+        high = BitOperations.RotateLeft((high ^ value) * 0xc4ceb9fe1a85ec53, 31);
+    }
+
     private void Load(MachineState state, ulong enabled, ulong observers)
     {
         _enabled = enabled;
@@ -83,12 +173,9 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         _blocked = 0;
         for (int i = 0; i < _agents; i++)
         {
-            LocalState local = state.LocalOf(i);
-            _entries[i] = table.Of(local);
-            _ids[i] = local.Id;
+            _entries[i] = _table.Of(state.LocalOf(i));
             ulong bit = 1UL << i;
             _sticky |= _entries[i].IsSticky ? bit : 0;
-            _blockedOn[i] = (enabled & bit) != 0 ? -1 : state.BlockedOn(machine.Agents[i]);
             _blocked |= _blockedOn[i] >= 0 || _entries[i].IsEnded ? bit : 0;
         }
 
@@ -98,7 +185,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
             _writers[agent] = 0;
             for (int other = 0; other < _agents && _blockedOn[agent] >= 0; other++)
             {
-                _writers[agent] |= other != agent && _entries[other].Future.Writes(_blockedOn[agent]) ? 1UL << other : 0;
+                _writers[agent] |= other != agent && MayEverWrite(other, _blockedOn[agent]) ? 1UL << other : 0;
             }
         }
 
@@ -159,12 +246,11 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
         ulong add = 0;
         bool isEnabled = (_enabled & (1UL << member)) != 0;
         int blockedOn = _blockedOn[member];
-        Footprint step = _entries[member].Operation;
         for (ulong rest = _all & ~excluded; rest != 0; rest &= rest - 1)
         {
             int other = BitOperations.TrailingZeroCount(rest);
             bool joins = isEnabled ? MayConflict(member, other)
-                : blockedOn < 0 ? _entries[other].Future.WritesWhatTouches(step)
+                : blockedOn < 0 ? MayEverWriteWhatTouches(other, member)
                 : MayWrite(other, blockedOn);
             add |= joins ? 1UL << other : 0;
         }
@@ -212,41 +298,56 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
     /// <summary>True if a step conflicts with what an agent outside the set may do before it must wait for the set.</summary>
     private bool MayConflict(int member, int agent)
     {
-        Footprint step = _entries[member].Operation;
-        bool conflicts = ConflictsAtAll(member, agent);
+        ReductionTable.Entry step = _entries[member];
+        ReductionTable.Entry other = _entries[agent];
+        bool conflicts = _conflicts.MayConflict(step, other, Reliance.Ever);
         for (int i = 0; conflicts && i < _heldCount; i++)
         {
-            conflicts = step.ConflictsWith(_entries[agent].FutureBefore[_held[i]]);
+            conflicts = _conflicts.MayConflict(step, other, _held[i]);
         }
 
         return conflicts;
     }
 
-    /// <summary>The same without regard to barriers; remembered for the pass (what is learned meanwhile makes the pass count for nothing).</summary>
-    private bool ConflictsAtAll(int member, int agent)
-    {
-        int step = _ids[member];
-        int future = _ids[agent];
-        if (step >= RememberedIds || future >= RememberedIds)
-        {
-            return _entries[member].Operation.ConflictsWith(_entries[agent].Future);
-        }
-
-        ref byte known = ref _known[(step * RememberedIds) + future];
-        if (known == 0)
-        {
-            known = _entries[member].Operation.ConflictsWith(_entries[agent].Future) ? (byte)2 : (byte)1;
-        }
-
-        return known == 2;
-    }
-
     private bool MayWrite(int agent, int address)
     {
-        bool writes = _entries[agent].Future.Writes(address);
+        bool writes = MayEverWrite(agent, address);
         for (int i = 0; writes && i < _heldCount; i++)
         {
-            writes = _entries[agent].FutureBefore[_held[i]].Writes(address);
+            writes = MayWriteBefore(agent, _held[i], address);
+        }
+
+        return writes;
+    }
+
+    private bool MayEverWrite(int agent, int address)
+    {
+        bool writes = _entries[agent].Future.Writes(address);
+        if (!writes)
+        {
+            _reliance.AddNoWrite(_entries[agent], Reliance.Ever, address);
+        }
+
+        return writes;
+    }
+
+    private bool MayWriteBefore(int agent, int barrier, int address)
+    {
+        bool writes = _entries[agent].FutureBefore[barrier].Writes(address);
+        if (!writes)
+        {
+            _reliance.AddNoWrite(_entries[agent], barrier, address);
+        }
+
+        return writes;
+    }
+
+    private bool MayEverWriteWhatTouches(int agent, int member)
+    {
+        bool writes = _entries[agent].Future.WritesWhatTouches(_entries[member].Operation);
+        if (!writes)
+        {
+            _reliance.AddNoWriteOfTouched(_entries[agent], _entries[member]);
         }
 
         return writes;
@@ -265,7 +366,7 @@ internal sealed class AmpleChooser(MachineModel machine, ReductionTable table)
             bool mayBeLowered = false;
             for (ulong rest = _all & ~set; rest != 0 && !mayBeLowered; rest &= rest - 1)
             {
-                mayBeLowered = _entries[BitOperations.TrailingZeroCount(rest)].FutureBefore[barrier].Writes(_barriers[barrier]);
+                mayBeLowered = MayWriteBefore(BitOperations.TrailingZeroCount(rest), barrier, _barriers[barrier]);
             }
 
             if (!mayBeLowered)

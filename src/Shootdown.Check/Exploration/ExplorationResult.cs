@@ -32,6 +32,9 @@ public sealed record ExplorationResult
     /// <summary>Judgements by property slot.</summary>
     public IReadOnlyList<long> Judgements { get; init; } = [];
 
+    /// <summary>True if what the pass relied on still held when it ended, so that it need not be repeated.</summary>
+    internal bool ChoicesStand { get; init; } = true;
+
     /// <summary>Digests of the observable part of the final states, if asked for.</summary>
     public IReadOnlySet<UInt128> FinalStates { get; init; } = new HashSet<UInt128>();
 }

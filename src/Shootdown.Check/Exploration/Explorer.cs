@@ -6,13 +6,11 @@ namespace Shootdown.Check;
 /// <summary>Explores every interleaving of a model within its bounds, on several threads.</summary>
 public static class Explorer
 {
-    private const int WalkCount = 64;
-    private const int WalkSteps = 400;
     private const int WorkerStackBytes = 16 << 20;
 
     /// <summary>
     /// Explores until everything was visited, a violation was found or a limit was hit. With reduction on, it
-    /// explores again until a pass learns nothing new about what the programs may touch (see <see cref="ReductionTable"/>).
+    /// explores again until a pass learns nothing new about what the programs may touch on which it relied (see <see cref="ReductionTable"/>).
     /// </summary>
     /// <exception cref="ProcRuleException">A program broke a rule that the exploration depends on.</exception>
     public static ExplorationResult Explore(CheckModel model, CheckOptions options)
@@ -43,12 +41,14 @@ public static class Explorer
         }
 
         var reduction = new ReductionTable(model.Machine);
-        LearnByWalking(model);
+        var start = new MachineState(model.Machine);
+        StepRunner.RunPrologues(start);
+        new RandomWalker(start).Learn();
         while (true)
         {
             reduction.BeginPass();
             ExplorationResult result = RunPass(model, options, reduction, null, clock);
-            if (result.Violation is not null || result.Incomplete is not null || reduction.PassWasSound())
+            if (result.Violation is not null || result.Incomplete is not null || (result.ChoicesStand && reduction.LoopHeadsStand()))
             {
                 return result;
             }
@@ -100,55 +100,7 @@ public static class Explorer
             TableBytes = search.Visited.Bytes,
             Judgements = [.. Enumerable.Range(0, model.Properties.Count).Select(slot => crew.Sum(worker => worker.Judgements[slot]))],
             FinalStates = search.FinalStates,
+            ChoicesStand = !search.IsDoomed && crew.All(worker => worker.ChoicesStand()),
         };
-    }
-
-    /// <summary>Runs programs at random (fixed seed) so that the first pass knows most of what they may touch.</summary>
-    private static void LearnByWalking(CheckModel model)
-    {
-        var state = new MachineState(model.Machine);
-        StepRunner.RunPrologues(state);
-        ulong[] words = state.Words.ToArray();
-        LocalState[] locals = state.Locals.ToArray();
-        ulong random = 1;
-        for (int walk = 0; walk < WalkCount; walk++)
-        {
-            int known = model.Machine.LocalStates.EdgeCount;
-            state.Restore(words, locals);
-            try
-            {
-                for (int step = 0; step < WalkSteps && state.Violation is null && Walk(state, ref random); step++)
-                {
-                }
-            }
-            catch (BoundExceededException)
-            {
-                // The exploration comes there too and reports it.
-            }
-
-            if (walk > 8 && known == model.Machine.LocalStates.EdgeCount)
-            {
-                break;
-            }
-        }
-    }
-
-    private static bool Walk(MachineState state, ref ulong random)
-    {
-        int agents = state.Machine.Agents.Count;
-        random = Hash128.SplitMix(random);
-        int first = (int)(random % (ulong)agents);
-        for (int i = 0; i < agents; i++)
-        {
-            Agent agent = state.Machine.Agents[(first + i) % agents];
-            int alternatives = state.AlternativesOf(agent);
-            if (alternatives > 0)
-            {
-                StepRunner.Step(state, agent.Index, (int)((random >> 32) % (ulong)alternatives));
-                return true;
-            }
-        }
-
-        return false;
     }
 }

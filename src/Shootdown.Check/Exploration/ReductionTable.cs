@@ -5,7 +5,7 @@ namespace Shootdown.Check;
 /// <summary>
 /// What every agent may still touch from each of its local states, learned while its program is run: the union of the
 /// footprints of all operations that are reachable in the program as known so far, and the same without passing
-/// an operation that waits for a given barrier word (a lock, an acknowledgement). Grows only; an exploration counts only if nothing grew while it ran.
+/// an operation that waits for a given barrier word (a lock, an acknowledgement). Grows only; an exploration counts only if nothing grew while it ran on which it relied.
 /// </summary>
 public sealed class ReductionTable
 {
@@ -37,9 +37,6 @@ public sealed class ReductionTable
         machine.LocalStates.EdgeDiscovered = (from, _, to) => Connect(from, to);
     }
 
-    /// <summary>True if something was learned since <see cref="BeginPass"/> that an earlier choice may have relied on.</summary>
-    public bool Grew => GrowthCount > 0;
-
     /// <summary>How often something was learned since <see cref="BeginPass"/>.</summary>
     public int GrowthCount { get; private set; }
 
@@ -60,8 +57,8 @@ public sealed class ReductionTable
         GrowthCount = 0;
     }
 
-    /// <summary>True if the pass that ended learned nothing, so that its choices were all sound.</summary>
-    public bool PassWasSound() => !Grew && FindSticky().SetEquals(_sticky);
+    /// <summary>True if loops are expanded where they would be now.</summary>
+    internal bool LoopHeadsStand() => FindSticky().SetEquals(_sticky);
 
     /// <summary>Addresses of the barrier words, by index.</summary>
     internal IReadOnlyList<int> Barriers => _barriers;
@@ -167,6 +164,7 @@ public sealed class ReductionTable
 
         internal Entry(MachineModel machine, LocalState local, int[] barriers)
         {
+            Id = local.Id;
             _isLocal = local.IsLocalStep;
             IsEnded = local.Operation is null;
             Operation = new Footprint(machine.WordCount);
@@ -175,6 +173,12 @@ public sealed class ReductionTable
             Future = FutureOf(machine, local);
             FutureBefore = [.. _waitsFor.Select(waits => waits ? new Footprint(machine.WordCount) : FutureOf(machine, local))];
         }
+
+        /// <summary>The local state's number.</summary>
+        internal int Id { get; }
+
+        /// <summary>How often <see cref="Operation"/> grew.</summary>
+        internal int OperationGrowth { get; private set; }
 
         /// <summary>What the pending operation, and the local ones that are taken in the same step, may touch.</summary>
         internal Footprint Operation { get; }
@@ -196,9 +200,10 @@ public sealed class ReductionTable
         internal bool Absorb(Entry next)
         {
             bool grew = Future.UnionWith(next.Future);
-            if (next._isLocal)
+            if (next._isLocal && Operation.UnionWith(next.Operation))
             {
-                grew |= Operation.UnionWith(next.Operation);
+                OperationGrowth++;
+                grew = true;
             }
 
             for (int i = 0; i < FutureBefore.Length; i++)

@@ -4,7 +4,8 @@ namespace Shootdown.Check;
 
 /// <summary>
 /// One thread of the depth-first search. Successors of a state are executed once to learn their fingerprints (while the
-/// table's cache lines are on their way), undone, looked up, and the new ones are executed again to go on from there.
+/// table's cache lines are on their way), undone, looked up, and the new ones are executed again, without choosing again, to go on
+/// from there.
 /// </summary>
 internal sealed class SearchWorker
 {
@@ -13,6 +14,7 @@ internal sealed class SearchWorker
     private readonly SharedSearch _search;
     private readonly MachineModel _machine;
     private readonly MachineState _state;
+    private readonly RandomWalker _walker;
     private readonly AmpleChooser? _chooser;
     private readonly CanonicalFingerprint? _canonical;
     private readonly SymmetrySampler? _sampler;
@@ -26,6 +28,8 @@ internal sealed class SearchWorker
     private Successor[] _successors = new Successor[4096];
     private Level[] _levels = new Level[1024];
     private int _successorCount;
+    private Step[] _chains = new Step[4096];
+    private int _chainCount;
     private int _depth;
     private int _base;
     private ulong _chosen;
@@ -34,6 +38,8 @@ internal sealed class SearchWorker
     private long _tickStates;
     private long _tickTransitions;
     private int _untilTick = TickEvery;
+    private int _growthSeen;
+    private int _edgesSeen;
     private double _nextReport = 1;
 
     internal SearchWorker(SharedSearch search, int index)
@@ -44,6 +50,7 @@ internal sealed class SearchWorker
         _agents = [.. _machine.Agents];
         _programs = ProgramsOf(_machine);
         _state = new MachineState(_machine);
+        _walker = new RandomWalker(_state);
         _chooser = search.Reduction is { } table ? new AmpleChooser(_machine, table) : null;
         _canonical = search.Symmetry is { } symmetry ? new CanonicalFingerprint(symmetry) : null;
         _recent = search.Symmetry is null ? [] : new (ulong, ulong)[RecentMax];
@@ -76,6 +83,9 @@ internal sealed class SearchWorker
     internal int DepthMax { get; private set; }
 
     internal IReadOnlyList<long> Judgements => _state.Judgements;
+
+    /// <summary>True if what the choices of this worker relied on still holds.</summary>
+    internal bool ChoicesStand() => _chooser?.ChoicesStand() ?? true;
 
     /// <summary>Works until the whole search is done; the first worker starts at the initial state.</summary>
     internal void Run()
@@ -122,6 +132,7 @@ internal sealed class SearchWorker
         _depth = 0;
         _base = 0;
         _successorCount = 0;
+        _chainCount = 0;
         Expand();
         while (_depth > 0 && !_search.Stopped)
         {
@@ -130,6 +141,7 @@ internal sealed class SearchWorker
             {
                 _depth--;
                 _successorCount = level.Start;
+                _chainCount = level.ChainMark;
                 if (_depth > 0)
                 {
                     BackTo(ref _levels[_depth - 1]);
@@ -141,9 +153,7 @@ internal sealed class SearchWorker
             }
             else
             {
-                _state.CountsJudgements = false;
-                Take(_successors[level.Next++].Step);
-                Chain();
+                TakeAgain(in _successors[level.Next++]);
                 Expand();
             }
         }
@@ -164,11 +174,40 @@ internal sealed class SearchWorker
 
         _trail[_trailCount++] = step;
         StepRunner.Step(_state, step.Agent, step.Alternative);
+        if (_edgesSeen != _machine.LocalStates.EdgeCount)
+        {
+            LookAhead(step.Agent);
+        }
+
         _transitions += _state.CountsJudgements ? 1 : 0;
         if (_state.Violation is { } violation && _state.CountsJudgements)
         {
             _search.Report(violation, _trail[.._trailCount]);
         }
+    }
+
+    private void LookAhead(int agent)
+    {
+        if (_chooser is not null && _state.Violation is null)
+        {
+            _walker.LookAhead(agent);
+        }
+
+        _edgesSeen = _machine.LocalStates.EdgeCount;
+    }
+
+    /// <summary>Goes to a successor by the steps that led there, and to what was chosen there.</summary>
+    private void TakeAgain(in Successor successor)
+    {
+        _state.CountsJudgements = false;
+        for (int i = successor.ChainStart; i < successor.ChainEnd; i++)
+        {
+            Take(_chains[i]);
+        }
+
+        _chosen = successor.Chosen;
+        _enabled = successor.Enabled;
+        _observers = successor.Observers;
     }
 
     /// <summary>
@@ -282,7 +321,7 @@ internal sealed class SearchWorker
         }
 
         ref Level level = ref _levels[_depth++];
-        level = new Level { Start = start, Next = start, UndoMark = _state.UndoMark, TrailMark = _trailCount };
+        level = new Level { Start = start, Next = start, UndoMark = _state.UndoMark, TrailMark = _trailCount, ChainMark = _chainCount };
         for (ulong rest = _chosen; rest != 0; rest &= rest - 1)
         {
             ExecuteAll(System.Numerics.BitOperations.TrailingZeroCount(rest), ref level);
@@ -304,22 +343,36 @@ internal sealed class SearchWorker
             Take(step);
             Chain();
             _state.Violation = null;
-            if (_successorCount == _successors.Length)
-            {
-                Array.Resize(ref _successors, _successorCount * 2);
-            }
-
             if (_canonical is null || IsNotRecent(_state.HashLow, _state.HashHigh))
             {
-                (ulong low, ulong high) = Fingerprint();
-                _successors[_successorCount++] = new Successor(step, low, high);
-                _search.Visited.Prefetch(low, high);
+                AddSuccessor(level.TrailMark);
             }
 
             BackTo(ref level);
         }
 
         _chosen = chosen;
+    }
+
+    /// <summary>Remembers the current state as a successor of the one at which the trail had the given length.</summary>
+    private void AddSuccessor(int trailMark)
+    {
+        if (_successorCount == _successors.Length)
+        {
+            Array.Resize(ref _successors, _successorCount * 2);
+        }
+
+        int steps = _trailCount - trailMark;
+        if (_chainCount + steps > _chains.Length)
+        {
+            Array.Resize(ref _chains, Math.Max(_chainCount + steps, _chains.Length * 2));
+        }
+
+        _trail.AsSpan(trailMark, steps).CopyTo(_chains.AsSpan(_chainCount));
+        (ulong low, ulong high) = Fingerprint();
+        _successors[_successorCount++] = new Successor(low, high, _chainCount, _chainCount + steps, _chosen, _enabled, _observers);
+        _chainCount += steps;
+        _search.Visited.Prefetch(low, high);
     }
 
     private void KeepNew(int start)
@@ -363,19 +416,30 @@ internal sealed class SearchWorker
         ref Level level = ref _levels[Math.Min(_base, _depth - 1)];
         if (level.Next != level.End)
         {
-            _search.Give([.. _trail[..level.TrailMark], _successors[--level.End].Step]);
+            _search.Give([.. _trail[..level.TrailMark], _chains[_successors[--level.End].ChainStart]]);
         }
     }
 
     private void Tick()
     {
         _untilTick = TickEvery;
+        if (_search.Reduction is { } table && table.GrowthCount != _growthSeen)
+        {
+            _growthSeen = table.GrowthCount;
+            if (!ChoicesStand())
+            {
+                _search.Doom();
+            }
+        }
+
         _search.Tick(_states - _tickStates, _transitions - _tickTransitions, _trailCount, ref _nextReport);
         _tickStates = _states;
         _tickTransitions = _transitions;
     }
 
-    private readonly record struct Successor(Step Step, ulong Low, ulong High);
+    /// <summary>A state behind the current one: its fingerprint, the steps that lead there, and what was chosen there.</summary>
+    private readonly record struct Successor(
+        ulong Low, ulong High, int ChainStart, int ChainEnd, ulong Chosen, ulong Enabled, ulong Observers);
 
     private struct Level
     {
@@ -384,5 +448,6 @@ internal sealed class SearchWorker
         internal int End;
         internal long UndoMark;
         internal int TrailMark;
+        internal int ChainMark;
     }
 }

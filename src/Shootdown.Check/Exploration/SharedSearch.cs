@@ -14,6 +14,7 @@ internal sealed class SharedSearch : IDisposable
     private readonly int _workers;
     private int _idle;
     private volatile bool _stop;
+    private volatile bool _doomed;
     private int _growthSeen;
     private long _statesAtGrowth;
     private long _states;
@@ -52,6 +53,9 @@ internal sealed class SharedSearch : IDisposable
     internal Exception? Failure { get; private set; }
 
     internal bool Stopped => _stop;
+
+    /// <summary>True if some worker found that it had relied on what is not so: the pass can only learn, and has to be repeated.</summary>
+    internal bool IsDoomed => _doomed;
 
     /// <summary>True if some worker waits for work.</summary>
     internal bool WantsWork => Volatile.Read(ref _idle) > _work.Count;
@@ -147,18 +151,18 @@ internal sealed class SharedSearch : IDisposable
     }
 
     /// <summary>
-    /// A pass that learned something counts for nothing. It goes on as long as it keeps learning, to twice the states at
-    /// which it learned last; then another pass starts with what is known.
+    /// A pass that turned out to have relied on what is not so counts for nothing. It goes on as long as it keeps learning, to twice
+    /// the states at which it learned last; then another pass starts with what is known.
     /// </summary>
     private void EndWornOutPass()
     {
-        if (Reduction is not { Grew: true })
+        if (!IsDoomed)
         {
             return;
         }
 
         long states = Interlocked.Read(ref _states);
-        int growth = Reduction.GrowthCount;
+        int growth = Reduction!.GrowthCount;
         if (Interlocked.Exchange(ref _growthSeen, growth) != growth)
         {
             Interlocked.Exchange(ref _statesAtGrowth, states);
@@ -168,6 +172,8 @@ internal sealed class SharedSearch : IDisposable
             _stop = true;
         }
     }
+
+    internal void Doom() => _doomed = true;
 
     internal void GiveUp(string reason)
     {

@@ -86,6 +86,16 @@ public sealed class Footprint
         return added != 0;
     }
 
+    /// <summary>Adds every word that another footprint touches as one that is read.</summary>
+    public void ReadWhatTouches(Footprint other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        for (int i = 0; i < _reads.Length; i++)
+        {
+            _reads[i] |= other._reads[i] | other._writes[i] | other._commuting[i];
+        }
+    }
+
     /// <summary>True if some word is written by one and touched by the other: their order may matter.</summary>
     public bool ConflictsWith(Footprint other)
     {
