@@ -61,7 +61,7 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
     /// <inheritdoc/>
     public override void OnTableFreed(MachineState state, Cpu cpu, int table)
     {
-        foreach (Cpu walker in knowledge is null ? [] : _machine.Cpus)
+        foreach (Cpu walker in knowledge is null ? [] : _machine.Translators)
         {
             Judge(state);
             if (!knowledge!.IsSwitching(state, walker) && TlbInspector.MayWalk(state, walker, table))
@@ -107,7 +107,7 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
 
     private void JudgeCaches(MachineState state, AddressSpace space, int page, int frame)
     {
-        foreach (Cpu holder in _machine.Cpus)
+        foreach (Cpu holder in _machine.Translators)
         {
             if (!knowledge!.WillFlushFirst(state, holder)
                 && TlbInspector.Usable(state, holder, space, page).Any(cached => cached.Frame == frame))
