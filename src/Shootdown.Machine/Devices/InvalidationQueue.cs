@@ -185,6 +185,12 @@ public sealed class InvalidationQueue : MachineHandle
             }
             else
             {
+                bool dropsOld = _tlb.DropsOld(state, queue._device, command);
+                foreach (MachineMonitor monitor in queue.Machine.Monitors)
+                {
+                    monitor.OnDeviceInvalidated(state, queue._device, command, dropsOld);
+                }
+
                 _tlb.DeviceInvalidate(state, queue._device, command);
             }
 

@@ -61,6 +61,24 @@ internal abstract partial class TlbModel
         }
     }
 
+    /// <summary>True if what a command drops may be out of date. Meaningful where sets hold old values only, so not for the reference.</summary>
+    internal bool DropsOld(MachineState state, Device device, InvalidationCommand command)
+    {
+        bool own = command.Kind is InvalidationKind.DeviceTlb or InvalidationKind.DeviceTlbAll;
+        bool all = command.Kind is InvalidationKind.DeviceTlbAll or InvalidationKind.Pasid;
+        Cpu holder = own ? device.Atc : device.Iommu;
+        int end = all ? Paging.PageCount : Math.Min(command.First + command.Count, Paging.PageCount);
+        for (int page = all ? 0 : command.First; page < end; page++)
+        {
+            if (LeafSet(state, holder.Index, 0, page) != 0)
+            {
+                return true;
+            }
+        }
+
+        return command.Kind != InvalidationKind.IotlbLeaf && UpperSets(holder.Index, 0).Any(address => state.Read(address) != 0);
+    }
+
     internal void AddDeviceInvalidateFootprint(Footprint footprint, Device device)
     {
         footprint.Read(device.AtsAddress);
