@@ -40,7 +40,7 @@ public abstract class Property : MachineMonitor
     protected void Report(MachineState state, string sentence)
     {
         ArgumentNullException.ThrowIfNull(state);
-        state.Violation ??= new Violation(Id, sentence);
+        state.Violation ??= new Violation(Id, char.ToUpperInvariant(sentence[0]) + sentence[1..]);
         state.Record?.Decide();
     }
 }

@@ -58,7 +58,7 @@ public sealed partial class Cpu : MachineHandle
     internal int AsidAddress { get; }
 
     /// <inheritdoc/>
-    public override string ToString() => Device?.Name ?? $"CPU{Index}";
+    public override string ToString() => Device?.ToString() ?? $"CPU{Index}";
 
     /// <summary><c>READ_ONCE</c>, or an acquire load. Here and below, text is what a report shows instead of the word.</summary>
     public Op<ulong> Load(

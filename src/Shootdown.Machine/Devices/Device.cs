@@ -85,11 +85,14 @@ public sealed class Device : MachineHandle
     /// <summary>Waits for the answer to the page request.</summary>
     public Op AwaitPageResponse() => new(new PageRequestOperation(this, -1, false));
 
+    /// <summary>Waits until a CPU has rung: a register of the device that is not 0.</summary>
+    public Op<ulong> AwaitDoorbell(Word register) => new(new DoorbellOperation(register));
+
     /// <summary>A condition on what the device has seen, which the check reports if it is false.</summary>
     public Op Assert(bool holds, string message) => new(new AssertOperation(Iommu, holds, message));
 
     /// <inheritdoc/>
-    public override string ToString() => Name;
+    public override string ToString() => $"the {Name}";
 
     /// <summary>The address space of what the device's own TLB holds.</summary>
     internal bool HoldsOf(Cpu translator, AddressSpace space) => translator == Atc && space == Space;

@@ -196,6 +196,22 @@ internal sealed class PageRequestOperation(Device device, int page, bool write) 
     public override void AddFootprint(Footprint footprint) => footprint.Write(device.PageRequest.Address);
 }
 
+/// <summary>A device waits for a register that a CPU writes.</summary>
+internal sealed class DoorbellOperation(Word register) : Operation
+{
+    public override string Text => $"{register.Name} rings";
+
+    public override StepWeight Weight => StepWeight.Context;
+
+    public override int Alternatives(MachineState state) => state.Read(register.Address) != 0 ? 1 : 0;
+
+    public override int BlockedOn(MachineState state) => register.Address;
+
+    public override long Execute(MachineState state, int alternative) => unchecked((long)state.Read(register.Address));
+
+    public override void AddFootprint(Footprint footprint) => footprint.Read(register.Address);
+}
+
 /// <summary>What all accesses of devices report to the properties.</summary>
 internal static class DeviceRules
 {
