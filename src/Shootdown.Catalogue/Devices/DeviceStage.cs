@@ -22,6 +22,25 @@ public static class DeviceStage
         return new IommuSva(stage.Kernel, stage.Mm, stage.Machine.Devices[0], ats);
     }
 
+    /// <summary>A stage whose pages a fork left shared with a child: frame p is mapped read-only at page p in both.</summary>
+    /// <param name="options">Sizes for one level of tables; there is one table more.</param>
+    /// <param name="pages">Pages.</param>
+    /// <param name="parts">Replaced mechanisms.</param>
+    public static Stage WithSharedPages(MachineOptions options, int pages, KernelParts? parts = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var kernel = new KernelModel(new MachineModel(options with { Tables = 2 }), new KernelOptions { AnonFolios = true }, parts);
+        Mm mm = kernel.NewMm("mm", pages, mmapWriters: false);
+        Mm child = kernel.NewMm("child", pages, mmapWriters: false);
+        for (int page = 0; page < pages; page++)
+        {
+            kernel.BuildMapping(mm, page, Pte.Leaf(page, write: false));
+            kernel.BuildMapping(child, page, Pte.Leaf(page, write: false));
+        }
+
+        return new Stage(kernel, mm);
+    }
+
     /// <summary>A device that loads every page once; what it cannot reach it leaves.</summary>
     public static async Proc LoadPages(Device device, int pages)
     {

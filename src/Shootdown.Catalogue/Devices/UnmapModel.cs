@@ -28,66 +28,88 @@ public sealed record UnmapModel(PrimaryFlush Primary, SecondaryFlush Secondary, 
     /// <summary>Representation of TLBs.</summary>
     public TlbKind Tlb { get; init; } = TlbKind.Lagging;
 
-    /// <summary>Pages; only the first is unmapped by reclaim, all are covered by what runs beside it.</summary>
+    /// <summary>Pages, all of them covered by what runs beside reclaim.</summary>
     public int Pages { get; init; } = 1;
 
-    /// <summary>CPUs: those behind the second run user threads.</summary>
-    public int Cpus { get; init; } = 2;
+    /// <summary>Pages that reclaim unmaps, from the first on.</summary>
+    public int Unmapped { get; init; } = 1;
+
+    /// <summary>CPUs: reclaim, what runs beside it, and user threads.</summary>
+    public int Cpus { get; init; } = Peer == UnmapPeer.Migration ? 3 : 2;
 
     /// <summary>Short and unique, for keys.</summary>
     public string Key => FormattableString.Invariant(
         $"unmap primary={Primary} secondary={Secondary} ref={ExtraReference} peer={Peer} lock={PageLock} imply={OthersImply} ats={Ats}");
 
-    /// <summary>The machine with its programs and properties. What is judged depends on what runs beside the unmapping.</summary>
+    /// <summary>The machine with its programs, judged when calls return and frames are freed too.</summary>
     public CheckModel Build()
+    {
+        Stage stage = BuildStage();
+        var knowledge = new KernelFlushKnowledge(stage.Kernel);
+        return new CheckModel(stage.Machine, [new PRet(knowledge: knowledge), new PLife(knowledge), new Assertions()], ["P-life"]);
+    }
+
+    /// <summary>The machine with its programs.</summary>
+    /// <param name="bind">Binds the device, if not <see cref="DeviceStage.BindDevice"/>.</param>
+    public Stage BuildStage(Func<Stage, IommuSva>? bind = null)
     {
         Stage stage = MakeStage();
         (KernelModel kernel, Mm mm) = stage;
         var unmap = new UnmapPlacement(kernel, Primary, Secondary, ExtraReference, PageLock);
-        Device device = stage.BindDevice(Ats).Device;
-        stage.AddKernelThread(0, "reclaim", () => unmap.ShrinkPage(stage.Cpu(0), mm, 0, 0));
-        Promise? promise = PromiseOf(stage);
-        Cpu cpu = stage.Cpu(1);
-        if (Peer == UnmapPeer.Fault)
-        {
-            Word doorbell = stage.Machine.NewWord("doorbell");
-            stage.AddThread(1, "user", () => StoreAndRing(kernel, cpu, mm, doorbell));
-            device.AddProgram(() => LoadWhenRung(device, doorbell));
-        }
-        else
-        {
-            UnmapPeer peer = Peer;
-            int pages = Pages;
-            if (Peer == UnmapPeer.Migration)
-            {
-                stage.AddKernelThread(1, "compaction", () => kernel.Migrate.CompactZone(cpu, 0, 1, false));
-            }
-            else
-            {
-                stage.AddThread(1, RoleOf(Peer), () => CallThenAccess(kernel, cpu, mm, peer, promise, pages));
-            }
-
-            bool stores = Peer == UnmapPeer.Mprotect;
-            device.AddProgram(() => stores ? DeviceStage.StorePages(device, pages) : DeviceStage.LoadPages(device, pages));
-        }
-
-        for (int i = 2; i < Cpus; i++)
+        Device device = (bind is null ? stage.BindDevice(Ats) : bind(stage)).Device;
+        int unmapped = Unmapped;
+        stage.AddKernelThread(0, "reclaim", () => ShrinkPages(unmap, stage.Cpu(0), mm, unmapped));
+        AddPeer(stage, device);
+        for (int i = Peer == UnmapPeer.None ? 1 : 2; i < Cpus; i++)
         {
             Cpu user = stage.Cpu(i);
             int pages = Pages;
             stage.AddThread(i, "user", () => Stage.LoadPages(kernel, user, mm, pages));
         }
 
-        var knowledge = new KernelFlushKnowledge(kernel);
-        return new CheckModel(stage.Machine, [new PRet(knowledge: knowledge), new PLife(knowledge), new Assertions()], ["P-life"]);
+        return stage;
+    }
+
+    private static async Proc ShrinkPages(UnmapPlacement unmap, Cpu cpu, Mm mm, int pages)
+    {
+        for (int page = 0; page < pages; page++)
+        {
+            await unmap.ShrinkPage(cpu, mm, page, page);
+        }
+    }
+
+    private void AddPeer(Stage stage, Device device)
+    {
+        (KernelModel kernel, Mm mm) = stage;
+        int pages = Pages;
+        UnmapPeer peer = Peer;
+        if (peer == UnmapPeer.Fault)
+        {
+            Word doorbell = stage.Machine.NewWord("doorbell");
+            stage.AddThread(1, "user", () => StoreAndRing(kernel, stage.Cpu(1), mm, doorbell));
+            device.AddProgram(() => LoadWhenRung(device, doorbell));
+            return;
+        }
+
+        Promise? promise = PromiseOf(stage);
+        if (peer == UnmapPeer.Migration)
+        {
+            stage.AddKernelThread(1, "compaction", () => kernel.Migrate.CompactZone(stage.Cpu(1), 0, 1, false));
+        }
+        else if (peer != UnmapPeer.None)
+        {
+            stage.AddThread(1, RoleOf(peer), () => CallThenAccess(kernel, stage.Cpu(1), mm, peer, promise, pages));
+        }
+
+        bool stores = peer == UnmapPeer.Mprotect;
+        device.AddProgram(() => stores ? DeviceStage.StorePages(device, pages) : DeviceStage.LoadPages(device, pages));
     }
 
     private static string RoleOf(UnmapPeer peer) => peer switch
     {
         UnmapPeer.Dontneed => "madvise",
         UnmapPeer.Mprotect => "mprotect",
-        UnmapPeer.MunmapMmap => "munmap",
-        _ => "user",
+        _ => "munmap",
     };
 
     private Stage MakeStage()

@@ -88,18 +88,9 @@ public sealed class UnmapPlacement(
             await Kernel.Filemap.FolioLock(cpu, frame);
         }
 
-        InvalidateRangeNotifier notifier = InvalidateRangeNotifier.Of(Kernel);
-        await notifier.InvalidateRangeStart(cpu, mm, page, 1);
+        await InvalidateRangeNotifier.Of(Kernel).InvalidateRangeStart(cpu, mm, page, 1);
         await TryToUnmapOne(cpu, mm, page, frame);
-        if (FlushesAtEnd)
-        {
-            await notifier.InvalidateRangeEndFull(cpu, mm, page, 1);
-        }
-        else
-        {
-            await notifier.InvalidateRangeOnlyEnd(cpu, mm, page, 1);
-        }
-
+        await InvalidateRangeEnd(cpu, mm, page);
         await Kernel.TlbBatch.TryToUnmapFlush(cpu);
         if (pageLock)
         {
@@ -109,6 +100,24 @@ public sealed class UnmapPlacement(
         if (extraReference)
         {
             await cpu.PutFrames(1UL << frame, "put_page");
+        }
+    }
+
+    /// <summary>The end of the range, by whichever name it has the wanted effect in this design.</summary>
+    private async Proc InvalidateRangeEnd(Cpu cpu, Mm mm, int page)
+    {
+        InvalidateRangeNotifier notifier = InvalidateRangeNotifier.Of(Kernel);
+        if (FlushesAtEnd == notifier.EndImplies)
+        {
+            await notifier.InvalidateRangeEnd(cpu, mm, page, 1);
+        }
+        else if (FlushesAtEnd)
+        {
+            await notifier.InvalidateRangeEndFull(cpu, mm, page, 1);
+        }
+        else
+        {
+            await notifier.InvalidateRangeOnlyEnd(cpu, mm, page, 1);
         }
     }
 
@@ -122,6 +131,8 @@ public sealed class UnmapPlacement(
             return;
         }
 
+        // What spin_lock() does too: callbacks under the lock must not sleep.
+        await cpu.PreemptDisable();
         Pte entry = await cpu.EntryRead(table, page);
         bool mapped = entry.Present && entry.Frame == frame;
         if (mapped)
@@ -142,6 +153,7 @@ public sealed class UnmapPlacement(
             await cpu.PutFrames(1UL << frame, "put_page");
         }
 
+        await cpu.PreemptEnable();
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
         if (mapped && primary == PrimaryFlush.AfterLock)
         {

@@ -17,6 +17,12 @@ public sealed class PRedundant : Property
     /// <inheritdoc/>
     public override void OnDeviceInvalidated(MachineState state, Device device, InvalidationCommand command, bool dropsOld)
     {
+        // The reference for TLBs holds current translations too, so that it cannot tell what is out of date: nothing is judged there.
+        if (device is null || device.Machine.Options.Tlb == TlbKind.Explicit)
+        {
+            return;
+        }
+
         Judge(state);
         if (!dropsOld)
         {

@@ -23,6 +23,9 @@ public class InvalidateRangeNotifier(KernelModel kernel, bool endImplies = true)
             ?? throw new ArgumentException("the kernel's notifiers have no invalidate_range: set KernelParts.MmuNotifier", nameof(kernel));
     }
 
+    /// <summary>True if the end of a range implies <c>invalidate_range</c>.</summary>
+    public bool EndImplies { get; } = endImplies;
+
     /// <summary>The CPUs' flush tells nobody else.</summary>
     public override async Proc ArchInvalidateSecondaryTlbs(Cpu cpu, Mm mm, PageRange range)
     {
@@ -32,7 +35,7 @@ public class InvalidateRangeNotifier(KernelModel kernel, bool endImplies = true)
     [KernelName("mmu_notifier_invalidate_range_end")]
     public override async Proc InvalidateRangeEnd(Cpu cpu, Mm mm, int first, int count)
     {
-        if (endImplies)
+        if (EndImplies)
         {
             await InvalidateRange(cpu, mm, PageRange.Of(first, count));
         }

@@ -85,6 +85,9 @@ public sealed class Device : MachineHandle
     /// <summary>Waits for the answer to the page request.</summary>
     public Op AwaitPageResponse() => new(new PageRequestOperation(this, -1, false));
 
+    /// <summary>A free choice of the device between 0 and count - 1.</summary>
+    public Op<int> Choose(int count, string what) => new(new ChooseOperation(count, what));
+
     /// <summary>Waits until a CPU has rung: a register of the device that is not 0.</summary>
     public Op<ulong> AwaitDoorbell(Word register) => new(new DoorbellOperation(register));
 
