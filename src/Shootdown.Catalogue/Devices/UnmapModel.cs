@@ -7,9 +7,9 @@ namespace Shootdown.Catalogue;
 /// <summary>One machine of seed 000's table: who flushes what where while what else goes on.</summary>
 /// <param name="Primary">Where the CPUs' TLBs are flushed.</param>
 /// <param name="Secondary">Where the secondary ones are.</param>
-/// <param name="ExtraReference">True if the caller holds a reference of its own.</param>
+/// <param name="Reference">How long the caller holds a reference of its own.</param>
 /// <param name="Peer">What runs beside it.</param>
-public sealed record UnmapModel(PrimaryFlush Primary, SecondaryFlush Secondary, bool ExtraReference, UnmapPeer Peer)
+public sealed record UnmapModel(PrimaryFlush Primary, SecondaryFlush Secondary, ReferenceHeld Reference, UnmapPeer Peer)
 {
     private const int NewValue = 5;
 
@@ -39,7 +39,7 @@ public sealed record UnmapModel(PrimaryFlush Primary, SecondaryFlush Secondary, 
 
     /// <summary>Short and unique, for keys.</summary>
     public string Key => FormattableString.Invariant(
-        $"unmap primary={Primary} secondary={Secondary} ref={ExtraReference} peer={Peer} lock={PageLock} imply={OthersImply} ats={Ats}");
+        $"unmap primary={Primary} secondary={Secondary} ref={Reference} peer={Peer} lock={PageLock} imply={OthersImply} ats={Ats}");
 
     /// <summary>The machine with its programs, judged when calls return and frames are freed too.</summary>
     public CheckModel Build()
@@ -55,7 +55,7 @@ public sealed record UnmapModel(PrimaryFlush Primary, SecondaryFlush Secondary, 
     {
         Stage stage = MakeStage();
         (KernelModel kernel, Mm mm) = stage;
-        var unmap = new UnmapPlacement(kernel, Primary, Secondary, ExtraReference, PageLock);
+        var unmap = new UnmapPlacement(kernel, Primary, Secondary, Reference, PageLock);
         Device device = (bind is null ? stage.BindDevice(Ats) : bind(stage)).Device;
         int unmapped = Unmapped;
         stage.AddKernelThread(0, "reclaim", () => ShrinkPages(unmap, stage.Cpu(0), mm, unmapped));

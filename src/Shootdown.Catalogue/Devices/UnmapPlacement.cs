@@ -38,6 +38,22 @@ public enum SecondaryFlush
     None,
 }
 
+/// <summary>How long the caller holds a reference of its own.</summary>
+public enum ReferenceHeld
+{
+    /// <summary>It has none: the entry's may be the last.</summary>
+    No,
+
+    /// <summary>Until <c>try_to_unmap_one</c> has dropped the table's lock and flushed what it flushes right behind that.</summary>
+    UntilUnlock,
+
+    /// <summary>Until the end of the notifier's range.</summary>
+    UntilRangeEnd,
+
+    /// <summary>Until the batch is flushed too, as reclaim does.</summary>
+    UntilFlushed,
+}
+
 /// <summary>What runs beside the unmapping.</summary>
 public enum UnmapPeer
 {
@@ -67,10 +83,10 @@ public enum UnmapPeer
 /// <param name="kernel">A kernel with <see cref="InvalidateRangeNotifier"/>.</param>
 /// <param name="primary">Where the CPUs' TLBs are flushed.</param>
 /// <param name="secondary">Where the secondary ones are.</param>
-/// <param name="extraReference">True if the caller holds a reference of its own until all is flushed.</param>
+/// <param name="reference">How long the caller holds a reference of its own.</param>
 /// <param name="pageLock">True if the caller holds the page lock.</param>
 public sealed class UnmapPlacement(
-    KernelModel kernel, PrimaryFlush primary, SecondaryFlush secondary, bool extraReference, bool pageLock) : Mechanism(kernel)
+    KernelModel kernel, PrimaryFlush primary, SecondaryFlush secondary, ReferenceHeld reference, bool pageLock) : Mechanism(kernel)
 {
     private bool FlushesAtEnd => secondary is SecondaryFlush.RangeEnd or SecondaryFlush.Both;
 
@@ -78,7 +94,7 @@ public sealed class UnmapPlacement(
     [KernelName]
     public async Proc ShrinkPage(Cpu cpu, Mm mm, int page, int frame)
     {
-        if (extraReference && !await Kernel.Reclaim.FolioIsolateLru(cpu, frame))
+        if (reference != ReferenceHeld.No && !await Kernel.Reclaim.FolioIsolateLru(cpu, frame))
         {
             return;
         }
@@ -90,14 +106,22 @@ public sealed class UnmapPlacement(
 
         await InvalidateRangeNotifier.Of(Kernel).InvalidateRangeStart(cpu, mm, page, 1);
         await TryToUnmapOne(cpu, mm, page, frame);
+        await PutIfHeld(cpu, frame, ReferenceHeld.UntilUnlock);
         await InvalidateRangeEnd(cpu, mm, page);
+        await PutIfHeld(cpu, frame, ReferenceHeld.UntilRangeEnd);
         await Kernel.TlbBatch.TryToUnmapFlush(cpu);
         if (pageLock)
         {
             await Kernel.Filemap.FolioUnlock(cpu, frame);
         }
 
-        if (extraReference)
+        await PutIfHeld(cpu, frame, ReferenceHeld.UntilFlushed);
+    }
+
+    [KernelName]
+    private async Proc PutIfHeld(Cpu cpu, int frame, ReferenceHeld until)
+    {
+        if (reference == until)
         {
             await cpu.PutFrames(1UL << frame, "put_page");
         }

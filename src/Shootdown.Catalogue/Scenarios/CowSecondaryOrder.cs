@@ -27,7 +27,6 @@ public sealed class CowSecondaryOrder : Scenario
     /// <inheritdoc/>
     public override IReadOnlyList<ScenarioParameter> Parameters =>
     [
-        new("cpus", 2, 2, 3, "CPU0 breaks the sharing of A, CPU1 stores to A and then to B, CPU2 is a user thread; there is a device besides"),
         new("ats", 0, 0, 1, "1 if the device has a TLB of its own behind the IOMMU's"),
     ];
 
@@ -69,19 +68,13 @@ public sealed class CowSecondaryOrder : Scenario
     {
         ArgumentNullException.ThrowIfNull(setup);
         const int Pages = 2;
-        int cpus = setup["cpus"];
-        MachineOptions options = Stage.FlatOptions(setup, cpus, Pages, 3) with { Devices = 1 };
+        MachineOptions options = Stage.FlatOptions(setup, 2, Pages, 3) with { Devices = 1 };
         KernelParts parts = DeviceStage.InvalidateRangeParts();
         parts = setup.IsBug ? parts : parts with { PteOps = kernel => new NotifyUnderLock(kernel) };
         Stage stage = DeviceStage.WithSharedPages(options, Pages, parts);
         (KernelModel kernel, Mm mm) = stage;
         stage.AddThread(0, "user", () => BreakSharing(kernel, stage.Cpu(0), mm));
         stage.AddThread(1, "user", () => Stage.StorePages(kernel, stage.Cpu(1), mm, Pages));
-        if (cpus > 2)
-        {
-            stage.AddThread(2, "user", () => Stage.LoadPages(kernel, stage.Cpu(2), mm, Pages));
-        }
-
         Device device = stage.BindDevice(setup["ats"] == 1).Device;
         device.AddProgram(() => ReadBoth(device));
         return stage.ToAssertedModel(setup, new PLife());

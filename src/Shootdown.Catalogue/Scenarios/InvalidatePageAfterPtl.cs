@@ -85,7 +85,7 @@ public sealed class InvalidatePageAfterPtl : Scenario
         var model = new UnmapModel(
             PrimaryFlush.UnderLock,
             setup.IsBug && !sleeps ? SecondaryFlush.AfterLock : SecondaryFlush.Both,
-            setup["reference"] == 1,
+            setup["reference"] == 1 ? ReferenceHeld.UntilFlushed : ReferenceHeld.No,
             UnmapPeer.None)
         {
             Cpus = setup["cpus"],

@@ -69,7 +69,7 @@ public sealed class NotifierDoubleInvalidate : Scenario
     {
         ArgumentNullException.ThrowIfNull(setup);
         var model = new UnmapModel(
-            PrimaryFlush.UnderLock, setup.IsBug ? SecondaryFlush.Both : SecondaryFlush.UnderLock, ExtraReference: true, UnmapPeer.None)
+            PrimaryFlush.UnderLock, setup.IsBug ? SecondaryFlush.Both : SecondaryFlush.UnderLock, ReferenceHeld.UntilFlushed, UnmapPeer.None)
         {
             Cpus = setup["cpus"],
             Pages = setup["pages"],
