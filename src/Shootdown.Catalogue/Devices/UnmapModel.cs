@@ -46,7 +46,8 @@ public sealed record UnmapModel(PrimaryFlush Primary, SecondaryFlush Secondary, 
     {
         Stage stage = BuildStage();
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
-        return new CheckModel(stage.Machine, [new PRet(knowledge: knowledge), new PLife(knowledge), new Assertions()], ["P-life"]);
+        Property[] copies = Peer == UnmapPeer.Migration ? [new PCopy()] : [];
+        return new CheckModel(stage.Machine, [new PRet(knowledge: knowledge), new PLife(knowledge), .. copies, new Assertions()], ["P-life"]);
     }
 
     /// <summary>The machine with its programs.</summary>
@@ -101,7 +102,7 @@ public sealed record UnmapModel(PrimaryFlush Primary, SecondaryFlush Secondary, 
             stage.AddThread(1, RoleOf(peer), () => CallThenAccess(kernel, stage.Cpu(1), mm, peer, promise, pages));
         }
 
-        bool stores = peer == UnmapPeer.Mprotect;
+        bool stores = peer is UnmapPeer.Mprotect or UnmapPeer.Migration;
         device.AddProgram(() => stores ? DeviceStage.StorePages(device, pages) : DeviceStage.LoadPages(device, pages));
     }
 

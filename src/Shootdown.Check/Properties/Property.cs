@@ -40,7 +40,8 @@ public abstract class Property : MachineMonitor
     protected void Report(MachineState state, string sentence)
     {
         ArgumentNullException.ThrowIfNull(state);
-        state.Violation ??= new Violation(Id, char.ToUpperInvariant(sentence[0]) + sentence[1..]);
+        ArgumentNullException.ThrowIfNull(sentence);
+        state.Violation ??= new Violation(Id, sentence.StartsWith("the ", StringComparison.Ordinal) ? $"T{sentence[1..]}" : sentence);
         state.Record?.Decide();
     }
 }
