@@ -37,23 +37,26 @@ public sealed class KernelFlushKnowledge : IFlushKnowledge
     }
 
     /// <summary>
-    /// True in lazy mode, with interrupts off and in an interrupt handler: a switch, leaving lazy mode, or a flush is
+    /// Never of a device: it uses what it has. True in lazy mode, with interrupts off and in an interrupt handler: a switch, leaving lazy mode, or a flush is
     /// under way. If it ends and leaves an old translation behind, a reader who comes later finds that.
     /// </summary>
     public bool WillFlushFirst(MachineState state, Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(cpu);
-        return state.Read(cpu.InterruptsOffAddress) != 0
+        return cpu.Device is null && WillFlush(state, cpu);
+    }
+
+    private bool WillFlush(MachineState state, Cpu cpu)
+        => state.Read(cpu.InterruptsOffAddress) != 0
             || state.Read(cpu.InInterruptAddress) != 0
             || state.Read(_kernel.TlbStates[cpu.Index].IsLazy.Address) != 0;
-    }
 
     /// <inheritdoc/>
     public bool IsSwitching(MachineState state, Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(cpu);
-        return state.Read(_kernel.TlbStates[cpu.Index].LoadedMm.Address) == KernelModel.LoadedMmSwitching;
+        return cpu.Device is null && state.Read(_kernel.TlbStates[cpu.Index].LoadedMm.Address) == KernelModel.LoadedMmSwitching;
     }
 }

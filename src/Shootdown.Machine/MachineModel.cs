@@ -27,9 +27,12 @@ public sealed class MachineModel
         Require(options.EntriesPerTable is >= 1 and <= 512, "entries per table must be 1 to 512");
         Require(options.Frames is >= 0 and <= 1023, "frames must be 0 to 1023");
         Require(options.StoreBufferDepth is >= 1 and <= 16, "the store buffer must have 1 to 16 entries");
+        Require(options.Devices is >= 0 and <= 4, "devices must be 0 to 4");
         Options = options;
         LocalStates = new LocalStates();
         Cpus = [.. Enumerable.Range(0, options.Cpus).Select(index => new Cpu(this, index))];
+        Devices = [.. Enumerable.Range(0, options.Devices).Select(index => new Device(this, index))];
+        Translators = [.. Cpus, .. Devices.SelectMany(device => new[] { device.Iommu, device.Atc })];
         Interrupts = new Interrupts(this);
         Rcu = new Rcu(this);
         Paging = new Paging(this);
@@ -41,6 +44,12 @@ public sealed class MachineModel
 
     /// <summary>The CPUs, by index.</summary>
     public IReadOnlyList<Cpu> Cpus { get; }
+
+    /// <summary>The devices that translate through page tables of CPUs, by index.</summary>
+    public IReadOnlyList<Device> Devices { get; }
+
+    /// <summary>Everything that holds translations: the CPUs, then the IOMMU and the own TLB of each device.</summary>
+    public IReadOnlyList<Cpu> Translators { get; }
 
     /// <summary>Page tables, frames, TLBs and walk caches.</summary>
     public Paging Paging { get; }
@@ -151,6 +160,12 @@ public sealed class MachineModel
         Model.AddAgents();
         Paging.AddAgents();
         _softwareMmus.ForEach(mmu => mmu.AddAgents());
+
+        foreach (Device device in Devices)
+        {
+            device.Queue.AddAgents();
+        }
+
         _pagingWordOf = new int[_words.Count];
         for (int i = 0; i < _words.Count; i++)
         {

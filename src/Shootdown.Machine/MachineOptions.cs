@@ -64,6 +64,9 @@ public sealed record MachineOptions
     /// </summary>
     public bool SleepsInAtomic { get; init; }
 
+    /// <summary>Devices that translate through the CPUs' page tables (an IOMMU with PASIDs), 0 to 4.</summary>
+    public int Devices { get; init; }
+
     /// <summary>Memory model.</summary>
     public MemoryModelKind Model { get; init; } = MemoryModelKind.Sc;
 

@@ -13,7 +13,7 @@ public enum RangeRelation
     Neighbouring,
 }
 
-/// <summary>What the CPU that runs none of the operations does.</summary>
+/// <summary>What the CPU that runs none of the operations does, or what there is in its place.</summary>
 public enum Bystander
 {
     /// <summary>It runs a thread of the process that stores to the pages.</summary>
@@ -27,6 +27,9 @@ public enum Bystander
 
     /// <summary>It runs a vCPU, whose guest has the process's memory and stores to the pages.</summary>
     Guest,
+
+    /// <summary>There is no such CPU, but a device that shares the page tables and stores to the pages.</summary>
+    Device,
 }
 
 /// <summary>One machine of the matrix: operations side by side, and what is around them.</summary>
@@ -37,11 +40,14 @@ public enum Bystander
 public sealed record PairCell(
     IReadOnlyList<MmOperation> Operations, RangeRelation Relation, PageKind Kind, Bystander Bystander)
 {
+    /// <summary>CPUs: one an operation, and one for the bystander unless that is a device.</summary>
+    public int Cpus => Operations.Count + (Bystander == Bystander.Device ? 0 : 1);
+
     /// <summary>Pages of the process that the operations work on.</summary>
     public int Pages => Relation == RangeRelation.Same ? 1 : 2;
 
     /// <summary>In words, e.g. <c>same page, anonymous memory, beside a busy CPU</c>.</summary>
-    public string Around => $"{RelationText}, {KindText} memory, beside a CPU that {BystanderText}";
+    public string Around => $"{RelationText}, {KindText} memory, beside a {BystanderText}";
 
     /// <summary>Name of the cell, e.g. <c>munmap x reclaim, same-anonymous-busy</c>.</summary>
     public string Name => $"{string.Join(" x ", Operations.Select(one => one.Id))}, {Machine}";
@@ -61,10 +67,11 @@ public sealed record PairCell(
 
     private string BystanderText => Bystander switch
     {
-        Bystander.Busy => "runs user code",
-        Bystander.Lazy => "is lazy for a time",
-        Bystander.Guest => "runs a guest",
-        _ => "switches away and back",
+        Bystander.Busy => "CPU that runs user code",
+        Bystander.Lazy => "CPU that is lazy for a time",
+        Bystander.Switching => "CPU that switches away and back",
+        Bystander.Guest => "CPU that runs a guest",
+        _ => "device that shares the page tables",
     };
 
     /// <summary>First page and number of pages of an operation.</summary>

@@ -49,7 +49,8 @@ public static class PairMatrix
                where operations.All(operation => operation.WorksOn(kind))
                from relation in relations
                from bystander in Enum.GetValues<Bystander>()
-               where IsWorthwhile(relation, kind, bystander)
+               where bystander == Bystander.Device
+                   ? MeetsDevice(operations, relation, kind) : IsWorthwhile(relation, kind, bystander)
                select new PairCell(operations, relation, kind, bystander),
         ];
 
@@ -57,6 +58,14 @@ public static class PairMatrix
     private static bool IsWorthwhile(RangeRelation relation, PageKind kind, Bystander bystander)
         => bystander != Bystander.Guest && (bystander == Bystander.Busy || relation == RangeRelation.Same)
             && (kind != PageKind.CopyOnWrite || (bystander == Bystander.Busy && relation == RangeRelation.Same));
+
+    /// <summary>
+    /// A device shows an operation that forgets the secondary TLBs, whatever else runs: so each operation meets one beside a thread that
+    /// stores, and on a driver's memory, which no thread of the matrix stores to, beside itself.
+    /// </summary>
+    private static bool MeetsDevice(MmOperation[] operations, RangeRelation relation, PageKind kind)
+        => relation == RangeRelation.Same && operations.Length == 2
+            && (kind == PageKind.Driver ? operations[0] == operations[1] : operations.Any(operation => operation is UserStoreOperation));
 
     /// <summary>Combinations with repetition, in the order of the operations.</summary>
     private static IEnumerable<MmOperation[]> Combinations(IReadOnlyList<MmOperation> operations, int size, int from = 0)

@@ -51,7 +51,7 @@ public static class PairModel
         PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters) => cell.Kind switch
         {
             PageKind.Anonymous => Stage.WithMappedPages(
-                options, cell.Pages, mmapWriters, cell.Bystander is Bystander.Busy or Bystander.Guest, setup.Parts, kernelOptions),
+                options, cell.Pages, mmapWriters, cell.Bystander is Bystander.Busy or Bystander.Guest or Bystander.Device, setup.Parts, kernelOptions),
             PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions with { AnonFolios = true }, mmapWriters),
             PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts),
             _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts),
@@ -78,7 +78,8 @@ public static class PairModel
         int span = freesTables ? Math.Max(2, pages) : pages;
         return new MachineOptions
         {
-            Cpus = cell.Operations.Count + 1,
+            Cpus = cell.Cpus,
+            Devices = cell.Bystander == Bystander.Device ? 1 : 0,
             Levels = freesTables ? 2 : 1,
             EntriesPerTable = span,
             Tables = freesTables ? 3 + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell)) : 1 + Spaces(cell),
@@ -109,7 +110,7 @@ public static class PairModel
 
     private static void AddBystander(Stage stage, PairCell cell, int index, Kvm? guest)
     {
-        Cpu cpu = stage.Cpu(index);
+        Cpu cpu = stage.Cpu(Math.Min(index, cell.Cpus - 1));
         (KernelModel kernel, Mm mm) = stage;
         switch (cell.Bystander)
         {
@@ -123,6 +124,10 @@ public static class PairModel
                 kernel.BuildRunning(cpu, mm);
                 stage.Machine.AddAgent(
                     "vcpu", AgentKind.Task, cpu, cell.Operations.Any(one => one.MayLeaveOthersWaiting), () => StoreByGuest(guest!, cpu, cell.Pages));
+                break;
+            case Bystander.Device:
+                Device device = stage.BindDevice(ats: false).Device;
+                device.AddProgram(() => DeviceStage.StorePages(device, cell.Pages));
                 break;
             default:
                 Mm other = kernel.NewMm("other", 1, mmapWriters: false);

@@ -35,7 +35,7 @@ public static class PairRun
         ArgumentNullException.ThrowIfNull(setup);
         string id = string.Join(" x ", cell.Operations.Select(operation => operation.Id));
         var subject = new CheckSubject(
-            id, string.Empty, cell.Around, setup.Name, null, [new Bound("cpus", $"{cell.Operations.Count + 1}"), new Bound("pages", $"{cell.Pages}")]);
+            id, string.Empty, cell.Around, setup.Name, null, [new Bound("cpus", $"{cell.Cpus}"), new Bound("pages", $"{cell.Pages}")]);
         return Checker.Check(subject, () => PairModel.Build(cell, setup), options);
     }
 }

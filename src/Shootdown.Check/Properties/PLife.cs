@@ -61,7 +61,7 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
     /// <inheritdoc/>
     public override void OnTableFreed(MachineState state, Cpu cpu, int table)
     {
-        foreach (Cpu walker in knowledge is null ? [] : _machine.Cpus)
+        foreach (Cpu walker in knowledge is null ? [] : _machine.Translators)
         {
             Judge(state);
             if (!knowledge!.IsSwitching(state, walker) && TlbInspector.MayWalk(state, walker, table))
@@ -115,7 +115,7 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
             }
         }
 
-        foreach (Cpu holder in _machine.Cpus)
+        foreach (Cpu holder in _machine.Translators)
         {
             if (!knowledge!.WillFlushFirst(state, holder)
                 && TlbInspector.Usable(state, holder, space, page).Any(cached => cached.Frame == frame))

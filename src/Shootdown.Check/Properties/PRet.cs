@@ -213,7 +213,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
             }
         }
 
-        foreach (Cpu cpu in _machine.Cpus)
+        foreach (Cpu cpu in _machine.Translators)
         {
             foreach (Translation cached in knowledge!.WillFlushFirst(state, cpu)
                 ? [] : TlbInspector.Usable(state, cpu, promise.Space, page).Select(TlbInspector.Plain))

@@ -40,7 +40,8 @@ public abstract class Property : MachineMonitor
     protected void Report(MachineState state, string sentence)
     {
         ArgumentNullException.ThrowIfNull(state);
-        state.Violation ??= new Violation(Id, sentence);
+        ArgumentNullException.ThrowIfNull(sentence);
+        state.Violation ??= new Violation(Id, sentence.StartsWith("the ", StringComparison.Ordinal) ? $"T{sentence[1..]}" : sentence);
         state.Record?.Decide();
     }
 }

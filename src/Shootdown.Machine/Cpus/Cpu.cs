@@ -21,6 +21,22 @@ public sealed partial class Cpu : MachineHandle
         machine.Describe(AsidAddress, new WordPlace("pcid", index));
     }
 
+    /// <summary>A translation agent of a device: it has a root register and holds translations, but executes nothing.</summary>
+    internal Cpu(MachineModel machine, int index, Device device)
+        : base(machine)
+    {
+        Index = index;
+        Device = device;
+        RootAddress = machine.Allocate($"{device.Name}.root", WordKind.Hardware);
+        AsidAddress = machine.Allocate($"{device.Name}.pasid", WordKind.Hardware);
+        PreemptCount = null!;
+        InterruptsOffAddress = -1;
+        InInterruptAddress = -1;
+    }
+
+    /// <summary>The device whose translations this holds; null for a CPU.</summary>
+    public Device? Device { get; }
+
     /// <summary>Number of the CPU, from 0.</summary>
     public int Index { get; }
 
@@ -42,7 +58,7 @@ public sealed partial class Cpu : MachineHandle
     internal int AsidAddress { get; }
 
     /// <inheritdoc/>
-    public override string ToString() => $"CPU{Index}";
+    public override string ToString() => Device?.ToString() ?? $"CPU{Index}";
 
     /// <summary><c>READ_ONCE</c>, or an acquire load. Here and below, text is what a report shows instead of the word.</summary>
     public Op<ulong> Load(

@@ -105,6 +105,15 @@ public abstract class MachineMonitor
     {
     }
 
+    /// <summary>An invalidation command of a device takes effect. Must not write words.</summary>
+    /// <param name="state">The state before.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="command">The command.</param>
+    /// <param name="dropsOld">True if something out of date may be cached that the command drops.</param>
+    public virtual void OnDeviceInvalidated(MachineState state, Device device, InvalidationCommand command, bool dropsOld)
+    {
+    }
+
     /// <summary>A user assertion is evaluated.</summary>
     public virtual void OnAssert(MachineState state, bool holds, string message)
     {

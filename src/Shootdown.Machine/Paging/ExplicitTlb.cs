@@ -4,7 +4,7 @@ namespace Shootdown.Machine;
 /// A TLB as hardware has it: at most one cached value a page and one cached table an upper entry, filled and evicted
 /// at any time by a hardware agent a CPU. The reference that <see cref="LaggingTlb"/> is compared with.
 /// </summary>
-internal sealed class ExplicitTlb(Paging paging) : TlbModel(paging)
+internal sealed partial class ExplicitTlb(Paging paging) : TlbModel(paging)
 {
     internal override bool TouchKeepsContents => false;
 
@@ -121,6 +121,12 @@ internal sealed class ExplicitTlb(Paging paging) : TlbModel(paging)
         foreach (Cpu cpu in Paging.Machine.Cpus)
         {
             Paging.Machine.AddAgent("TLB", AgentKind.Hardware, cpu, true, () => MoveForEver(cpu));
+        }
+
+        foreach (Device device in Paging.Machine.Devices)
+        {
+            Paging.Machine.AddAgent("IOTLB", AgentKind.Hardware, null, true, () => MoveForEver(device.Iommu));
+            Paging.Machine.AddAgent("device TLB", AgentKind.Hardware, null, true, () => FillAtcForEver(device));
         }
     }
 

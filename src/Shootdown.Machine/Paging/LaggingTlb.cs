@@ -27,7 +27,7 @@ internal sealed partial class LaggingTlb(Paging paging) : TlbModel(paging)
             return;
         }
 
-        foreach (Cpu cpu in Paging.Machine.Cpus)
+        foreach (Cpu cpu in Paging.Machine.Translators)
         {
             if (state.Read(cpu.RootAddress) != (ulong)change.Space.Index + 1)
             {
@@ -63,7 +63,7 @@ internal sealed partial class LaggingTlb(Paging paging) : TlbModel(paging)
         }
 
         bool isTable = change.Level > 0 && !change.New.Huge;
-        foreach (Cpu cpu in Paging.Machine.Cpus)
+        foreach (Cpu cpu in Paging.Machine.Translators)
         {
             int loadedAsid = state.Read(cpu.RootAddress) == (ulong)change.Space.Index + 1 ? (int)state.Read(cpu.AsidAddress) : -1;
             for (int asid = 0; asid < Asids; asid++)

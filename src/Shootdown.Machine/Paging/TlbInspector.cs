@@ -18,7 +18,7 @@ public static class TlbInspector
             yield return current;
         }
 
-        foreach (Cpu cpu in state.Machine.Cpus)
+        foreach (Cpu cpu in state.Machine.Translators)
         {
             for (int asid = 0; asid < state.Machine.Options.Asids; asid++)
             {
@@ -54,7 +54,7 @@ public static class TlbInspector
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(cpu);
         ArgumentNullException.ThrowIfNull(space);
-        bool loaded = state.Read(cpu.RootAddress) == (ulong)space.Index + 1;
+        bool loaded = state.Read(cpu.RootAddress) == (ulong)space.Index + 1 || cpu.Device?.HoldsOf(cpu, space) == true;
         return loaded ? Members(state.Machine.Paging.Tlb.LeafSet(state, cpu.Index, (int)state.Read(cpu.AsidAddress), page)) : [];
     }
 
@@ -77,7 +77,7 @@ public static class TlbInspector
     {
         ArgumentNullException.ThrowIfNull(footprint);
         ArgumentNullException.ThrowIfNull(machine);
-        foreach (Cpu cpu in machine.Cpus)
+        foreach (Cpu cpu in machine.Translators)
         {
             footprint.Read(cpu.RootAddress);
             footprint.Read(cpu.AsidAddress);
@@ -120,7 +120,7 @@ public static class TlbInspector
             mmu.AddReadFootprint(footprint, page);
         }
 
-        foreach (Cpu cpu in machine.Cpus)
+        foreach (Cpu cpu in machine.Translators)
         {
             footprint.Read(cpu.RootAddress);
             footprint.Read(cpu.AsidAddress);

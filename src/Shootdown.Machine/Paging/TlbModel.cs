@@ -15,7 +15,7 @@ internal readonly record struct AccessChoice(
 /// The TLBs and walk caches of all CPUs, behind one interface: what they may hold, what an access can see, what a flush removes.
 /// Words: for every (CPU, ASID, page) a set of translations, for every (CPU, ASID, upper entry) a set of tables.
 /// </summary>
-internal abstract class TlbModel : MachineHandle
+internal abstract partial class TlbModel : MachineHandle
 {
     internal const int ChoicesMax = 64;
     private readonly int _leaf;
@@ -29,7 +29,7 @@ internal abstract class TlbModel : MachineHandle
         Paging = paging;
         MachineOptions options = paging.Machine.Options;
         Asids = options.Asids;
-        Cpus = options.Cpus;
+        Cpus = paging.Machine.Translators.Count;
         _leaf = paging.Machine.AllocateRange("tlb", WordKind.Hardware, Cpus * Asids * paging.PageCount);
         for (int i = 0; i < Cpus * Asids * paging.PageCount; i++)
         {
@@ -217,7 +217,7 @@ internal abstract class TlbModel : MachineHandle
         }
 
         footprint.WriteRange(_upper, Cpus * Asids * _upperPerAsid);
-        foreach (Cpu cpu in Paging.Machine.Cpus)
+        foreach (Cpu cpu in Paging.Machine.Translators)
         {
             footprint.Read(cpu.RootAddress);
             footprint.Read(cpu.AsidAddress);
