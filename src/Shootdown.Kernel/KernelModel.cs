@@ -63,6 +63,11 @@ public sealed class KernelModel : MachineHandle
         Migrate = parts.Migrate(this);
         MigrateDevice = parts.MigrateDevice(this);
         Fork = parts.Fork(this);
+        AnonExclusive = parts.AnonExclusive(this);
+        Gup = parts.Gup(this);
+        GupSlow = parts.GupSlow(this);
+        Khugepaged = parts.Khugepaged(this);
+        Ksm = parts.Ksm(this);
     }
 
     /// <summary>Build-time choices.</summary>
@@ -190,6 +195,21 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary><c>fork</c>.</summary>
     public Fork Fork { get; }
+
+    /// <summary>The exclusive mark of anonymous pages, and pins.</summary>
+    public AnonExclusive AnonExclusive { get; }
+
+    /// <summary>Lockless lookup of pages.</summary>
+    public Gup Gup { get; }
+
+    /// <summary>Lookup of pages with locks and faults.</summary>
+    public GupSlow GupSlow { get; }
+
+    /// <summary>Collapse of small pages into a huge one.</summary>
+    public Khugepaged Khugepaged { get; }
+
+    /// <summary>Merging of equal pages.</summary>
+    public Ksm Ksm { get; }
 
     /// <summary>True if the CPUs tell address spaces apart by PCID and keep entries across switches.</summary>
     public bool HasPcid => Machine.Options.Asids > 1;

@@ -9,6 +9,7 @@ public sealed class MachineModel
     private readonly List<WordInfo> _words = [];
     private readonly List<Agent> _agents = [];
     private readonly List<Promise> _promises = [];
+    private readonly List<PinRequest> _pinRequests = [];
     private readonly List<int> _lockWords = [];
     private readonly Dictionary<int, WordPlace> _places = [];
     private int _handles;
@@ -63,6 +64,9 @@ public sealed class MachineModel
 
     /// <summary>The promises of all programs.</summary>
     public IReadOnlyList<Promise> Promises => _promises;
+
+    /// <summary>All calls of programs that look up pages for somebody to hold.</summary>
+    public IReadOnlyList<PinRequest> PinRequests => _pinRequests;
 
     /// <summary>Number of words.</summary>
     public int WordCount => _words.Count;
@@ -224,6 +228,12 @@ public sealed class MachineModel
         }
 
         Paging.AddContentFootprint(footprint);
+    }
+
+    internal void AddPinRequest(PinRequest request)
+    {
+        RequireUnsealed();
+        _pinRequests.Add(request);
     }
 
     internal void AddPromise(Promise promise)

@@ -121,7 +121,8 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
         return Pte.Table(made);
     }
 
-    private PageTable Below(PageTable table, Pte entry, int page)
+    /// <summary>The table that an entry points to.</summary>
+    public PageTable Below(PageTable table, Pte entry, int page)
     {
         int span = Machine.Paging.SpanOf(table.Level);
         return new PageTable(entry.Frame, table.Level - 1, page / span * span);

@@ -34,6 +34,8 @@ public sealed class Mm : MachineHandle
         AnonVma = machine.NewRwSemaphore($"{name}.anon_vma");
         Vmas = machine.NewWord($"{name}.mm_mt", VmAreas.Covering(0, pages).Bits);
         AnonVmaPages = machine.NewWord($"{name}.anon_vma.rb_root", VmAreas.Covering(0, pages).Bits);
+        WriteProtectSeq = machine.NewWord($"{name}.write_protect_seq");
+        Deposited = [.. Enumerable.Range(0, machine.Paging.PageCount).Select(page => machine.NewWord($"{name}.pmd_huge_pte[{page}]"))];
         UserfaultWakeups = machine.NewWord($"{name}.userfault_wakeups");
         SwapSlots = [.. Enumerable.Range(0, machine.Paging.PageCount)
             .Select(page => machine.NewWord($"{name}.swap[{page}]"))];
@@ -88,6 +90,14 @@ public sealed class Mm : MachineHandle
     /// Pages that a walk from page to tables can find, as <see cref="VmAreas"/>; changed under the anon_vma lock.
     /// </summary>
     public Word AnonVmaPages { get; }
+
+    /// <summary><c>mm->write_protect_seq</c>: odd while fork makes entries read-only.</summary>
+    public Word WriteProtectSeq { get; }
+
+    /// <summary>
+    /// <c>pmd_huge_pte</c>: the table, + 1, that was put aside when a huge page was mapped, by its first page; 0 if none.
+    /// </summary>
+    public ImmutableArray<Word> Deposited { get; }
 
     /// <summary>How often userfaultfd woke threads that wait for a page.</summary>
     public Word UserfaultWakeups { get; }

@@ -210,6 +210,13 @@ public sealed partial class Paging : MachineHandle
         {
             ReportHugeChange(state, change);
         }
+        else
+        {
+            foreach (MachineMonitor monitor in Machine.Monitors)
+            {
+                monitor.OnTableChanged(state, space, page, SpanOf(level));
+            }
+        }
     }
 
     /// <summary>A huge leaf appeared or went: properties see the small pages that it maps.</summary>
@@ -329,6 +336,7 @@ public sealed class FrameWords : MachineHandle
         int colours = machine.Options.FrameColours;
         RefCount = machine.NewWord($"page{number}._refcount", 0, new WordPlace($"refcount {number / colours}", Page: number % colours));
         MapCount = machine.NewWord($"page{number}._mapcount", 0, new WordPlace($"mapcount {number / colours}", Page: number % colours));
+        PinCount = machine.NewWord($"page{number}.pins", 0, new WordPlace($"pins {number / colours}", Page: number % colours));
         Dirty = machine.NewWord($"page{number}.dirty", 0, new WordPlace($"dirty {number / colours}", Page: number % colours));
         Content = new Word(machine, contentAddress, $"frame {number}", WordKind.Shared, null);
     }
@@ -338,6 +346,11 @@ public sealed class FrameWords : MachineHandle
 
     /// <summary>References.</summary>
     public Word RefCount { get; }
+
+    /// <summary>
+    /// How many of the references are pins (FOLL_PIN): in the kernel steps of 1024 in the same word, so both change together.
+    /// </summary>
+    public Word PinCount { get; }
 
     /// <summary>Page-table entries that map it.</summary>
     public Word MapCount { get; }
