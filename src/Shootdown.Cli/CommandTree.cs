@@ -30,6 +30,8 @@ internal sealed class CommandTree
         Check.Add(Ids);
         Add(Pairs, Bug, Triples, Operations, Machine, Model, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
         Pairs.Add(Ids);
+        Add(Seeds, ListOnly, RunName, Memory, Time, Workers, Json, Quiet, Schedule, Trace);
+        Seeds.Add(Ids);
         BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
             .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
         foreach (Option<string> bound in BoundOptions)
@@ -47,6 +49,12 @@ internal sealed class CommandTree
     public Command Check { get; } = new("check") { TreatUnmatchedTokensAsErrors = false };
 
     public Command Pairs { get; } = new("pairs") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Seeds { get; } = new("seeds") { TreatUnmatchedTokensAsErrors = false };
+
+    public Option<bool> ListOnly { get; } = Flag("--list");
+
+    public Option<string> RunName { get; } = new("--run");
 
     public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
 

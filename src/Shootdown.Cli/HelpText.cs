@@ -15,6 +15,7 @@ internal static class HelpText
           explain   the story of one bug
           check     finds the bug, proves the fix
           pairs     crosses every operation of the mm with every other
+          seeds     answers the five mails that this project starts from, claim by claim
           COMMAND --help tells more
 
           --version
@@ -98,6 +99,37 @@ internal static class HelpText
 
         """;
 
+    private const string Seeds = """
+        usage: ./shootdown seeds [ITEM|MAIL]... [options]
+
+        What five mails of the Linux kernel lists claim or ask about TLB flushes, as things
+        that are run: a verdict for each, and what it rests on. ITEM is e.g. S000-14, MAIL is
+        000 to 004. One item is shown in full, with its runs, tables and a diagram.
+
+          --list           the items, without running anything
+          --run NAME       one run of an item
+
+        limits
+          --memory SIZE    for visited states: 512M, 4G (default 75 % of memory)
+          --time T         for each run: 60s, 5m (default 60s)
+          --workers N      runs side by side (default one a core)
+
+        output
+          --trace full     every step of violating runs, with calls and notes
+          --schedule S     replay one run, as printed under a violation
+          --quiet, -q      no progress
+          --json           one JSON document (docs/json.md), no progress
+
+        exit code: 0 every item has an answer, 2 one has none (a limit was reached, Ctrl-C),
+        64 usage, 70 internal error.
+
+        examples:
+          ./shootdown seeds
+          ./shootdown seeds 000
+          ./shootdown seeds S000-14
+
+        """;
+
     private const string Check = """
         usage: ./shootdown check ID... | FILE.cs... | --all | --tag T  [options]
 
@@ -148,6 +180,7 @@ internal static class HelpText
         "explain" => Explain,
         "check" => Check.Replace("{0}\n", OtherBounds(bounds), StringComparison.Ordinal),
         "pairs" => Pairs,
+        "seeds" => Seeds,
         _ => Root,
     };
 

@@ -30,9 +30,9 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
 
         using var interruption = new CancellationTokenSource();
         using IDisposable? listening = host.OnInterrupt(interruption.Cancel);
-        PairsProgressPrinter? progress = request.Json || request.Detail == CheckDetail.VerdictOnly
+        BatchProgressPrinter? progress = request.Json || request.Detail == CheckDetail.VerdictOnly
             ? null
-            : new PairsProgressPrinter(host.Error, host.ErrorIsTerminal);
+            : new BatchProgressPrinter(host.Error, host.ErrorIsTerminal, "machines");
         var clock = Stopwatch.StartNew();
         IReadOnlyList<PairResult> results = Results(plan, progress, interruption.Token);
         progress?.Clear();
@@ -52,7 +52,7 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
         return exitCode;
     }
 
-    private IReadOnlyList<PairResult> Results(PairsPlan plan, PairsProgressPrinter? progress, CancellationToken interrupted)
+    private IReadOnlyList<PairResult> Results(PairsPlan plan, BatchProgressPrinter? progress, CancellationToken interrupted)
     {
         var options = new CheckOptions
         {

@@ -32,6 +32,7 @@ public sealed class KernelModel : MachineHandle
         PteOps = parts.PteOps(this);
         PageWalk = parts.PageWalk(this);
         MmapLock = parts.MmapLock(this);
+        MmuNotifier = parts.MmuNotifier(this);
         Rmap = parts.Rmap(this);
         Filemap = parts.Filemap(this);
         SwitchMm = parts.SwitchMm(this);
@@ -68,6 +69,7 @@ public sealed class KernelModel : MachineHandle
         GupSlow = parts.GupSlow(this);
         Khugepaged = parts.Khugepaged(this);
         Ksm = parts.Ksm(this);
+        Hugetlb = parts.Hugetlb(this);
     }
 
     /// <summary>Build-time choices.</summary>
@@ -102,6 +104,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>The lock of an address space and what it protects.</summary>
     public MmapLock MmapLock { get; }
+
+    /// <summary>Calls of the notifiers of secondary MMUs.</summary>
+    public MmuNotifier MmuNotifier { get; }
 
     /// <summary>The way from a page to the tables that map it.</summary>
     public Rmap Rmap { get; }
@@ -208,6 +213,9 @@ public sealed class KernelModel : MachineHandle
     /// <summary>Collapse of small pages into a huge one.</summary>
     public Khugepaged Khugepaged { get; }
 
+    /// <summary>hugetlbfs.</summary>
+    public Hugetlb Hugetlb { get; }
+
     /// <summary>Merging of equal pages.</summary>
     public Ksm Ksm { get; }
 
@@ -250,7 +258,7 @@ public sealed class KernelModel : MachineHandle
     public bool CountsMappings(Mm mm, int page)
     {
         ArgumentNullException.ThrowIfNull(mm);
-        return mm.FileAreaOf(page) is { } area ? area.Kind == FileAreaKind.Shared : Options.AnonFolios;
+        return mm.FileAreaOf(page) is { } area ? area.Kind != FileAreaKind.PfnMap : Options.AnonFolios;
     }
 
     /// <summary>Initial state: a page of a file is in the page cache.</summary>

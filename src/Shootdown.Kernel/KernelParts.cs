@@ -15,6 +15,9 @@ public sealed record KernelParts
     /// <summary>The lock of an address space.</summary>
     public Func<KernelModel, MmapLock> MmapLock { get; init; } = kernel => new MmapLock(kernel);
 
+    /// <summary>Calls of the notifiers of secondary MMUs.</summary>
+    public Func<KernelModel, MmuNotifier> MmuNotifier { get; init; } = kernel => new MmuNotifier(kernel);
+
     /// <summary>The way from a page to the tables that map it.</summary>
     public Func<KernelModel, Rmap> Rmap { get; init; } = kernel => new Rmap(kernel);
 
@@ -119,6 +122,9 @@ public sealed record KernelParts
 
     /// <summary>Collapse of small pages into a huge one.</summary>
     public Func<KernelModel, Khugepaged> Khugepaged { get; init; } = kernel => new Khugepaged(kernel);
+
+    /// <summary>hugetlbfs.</summary>
+    public Func<KernelModel, Hugetlb> Hugetlb { get; init; } = kernel => new Hugetlb(kernel);
 
     /// <summary>Merging of equal pages.</summary>
     public Func<KernelModel, Ksm> Ksm { get; init; } = kernel => new Ksm(kernel);

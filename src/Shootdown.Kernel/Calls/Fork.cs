@@ -35,9 +35,18 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc CopyPageRange(Cpu cpu, Mm parent, Mm child, int first, int count)
     {
+        if (parent.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, parent, first, count);
+        }
+
         await RawWriteSeqcount(cpu, parent, "raw_write_seqcount_begin");
         await CopyTables(cpu, parent, child, first, count);
         await RawWriteSeqcount(cpu, parent, "raw_write_seqcount_end");
+        if (parent.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, parent, first, count);
+        }
     }
 
     /// <summary>

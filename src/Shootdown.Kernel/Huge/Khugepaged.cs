@@ -9,7 +9,7 @@ namespace Shootdown.Kernel;
 /// </summary>
 /// <remarks>
 /// Simplified: the huge page is allocated and the pages are known to be worth it before mmap_lock is taken; pages stay on their list while
-/// they are locked; no swap. Notifier calls are empty here.
+/// they are locked; no swap.
 /// </remarks>
 public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
 {
@@ -78,14 +78,24 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     protected virtual async Proc TlbRemoveTableSyncOne(Cpu cpu) => await Kernel.PageTableFree.TlbRemoveTableSyncOne(cpu);
 
-    /// <summary>The call of <c>mmu_notifier_invalidate_range_start</c>; there are no notifiers here.</summary>
+    /// <summary>The call of <c>mmu_notifier_invalidate_range_start</c>.</summary>
     protected virtual async Proc MmuNotifierInvalidateRangeStart(Cpu cpu, Mm mm, int address)
     {
+        ArgumentNullException.ThrowIfNull(mm);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, address, Span);
+        }
     }
 
     /// <summary>The call of <c>mmu_notifier_invalidate_range_end</c>, directly behind the flush.</summary>
     protected virtual async Proc MmuNotifierInvalidateRangeEnd(Cpu cpu, Mm mm, int address)
     {
+        ArgumentNullException.ThrowIfNull(mm);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, address, Span);
+        }
     }
 
     /// <summary>Result of <see cref="CollapseHugePageIsolate"/>: some page cannot be had.</summary>

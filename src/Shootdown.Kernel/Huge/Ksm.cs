@@ -7,7 +7,7 @@ namespace Shootdown.Kernel;
 /// cannot change between the comparison and the replacement: by the process (the entry is cleared, flushed and set read-only), and by
 /// whoever holds a reference (there may be none).
 /// </summary>
-/// <remarks>Pages are not in the swap cache. Notifier calls are empty here.</remarks>
+/// <remarks>Pages are not in the swap cache.</remarks>
 public class Ksm(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
@@ -145,13 +145,23 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
         return replaced;
     }
 
-    /// <summary>The calls of <c>mmu_notifier_invalidate_range_start</c>; there are no notifiers here.</summary>
+    /// <summary>The calls of <c>mmu_notifier_invalidate_range_start</c>.</summary>
     protected virtual async Proc MmuNotifierInvalidateRangeStart(Cpu cpu, Mm mm, int address)
     {
+        ArgumentNullException.ThrowIfNull(mm);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, address, 1);
+        }
     }
 
     /// <summary>The calls of <c>mmu_notifier_invalidate_range_end</c>.</summary>
     protected virtual async Proc MmuNotifierInvalidateRangeEnd(Cpu cpu, Mm mm, int address)
     {
+        ArgumentNullException.ThrowIfNull(mm);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, address, 1);
+        }
     }
 }

@@ -16,6 +16,11 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc<bool> WpCanReuseAnonFolio(Cpu cpu, int frame)
     {
         Folio folio = Kernel.Folios[frame];
+        if (!(await Kernel.Rmap.FolioMappingOf(cpu, frame)).IsNone)
+        {
+            return false;
+        }
+
         if (await cpu.Load(folio.AnonExclusive, weight: StepWeight.Context) != 0)
         {
             return true;
@@ -38,6 +43,16 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
+    /// include/linux/mm.h: <c>maybe_mkwrite</c>: false only where the area is read-only, which FOLL_FORCE can write to in private
+    /// mappings of files.
+    /// </summary>
+    public virtual async Proc<bool> MaybeMkwrite(Cpu cpu, Mm mm, int page)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        return mm.FileAreaOf(page)?.Kind != FileAreaKind.Private || (await Kernel.MmapLock.FindVma(cpu, mm)).Allows(page, true);
+    }
+
+    /// <summary>
     /// mm/memory.c: <c>wp_page_copy</c>. Entered with the table's lock, which it drops: the copy is made without it,
     /// with a reference of the old page. Behind that the entry must be what it was. That the contents are what they
     /// were rests on the entry having been read-only, in all TLBs too. The old entry is flushed before the new one is
@@ -51,19 +66,30 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
         int copy = await cpu.AllocFrame(page);
         await cpu.Assert(copy >= 0, "a page is free");
         await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, page, 1);
+        }
+
         PageTable again = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
         bool copied = again.Index >= 0 && await cpu.EntryRead(again, page) == entry;
         if (copied)
         {
             await Kernel.PteOps.PtepClearFlush(cpu, mm, again, page);
             await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
-            await Kernel.PteOps.SetPteAt(cpu, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, write: true)));
+            bool mayWrite = await MaybeMkwrite(cpu, mm, page);
+            await Kernel.PteOps.SetPteAt(cpu, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, mayWrite)));
             await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
         }
 
         if (again.Index >= 0)
         {
             await Kernel.PageWalk.PteUnmapUnlock(cpu, again);
+        }
+
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, page, 1);
         }
 
         await cpu.PutFrames(copied ? original : 1UL << copy, "folio_put");

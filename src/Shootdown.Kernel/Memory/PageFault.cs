@@ -126,7 +126,7 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         }
 
         await FlushPendingWriteProtection(cpu, mm, page);
-        if (mm.FileAreaOf(page) is { } area)
+        if (mm.FileAreaOf(page) is { } area && area.Kind != FileAreaKind.Private)
         {
             await Kernel.FileFault.WpPageShared(cpu, area, table, page, entry);
         }

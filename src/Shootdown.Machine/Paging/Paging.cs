@@ -196,6 +196,12 @@ public sealed partial class Paging : MachineHandle
         AddressSpace space = _spaces[(int)(home >> 32)];
         int page = (int)(home & 0xffff_ffff) + (index * SpanOf(level));
         var change = new EntryChange(space, table, level, page, new Pte(old), new Pte(value));
+        if (Machine.Options.SharedTables && level == 0)
+        {
+            CommitShared(state, address, change);
+            return;
+        }
+
         Tlb.BeforeEntryChange(state, change);
         state.Write(address, value);
         Tlb.AfterEntryChange(state, change);
@@ -215,6 +221,35 @@ public sealed partial class Paging : MachineHandle
             foreach (MachineMonitor monitor in Machine.Monitors)
             {
                 monitor.OnTableChanged(state, space, page, SpanOf(level));
+            }
+        }
+    }
+
+    /// <summary>
+    /// A leaf entry in a table that several address spaces may have: a CPU that runs any of them may have cached it. Properties are
+    /// told of those in which the table is hooked now.
+    /// </summary>
+    private void CommitShared(MachineState state, int address, in EntryChange change)
+    {
+        foreach (AddressSpace space in _spaces)
+        {
+            Tlb.BeforeEntryChange(state, change with { Space = space });
+        }
+
+        state.Write(address, change.New.Bits);
+        foreach (AddressSpace space in _spaces)
+        {
+            Tlb.AfterEntryChange(state, change with { Space = space });
+            int table = space.RootTable;
+            for (int level = Levels - 1; level > 0 && table >= 0; level--)
+            {
+                var entry = new Pte(state.Read(EntryAddress(table, level, change.Page)));
+                table = entry.Present && !entry.Huge ? entry.Frame : -1;
+            }
+
+            foreach (MachineMonitor monitor in table == change.Table ? Machine.Monitors : [])
+            {
+                monitor.OnEntryChanged(state, space, change.Page, change.Old, change.New);
             }
         }
     }
@@ -241,6 +276,11 @@ public sealed partial class Paging : MachineHandle
         int table = (address - _entries) / EntriesPerTable;
         footprint.Read(_tableLife + table);
         footprint.Read(_tableHome + table);
+        if (Machine.Options.SharedTables)
+        {
+            footprint.ReadRange(_entries, TableCount * EntriesPerTable);
+        }
+
         Tlb.AddEntryChangeFootprint(footprint, index);
         for (int page = 0; page < PageCount; page++)
         {

@@ -32,6 +32,14 @@ public static class ReportJson
             MatrixDocument.Of(matrix, version, exitCode), ReportJsonContext.Readable.MatrixDocument));
     }
 
+    /// <summary>Writes the document of <c>seeds --json</c>.</summary>
+    public static void WriteSeeds(IReadOnlyList<SeedEntry> entries, double elapsedSeconds, int exitCode, string version, TextWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteLine(JsonSerializer.Serialize(
+            SeedsDocument.Of(entries, elapsedSeconds, version, exitCode), ReportJsonContext.Readable.SeedsDocument));
+    }
+
     /// <summary>Writes the document of <c>list --json</c>.</summary>
     public static void WriteList(IReadOnlyList<ScenarioCard> cards, TextWriter writer)
     {
@@ -53,6 +61,7 @@ public static class ReportJson
 [JsonSerializable(typeof(CheckDocument))]
 [JsonSerializable(typeof(ListDocument))]
 [JsonSerializable(typeof(MatrixDocument))]
+[JsonSerializable(typeof(SeedsDocument))]
 [JsonSerializable(typeof(ExplainDocument))]
 internal sealed partial class ReportJsonContext : JsonSerializerContext
 {

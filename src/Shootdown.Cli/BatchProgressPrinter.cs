@@ -3,8 +3,8 @@ using Shootdown.Report;
 
 namespace Shootdown.Cli;
 
-/// <summary>Shows how far a matrix is: one line that is rewritten on a terminal, a new line now and then in a log.</summary>
-internal sealed class PairsProgressPrinter(TextWriter writer, bool isTerminal) : IProgress<BatchProgress>
+/// <summary>Shows how far a batch of checks is: one line that is rewritten on a terminal, a new line now and then in a log.</summary>
+internal sealed class BatchProgressPrinter(TextWriter writer, bool isTerminal, string what) : IProgress<BatchProgress>
 {
     private const double TerminalEverySeconds = 0.2;
     private const double LogEverySeconds = 10;
@@ -23,7 +23,7 @@ internal sealed class PairsProgressPrinter(TextWriter writer, bool isTerminal) :
             }
 
             _lastSeconds = value.ElapsedSeconds;
-            _line.Show($"{value.Done} of {value.Total} machines, {Quantity.Count(value.Violations, "violation")}, "
+            _line.Show($"{value.Done} of {value.Total} {what}, {Quantity.Count(value.Violations, "violation")}, "
                 + $"{Quantity.Count(value.States, "state")}, {Quantity.Elapsed(value.ElapsedSeconds)}");
         }
     }

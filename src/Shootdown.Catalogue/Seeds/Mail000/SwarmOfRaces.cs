@@ -1,0 +1,80 @@
+using System.Globalization;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>S000-16: every two operations on one page, on the correct kernel and on three that forget what is owed.</summary>
+public sealed class SwarmOfRaces : SeedItem
+{
+    private static readonly string[] Forgetful = ["B01", "B02", "B05", "B08"];
+
+    /// <inheritdoc/>
+    public override string Id => "S000-16";
+
+    /// <inheritdoc/>
+    public override string Lines => "60-63, 75-76";
+
+    /// <inheritdoc/>
+    public override string Claim => "there is a swarm of such problems: deferring a flush must be thought through against every other operation";
+
+    /// <inheritdoc/>
+    public override SeedVerdict Expected => SeedVerdict.Holds;
+
+    /// <inheritdoc/>
+    public override string Experiment =>
+        """
+        Every two operations of the library on the same anonymous page, beside a CPU that stores to it: first on today's kernel, then on
+        kernels that each lack one of the rules which make a deferral known to others (the bugs of B01, B02, B05 and B08). The whole matrix, with
+        files, copies, neighbouring pages, lazy and switching CPUs, is ./shootdown pairs; three at a time are ./shootdown pairs --triples.
+        """;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<SeedRun> Runs =>
+    [
+        .. Cells(_ => true).Select(cell => SeedRun.OfPair($"today: {Pair(cell)}", cell)),
+        .. Forgetful.SelectMany(bug => Cells(cell => cell.Operations.Any(one => Defers(bug, one.Id)))
+            .Select(cell => SeedRun.OfPair($"{bug}: {Pair(cell)}", cell, SetupOf(bug)))),
+    ];
+
+    /// <inheritdoc/>
+    public override SeedAnswer Judge(SeedResults results)
+    {
+        ArgumentNullException.ThrowIfNull(results);
+        SeedRunResult[] today = [.. results.Runs.Where(run => run.Name.StartsWith("today", StringComparison.Ordinal))];
+        bool clean = today.All(run => run.Verdict == Check.Verdict.Pass);
+        string[][] rows = [.. Forgetful.Select(bug => Row(bug, results))];
+        int broken = rows.Sum(row => int.Parse(row[2], CultureInfo.InvariantCulture));
+        var table = new SeedTable("kernels that lack one rule", ["without", "pairs run", "pairs that fail", "which"], rows);
+        return new SeedAnswer(
+            !clean ? SeedVerdict.Undecided : broken > Forgetful.Length ? SeedVerdict.Holds : SeedVerdict.Refuted,
+            $"{today.Length} pairs pass today{(clean ? string.Empty : " only in part")}; without one of {Forgetful.Length} rules {broken} pairs fail") { Tables = [table] };
+    }
+
+    private static string[] Row(string bug, SeedResults results)
+    {
+        SeedRunResult[] runs = [.. results.Runs.Where(run => run.Name.StartsWith($"{bug}:", StringComparison.Ordinal))];
+        SeedRunResult[] failing = [.. runs.Where(run => run.Verdict == Check.Verdict.Violation)];
+        return
+        [
+            $"{bug} {ScenarioList.Find(bug)!.Id}",
+            runs.Length.ToString(CultureInfo.InvariantCulture),
+            failing.Length.ToString(CultureInfo.InvariantCulture),
+            string.Join(", ", failing.Take(4).Select(run => run.Name[(bug.Length + 2)..])) + (failing.Length > 4 ? ", ..." : string.Empty),
+        ];
+    }
+
+    /// <summary>The operations whose deferral the rule is about.</summary>
+    private static bool Defers(string bug, string operation) => bug switch
+    {
+        "B01" => operation == "reclaim-batched",
+        "B02" => operation is "madvise-dontneed" or "munmap",
+        "B05" => operation == "numa-hint",
+        _ => operation == "mremap",
+    };
+
+    private static PairSetup SetupOf(string bug) => PairSetup.OfBug(ScenarioList.Find(bug)!)! with { Name = bug };
+
+    private static IEnumerable<PairCell> Cells(Func<PairCell, bool> wanted) => PairMatrix.Pairs(OperationList.All, [])
+        .Where(cell => cell is { Relation: RangeRelation.Same, Kind: PageKind.Anonymous, Bystander: Bystander.Busy } && wanted(cell));
+
+    private static string Pair(PairCell cell) => string.Join(" x ", cell.Operations.Select(operation => operation.Id));
+}
