@@ -84,7 +84,7 @@ public static class KsmStage
     {
         if (await cpu.FrameTryGet(0, "follow_page") != 0)
         {
-            await kernel.Ksm.TryToMergeOnePage(cpu, mm, 0, 0, Stable);
+            await kernel.Ksm.TryToMergeWithKsmPage(cpu, mm, 0, 0, Stable);
             await cpu.PutFrames(1, "put_page");
         }
     }

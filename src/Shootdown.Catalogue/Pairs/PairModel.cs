@@ -36,9 +36,10 @@ public static class PairModel
         AddBystander(stage, cell, cell.Operations.Count);
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy()] : [];
+        Property[] pins = stage.Machine.PinRequests.Count > 0 ? [new PPin()] : [];
         return new CheckModel(
             stage.Machine,
-            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, new Assertions()],
+            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, .. pins, new Assertions()],
             cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
     }
 

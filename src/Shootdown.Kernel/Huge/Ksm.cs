@@ -11,6 +11,17 @@ namespace Shootdown.Kernel;
 public class Ksm(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
+    /// mm/ksm.c: <c>try_to_merge_with_ksm_page</c>: holds mmap_lock for reading: fork, which flushes late, cannot come in between.
+    /// </summary>
+    public virtual async Proc<bool> TryToMergeWithKsmPage(Cpu cpu, Mm mm, int address, int frame, int stable)
+    {
+        await Kernel.MmapLock.MmapReadLock(cpu, mm);
+        bool merged = await TryToMergeOnePage(cpu, mm, address, frame, stable);
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+        return merged;
+    }
+
+    /// <summary>
     /// mm/ksm.c: <c>try_to_merge_one_page</c>: true if the address maps the stable page now. The caller holds a reference of both pages.
     /// </summary>
     /// <param name="cpu">The CPU.</param>
