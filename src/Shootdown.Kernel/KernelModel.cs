@@ -67,6 +67,12 @@ public sealed class KernelModel : MachineHandle
         Migrate = parts.Migrate(this);
         MigrateDevice = parts.MigrateDevice(this);
         Fork = parts.Fork(this);
+        AnonExclusive = parts.AnonExclusive(this);
+        Gup = parts.Gup(this);
+        GupSlow = parts.GupSlow(this);
+        Khugepaged = parts.Khugepaged(this);
+        Ksm = parts.Ksm(this);
+        Hugetlb = parts.Hugetlb(this);
     }
 
     /// <summary>Build-time choices.</summary>
@@ -207,6 +213,24 @@ public sealed class KernelModel : MachineHandle
     /// <summary><c>fork</c>.</summary>
     public Fork Fork { get; }
 
+    /// <summary>The exclusive mark of anonymous pages, and pins.</summary>
+    public AnonExclusive AnonExclusive { get; }
+
+    /// <summary>Lockless lookup of pages.</summary>
+    public Gup Gup { get; }
+
+    /// <summary>Lookup of pages with locks and faults.</summary>
+    public GupSlow GupSlow { get; }
+
+    /// <summary>Collapse of small pages into a huge one.</summary>
+    public Khugepaged Khugepaged { get; }
+
+    /// <summary>hugetlbfs.</summary>
+    public Hugetlb Hugetlb { get; }
+
+    /// <summary>Merging of equal pages.</summary>
+    public Ksm Ksm { get; }
+
     /// <summary>True if the CPUs tell address spaces apart by PCID and keep entries across switches.</summary>
     public bool HasPcid => Machine.Options.Asids > 1;
 
@@ -246,7 +270,7 @@ public sealed class KernelModel : MachineHandle
     public bool CountsMappings(Mm mm, int page)
     {
         ArgumentNullException.ThrowIfNull(mm);
-        return mm.FileAreaOf(page) is { } area ? area.Kind == FileAreaKind.Shared : Options.AnonFolios;
+        return mm.FileAreaOf(page) is { } area ? area.Kind != FileAreaKind.PfnMap : Options.AnonFolios;
     }
 
     /// <summary>Initial state: a page of a file is in the page cache.</summary>

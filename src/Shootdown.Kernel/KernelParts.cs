@@ -116,6 +116,24 @@ public sealed record KernelParts
 
     /// <summary><c>fork</c>.</summary>
     public Func<KernelModel, Fork> Fork { get; init; } = kernel => new Fork(kernel);
+
+    /// <summary>The exclusive mark of anonymous pages, and pins.</summary>
+    public Func<KernelModel, AnonExclusive> AnonExclusive { get; init; } = kernel => new AnonExclusive(kernel);
+
+    /// <summary>Lockless lookup of pages.</summary>
+    public Func<KernelModel, Gup> Gup { get; init; } = kernel => new Gup(kernel);
+
+    /// <summary>Lookup of pages with locks and faults.</summary>
+    public Func<KernelModel, GupSlow> GupSlow { get; init; } = kernel => new GupSlow(kernel);
+
+    /// <summary>Collapse of small pages into a huge one.</summary>
+    public Func<KernelModel, Khugepaged> Khugepaged { get; init; } = kernel => new Khugepaged(kernel);
+
+    /// <summary>hugetlbfs.</summary>
+    public Func<KernelModel, Hugetlb> Hugetlb { get; init; } = kernel => new Hugetlb(kernel);
+
+    /// <summary>Merging of equal pages.</summary>
+    public Func<KernelModel, Ksm> Ksm { get; init; } = kernel => new Ksm(kernel);
 }
 
 /// <summary>Build-time choices of a kernel: what a configuration option or a tunable decides.</summary>
@@ -160,6 +178,12 @@ public sealed record KernelOptions
     /// </summary>
     public bool Thp { get; init; }
 
+    /// <summary>
+    /// With <see cref="Thp"/> and <see cref="AnonFolios"/>: true if small pages may be collapsed into huge ones: every huge page
+    /// then has a table put aside (<c>pgtable_trans_huge_deposit</c>).
+    /// </summary>
+    public bool HugeCollapse { get; init; }
+
     /// <summary>With <see cref="Thp"/>: true if frame 0 and those that follow are the huge zero page.</summary>
     public bool HugeZeroPage { get; init; }
 
@@ -198,6 +222,17 @@ public sealed record KernelOptions
 
     /// <summary>True if areas are registered with userfaultfd for write protection.</summary>
     public bool UserfaultWp { get; init; }
+
+    /// <summary>
+    /// True if pages are pinned (FOLL_PIN): whoever shares, moves or copies an anonymous page then looks for pins. Needs <see
+    /// cref="AnonFolios"/>.
+    /// </summary>
+    public bool Pins { get; init; }
+
+    /// <summary>
+    /// With <see cref="Pins"/>: true if an address space is forked while pages of it are pinned: <c>mm->write_protect_seq</c> is kept then.
+    /// </summary>
+    public bool WriteProtectSeq { get; init; }
 
     /// <summary>True if every page is on the wrong NUMA node: a hinting fault then moves it.</summary>
     public bool MisplacedPages { get; init; }

@@ -10,6 +10,7 @@ public sealed class MachineModel
     private readonly List<Agent> _agents = [];
     private readonly List<Promise> _promises = [];
     private readonly List<SoftwareMmu> _softwareMmus = [];
+    private readonly List<PinRequest> _pinRequests = [];
     private readonly List<int> _lockWords = [];
     private readonly List<Spinlock> _spinLocks = [];
     private readonly Dictionary<int, WordPlace> _places = [];
@@ -77,6 +78,9 @@ public sealed class MachineModel
 
     /// <summary>Secondary MMUs whose tables the kernel fills.</summary>
     public IReadOnlyList<SoftwareMmu> SoftwareMmus => _softwareMmus;
+
+    /// <summary>All calls of programs that look up pages for somebody to hold.</summary>
+    public IReadOnlyList<PinRequest> PinRequests => _pinRequests;
 
     /// <summary>Number of words.</summary>
     public int WordCount => _words.Count;
@@ -252,6 +256,12 @@ public sealed class MachineModel
         }
 
         Paging.AddContentFootprint(footprint);
+    }
+
+    internal void AddPinRequest(PinRequest request)
+    {
+        RequireUnsealed();
+        _pinRequests.Add(request);
     }
 
     internal void AddPromise(Promise promise)

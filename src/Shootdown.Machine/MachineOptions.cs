@@ -52,6 +52,9 @@ public sealed record MachineOptions
     /// </summary>
     public bool StickyTopLevel { get; init; }
 
+    /// <summary>True if one table may be hooked into several address spaces, at the same pages (hugetlbfs).</summary>
+    public bool SharedTables { get; init; }
+
     /// <summary>True if walks set the accessed bit.</summary>
     public bool AccessedBit { get; init; }
 

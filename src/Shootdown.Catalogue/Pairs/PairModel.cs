@@ -38,9 +38,10 @@ public static class PairModel
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         Property[] guests = cell.Bystander == Bystander.Guest ? [new PSecondary()] : [];
         Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy()] : [];
+        Property[] pins = stage.Machine.PinRequests.Count > 0 ? [new PPin()] : [];
         return new CheckModel(
             stage.Machine,
-            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, .. guests, new Assertions()],
+            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, .. guests, .. pins, new Assertions()],
             cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
     }
 

@@ -35,6 +35,26 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
     }
 
     /// <inheritdoc/>
+    public override void OnDeviceAccess(MachineState state, in DeviceAccess access)
+    {
+        Judge(state);
+        if (!access.IsLive)
+        {
+            Report(state, $"The {access.Device} {(access.IsWrite ? "writes" : "reads")} frame {access.Frame} after the frame was freed.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnLocklessRead(MachineState state, Cpu cpu, int page, int table, string? fate)
+    {
+        Judge(state);
+        if (fate is not null)
+        {
+            Report(state, $"{cpu} reads an entry of page-table page {table} for {Paging.AddressText(page)} after the table {fate}.");
+        }
+    }
+
+    /// <inheritdoc/>
     public override void OnFrameFreed(MachineState state, Cpu cpu, int frame)
     {
         if (knowledge is null)

@@ -36,6 +36,18 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     }
 
     /// <inheritdoc/>
+    public override void OnDeviceAccess(MachineState state, in DeviceAccess access)
+    {
+        if (access.IsWrite)
+        {
+            state.Write(_modified + access.Frame, 1);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void AddDeviceFootprint(Footprint footprint, int frame) => footprint.Write(_modified + frame);
+
+    /// <inheritdoc/>
     public override void OnFinal(MachineState state)
     {
         foreach (Word page in pageCache)

@@ -7,8 +7,8 @@ namespace Shootdown.Kernel;
 /// them writes. Needs <see cref="KernelOptions.AnonFolios"/>.
 /// </summary>
 /// <remarks>
-/// Areas of the child exist from the beginning. There are no pins, so every page can be shared
-/// (<c>folio_try_dup_anon_rmap_pte</c>), and write_protect_seq, which only lockless pinning reads, is no step.
+/// Areas of the child exist from the beginning. Where nothing is pinned, every page can be shared, and write_protect_seq, which
+/// only lockless pinning reads, is no step. The copy of a pinned page is made under the tables' locks; the kernel allocates before.
 /// </remarks>
 public class Fork(KernelModel kernel) : Mechanism(kernel)
 {
@@ -29,7 +29,10 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
         await cpu.ReturnPromise(promise);
     }
 
-    /// <summary>mm/memory.c: <c>copy_page_range</c>: table by table.</summary>
+    /// <summary>
+    /// mm/memory.c: <c>copy_page_range</c>: table by table. write_protect_seq is odd meanwhile (57efa1fe5957, 5.11): between the
+    /// look for pins and the write protection of an entry a lockless pin would go unnoticed.
+    /// </summary>
     public virtual async Proc CopyPageRange(Cpu cpu, Mm parent, Mm child, int first, int count)
     {
         if (parent.HasNotifiers)
@@ -37,15 +40,34 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
             await Kernel.MmuNotifier.InvalidateRangeStart(cpu, parent, first, count);
         }
 
+        await RawWriteSeqcount(cpu, parent, "raw_write_seqcount_begin");
+        await CopyTables(cpu, parent, child, first, count);
+        await RawWriteSeqcount(cpu, parent, "raw_write_seqcount_end");
+        if (parent.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, parent, first, count);
+        }
+    }
+
+    /// <summary>
+    /// include/linux/seqlock.h: <c>raw_write_seqcount_begin(&amp;mm->write_protect_seq)</c> and its end. Plain stores with a write barrier
+    /// on x86; the locked write protection of the entry orders the first against the read of pins only by way of the table's lock.
+    /// </summary>
+    protected virtual async Proc RawWriteSeqcount(Cpu cpu, Mm mm, string function)
+    {
+        if (Kernel.Options.WriteProtectSeq)
+        {
+            await cpu.AddReturn(mm.WriteProtectSeq, 1, StepWeight.Key, $"{function}({mm.WriteProtectSeq.Name})");
+        }
+    }
+
+    [KernelName("copy_page_range")]
+    private async Proc CopyTables(Cpu cpu, Mm parent, Mm child, int first, int count)
+    {
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < first + count; page = (page / span + 1) * span)
         {
             await CopyPteRange(cpu, parent, child, page, Math.Min((page / span + 1) * span, first + count));
-        }
-
-        if (parent.HasNotifiers)
-        {
-            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, parent, first, count);
         }
     }
 
@@ -81,7 +103,12 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
             Folio folio = Kernel.Folios[entry.Frame];
             await cpu.AddReturn(folio.Frame.RefCount, 1);
             await Kernel.Rmap.FolioAddRmapPte(cpu, entry.Frame);
-            await cpu.Store(folio.AnonExclusive, 0);
+            if (!await Kernel.AnonExclusive.FolioTryDupAnonRmapPte(cpu, entry.Frame))
+            {
+                await CopyPresentPage(cpu, to, page, entry);
+                return;
+            }
+
             if (entry.Write)
             {
                 entry = (await Kernel.PteOps.PtepSetWrprotect(cpu, from, page)).Without(Pte.WriteBit);
@@ -99,6 +126,20 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
 
             await Kernel.PteOps.SetPteAt(cpu, to, page, shared.Without(Pte.UserfaultWpBit));
         }
+    }
+
+    /// <summary>
+    /// mm/memory.c: <c>copy_present_page</c>: the child gets a copy at once, so that the parent's page can stay its own.
+    /// </summary>
+    protected virtual async Proc CopyPresentPage(Cpu cpu, PageTable to, int page, Pte entry)
+    {
+        int copy = await cpu.AllocFrame(page);
+        await cpu.Assert(copy >= 0, "a page is free");
+        await cpu.CopyFrame(entry.Frame, copy, "copy_mc_user_highpage");
+        await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
+        await Kernel.PteOps.SetPteAt(cpu, to, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, write: true)));
+        await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
+        await cpu.PutFrames(1UL << entry.Frame, "folio_put");
     }
 
     /// <summary>The flush of <c>dup_mmap</c>.</summary>

@@ -16,6 +16,11 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc<bool> WpCanReuseAnonFolio(Cpu cpu, int frame)
     {
         Folio folio = Kernel.Folios[frame];
+        if (!(await Kernel.Rmap.FolioMappingOf(cpu, frame)).IsNone)
+        {
+            return false;
+        }
+
         if (await cpu.Load(folio.AnonExclusive, weight: StepWeight.Context) != 0)
         {
             return true;
@@ -35,6 +40,16 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
 
         await Kernel.Filemap.FolioUnlock(cpu, frame);
         return alone;
+    }
+
+    /// <summary>
+    /// include/linux/mm.h: <c>maybe_mkwrite</c>: false only where the area is read-only, which FOLL_FORCE can write to in private
+    /// mappings of files.
+    /// </summary>
+    public virtual async Proc<bool> MaybeMkwrite(Cpu cpu, Mm mm, int page)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        return mm.FileAreaOf(page)?.Kind != FileAreaKind.Private || (await Kernel.MmapLock.FindVma(cpu, mm)).Allows(page, true);
     }
 
     /// <summary>
@@ -62,7 +77,8 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
         {
             await Kernel.PteOps.PtepClearFlush(cpu, mm, again, page);
             await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
-            await Kernel.PteOps.SetPteAt(cpu, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, write: true)));
+            bool mayWrite = await MaybeMkwrite(cpu, mm, page);
+            await Kernel.PteOps.SetPteAt(cpu, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, mayWrite)));
             await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
         }
 

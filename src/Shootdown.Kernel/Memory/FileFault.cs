@@ -2,7 +2,7 @@ using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
 
-/// <summary>Page faults on shared mappings of files (mm/memory.c).</summary>
+/// <summary>Page faults on mappings of files (mm/memory.c).</summary>
 /// <remarks>
 /// The folio lock is held from before the page is found to be in the file until it is mapped: truncation and writeback
 /// wait for it. Memory of a driver is never faulted in again (SIGBUS).
@@ -10,14 +10,19 @@ namespace Shootdown.Kernel;
 public class FileFault(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/memory.c: <c>do_fault</c>: <c>do_read_fault</c> or <c>do_shared_fault</c>. Entered without the table's lock;
-    /// false means SIGBUS.
+    /// mm/memory.c: <c>do_fault</c>: <c>do_read_fault</c>, <c>do_shared_fault</c> or <c>do_cow_fault</c>. Entered without the table's
+    /// lock; false means SIGBUS.
     /// </summary>
     public virtual async Proc<bool> DoFault(Cpu cpu, FileArea area, int page, bool write)
     {
-        if (area.Kind != FileAreaKind.Shared)
+        if (area.Kind == FileAreaKind.PfnMap)
         {
             return false;
+        }
+
+        if (write && area.Kind == FileAreaKind.Private)
+        {
+            return await DoCowFault(cpu, area, page);
         }
 
         int frame = await Kernel.Filemap.FilemapFault(cpu, area.File, area.IndexOf(page), page);
@@ -39,6 +44,31 @@ public class FileFault(KernelModel kernel) : Mechanism(kernel)
         }
 
         return true;
+    }
+
+    /// <summary>mm/memory.c: <c>do_cow_fault</c>: a copy of the cached page, which belongs to this process alone.</summary>
+    public virtual async Proc<bool> DoCowFault(Cpu cpu, FileArea area, int page)
+    {
+        int copy = await cpu.AllocFrame(page);
+        await cpu.Assert(copy >= 0, "a page is free");
+        int frame = await Kernel.Filemap.FilemapFault(cpu, area.File, area.IndexOf(page), page);
+        bool mapped = false;
+        if (frame >= 0)
+        {
+            await cpu.CopyFrame(frame, copy, "copy_mc_user_highpage");
+            await cpu.Store(Kernel.Folios[copy].AnonExclusive, 1);
+            bool mayWrite = await Kernel.CopyOnWrite.MaybeMkwrite(cpu, area.Mm, page);
+            mapped = await FinishFault(cpu, area, page, Pte.Leaf(copy, mayWrite, dirty: true));
+            await Kernel.Filemap.FolioUnlock(cpu, frame);
+            await Kernel.Filemap.FolioPut(cpu, frame);
+        }
+
+        if (!mapped)
+        {
+            await Kernel.Filemap.FolioPut(cpu, copy);
+        }
+
+        return frame >= 0;
     }
 
     /// <summary>

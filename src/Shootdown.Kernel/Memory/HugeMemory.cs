@@ -85,6 +85,11 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 
         old = await tlb.Cpu.EntryExchange(pmd, page, Pte.None, "pmdp_huge_get_and_clear_full");
         await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 1);
+        if (Kernel.Options.HugeCollapse)
+        {
+            await ZapDepositedTable(tlb.Cpu, tlb.Mm, page);
+        }
+
         await tlb.Cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
         await PutHugePage(tlb, old.Frame);
         return true;
@@ -120,20 +125,39 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc SplitHugePmd(Cpu cpu, Mm mm, int page)
     {
-        int made = await cpu.AllocTable(mm.Space, 0, page);
-        await cpu.Assert(made >= 0, "a page-table page is free");
+        int made = -1;
+        if (!Kernel.Options.HugeCollapse)
+        {
+            made = await cpu.AllocTable(mm.Space, 0, page);
+            await cpu.Assert(made >= 0, "a page-table page is free");
+        }
+
         PageTable pmd = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
         Pte entry = await PmdTransHugeLock(cpu, pmd, page);
         if (!entry.Huge)
         {
-            await cpu.FreeTable(made, "pte_free");
+            if (!Kernel.Options.HugeCollapse)
+            {
+                await cpu.FreeTable(made, "pte_free");
+            }
+
             return;
         }
 
         Pte old = await PmdpInvalidate(cpu, mm, pmd, page, entry);
+        if (Kernel.Options.HugeCollapse)
+        {
+            made = await PgtableTransHugeWithdraw(cpu, mm, page);
+        }
+
         var table = new PageTable(made, 0, page);
         for (int i = 0; i < Span; i++)
         {
+            if (Kernel.Options.AnonFolios)
+            {
+                await Kernel.Rmap.FolioAddRmapPte(cpu, old.Frame + i);
+            }
+
             await Kernel.PteOps.SetPteAt(cpu, table, page + i, Pte.Leaf(old.Frame + i, old.Write, old.Dirty));
         }
 
@@ -157,6 +181,35 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc<Pte> PmdpInvalidateAd(Cpu cpu, PageTable pmd, int page, Pte seen)
         => await cpu.EntryExchange(pmd, page, seen.Without(Pte.PresentBit), "pmdp_invalidate_ad");
+
+    /// <summary>mm/pgtable-generic.c: <c>pgtable_trans_huge_deposit</c>: under the lock of the table with the huge entry.</summary>
+    public virtual async Proc PgtableTransHugeDeposit(Cpu cpu, Mm mm, int page, int table)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        await cpu.Store(mm.Deposited[page], (ulong)table + 1);
+    }
+
+    /// <summary>mm/pgtable-generic.c: <c>pgtable_trans_huge_withdraw</c>: the table that was put aside, with empty entries.</summary>
+    public virtual async Proc<int> PgtableTransHugeWithdraw(Cpu cpu, Mm mm, int page)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        int table = (int)await cpu.Load(mm.Deposited[page]) - 1;
+        await cpu.Assert(table >= 0, "a table was deposited for the huge page");
+        await cpu.Store(mm.Deposited[page], 0);
+        return table;
+    }
+
+    /// <summary>
+    /// mm/huge_memory.c: <c>zap_deposited_table</c>: frees it at once: it was unhooked, flushed and waited for when it was put aside.
+    /// </summary>
+    protected virtual async Proc ZapDepositedTable(Cpu cpu, Mm mm, int page)
+    {
+        int table = await PgtableTransHugeWithdraw(cpu, mm, page);
+        if (table >= 0)
+        {
+            await cpu.FreeTable(table, "pte_free");
+        }
+    }
 
     /// <summary>
     /// mm/huge_memory.c: <c>shrink_huge_zero_page_scan</c>: frees the huge zero page if nobody but the shrinker refers to

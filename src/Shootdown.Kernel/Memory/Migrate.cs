@@ -7,8 +7,7 @@ namespace Shootdown.Kernel;
 /// contents are copied, and the entries come back with the new page. Needs <see cref="KernelOptions.AnonFolios"/>.
 /// </summary>
 /// <remarks>
-/// One folio at a time, as <c>migrate_pages_sync</c> does. A locked folio is waited for. There are no pins, so a
-/// folio can always be shared.
+/// One folio at a time, as <c>migrate_pages_sync</c> does. A locked folio is waited for.
 /// </remarks>
 public class Migrate : RmapWalker
 {
@@ -96,15 +95,18 @@ public class Migrate : RmapWalker
             old = await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page);
         }
 
-        await SetMigrationEntry(cpu, table, page, old);
-        await cpu.PutFrames(1UL << frame, "folio_put");
+        if (await SetMigrationEntry(cpu, table, page, old))
+        {
+            await cpu.PutFrames(1UL << frame, "folio_put");
+        }
     }
 
     /// <summary>
     /// mm/rmap.c: <c>try_to_migrate_one</c>: what follows the clearing of an entry; device migration does the same. The
-    /// dirty bit moves to the folio, the exclusive mark into the migration entry (<c>folio_try_share_anon_rmap_pte</c>).
+    /// dirty bit moves to the folio, the exclusive mark into the migration entry (<c>folio_try_share_anon_rmap_pte</c>). False if
+    /// the page may be pinned: the entry is what it was.
     /// </summary>
-    public virtual async Proc SetMigrationEntry(Cpu cpu, PageTable table, int page, Pte old)
+    public virtual async Proc<bool> SetMigrationEntry(Cpu cpu, PageTable table, int page, Pte old)
     {
         if (old.Dirty)
         {
@@ -115,12 +117,18 @@ public class Migrate : RmapWalker
         Pte entry = Pte.Migration(old);
         if (await cpu.Load(exclusive) != 0)
         {
-            await cpu.Store(exclusive, 0);
+            if (!await Kernel.AnonExclusive.FolioTryShareAnonRmapPte(cpu, old.Frame))
+            {
+                await Kernel.PteOps.SetPteAt(cpu, table, page, old);
+                return false;
+            }
+
             entry = entry.With(Pte.ExclusiveBit);
         }
 
         await Kernel.PteOps.SetPteAt(cpu, table, page, entry);
         await Kernel.Rmap.FolioRemoveRmapPte(cpu, old.Frame);
+        return true;
     }
 
     /// <summary>

@@ -84,8 +84,17 @@ public class MigrateDevice(KernelModel kernel) : Mechanism(kernel)
             Pte old = exclusive
                 ? await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page)
                 : await Kernel.PteOps.PtepGetAndClear(cpu, table, page);
-            await Kernel.Migrate.SetMigrationEntry(cpu, table, page, old);
-            await cpu.PutFrames(1UL << frame, "folio_put");
+            if (await Kernel.Migrate.SetMigrationEntry(cpu, table, page, old))
+            {
+                await cpu.PutFrames(1UL << frame, "folio_put");
+            }
+            else
+            {
+                await Kernel.Filemap.FolioUnlock(cpu, frame);
+                await cpu.PutFrames(1UL << frame, "folio_put");
+                frame = -1;
+            }
+
             await FlushCollected(cpu, mm, page);
         }
 

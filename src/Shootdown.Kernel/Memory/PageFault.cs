@@ -15,11 +15,16 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     /// access (SIGSEGV), or there is nothing to map (SIGBUS). 6.4 and later first try with the lock of the area alone; munmap and mprotect wait for that
     /// as for mmap_lock.
     /// </summary>
-    public virtual async Proc<bool> HandleMmFault(Cpu cpu, Mm mm, int page, bool write)
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="mm">The address space.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="write">True for a write fault.</param>
+    /// <param name="force">True for FOLL_FORCE: a write fault also where the area is read-only.</param>
+    public virtual async Proc<bool> HandleMmFault(Cpu cpu, Mm mm, int page, bool write, bool force = false)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        bool handled = areas.Allows(page, write)
+        bool handled = areas.Allows(page, write && !force)
             && ((Kernel.Options.Thp && await Kernel.HugeMemory.HandleHugePmd(cpu, mm, page))
                 || await HandlePteFault(cpu, mm, page, write, areas.Allows(page, true)));
         await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
@@ -121,7 +126,7 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         }
 
         await FlushPendingWriteProtection(cpu, mm, page);
-        if (mm.FileAreaOf(page) is { } area)
+        if (mm.FileAreaOf(page) is { } area && area.Kind != FileAreaKind.Private)
         {
             await Kernel.FileFault.WpPageShared(cpu, area, table, page, entry);
         }

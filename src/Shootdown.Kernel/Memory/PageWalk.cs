@@ -25,6 +25,11 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
             PageTable table = await TableAt(cpu, mm, page, 0);
             if (table.Index < 0)
             {
+                if (Kernel.Options.HugeCollapse && await SplitHugePmd(cpu, mm, page))
+                {
+                    continue;
+                }
+
                 return table;
             }
 
@@ -42,6 +47,23 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
 
             await cpu.SpinUnlock(Machine.Paging.LockOf(table.Index));
         }
+    }
+
+    /// <summary>
+    /// include/linux/huge_mm.h: <c>split_huge_pmd</c>: who needs small entries and finds a huge one splits it: mprotect, mremap, walks from
+    /// a page to its entries. True if there was one.
+    /// </summary>
+    protected virtual async Proc<bool> SplitHugePmd(Cpu cpu, Mm mm, int page)
+    {
+        PageTable pmd = await TableAt(cpu, mm, page, 1);
+        if (pmd.Index < 0 || !(await cpu.EntryRead(pmd, page, "pmdp_get")).Huge)
+        {
+            return false;
+        }
+
+        int span = Machine.Paging.SpanOf(1);
+        await Kernel.HugeMemory.SplitHugePmd(cpu, mm, page / span * span);
+        return true;
     }
 
     /// <summary>include/linux/mm.h: <c>pte_unmap_unlock</c>.</summary>
@@ -121,7 +143,8 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
         return Pte.Table(made);
     }
 
-    private PageTable Below(PageTable table, Pte entry, int page)
+    /// <summary>The table that an entry points to.</summary>
+    public PageTable Below(PageTable table, Pte entry, int page)
     {
         int span = Machine.Paging.SpanOf(table.Level);
         return new PageTable(entry.Frame, table.Level - 1, page / span * span);

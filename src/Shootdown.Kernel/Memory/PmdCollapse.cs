@@ -54,6 +54,11 @@ public class PmdCollapse : Mechanism
     protected virtual async Proc<int> CollapseTable(Cpu cpu, Mm mm, int page)
     {
         PageTable above = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
+        if (Kernel.Options.HugeCollapse && (await cpu.EntryRead(above, page, "pmdp_get")).Huge)
+        {
+            return -1;
+        }
+
         await cpu.SpinLock(Machine.Paging.LockOf(above.Index));
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
         if (table.Index < 0)

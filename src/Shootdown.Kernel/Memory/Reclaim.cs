@@ -88,9 +88,10 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
         }
 
         bool counted = !mapping.IsNone || Kernel.Options.AnonFolios;
-        bool removed = counted
+        bool pinned = mapping.IsNone && await Kernel.AnonExclusive.FolioMaybeDmaPinned(cpu, frame);
+        bool removed = !pinned && (counted
             ? await UnmapAndClean(cpu, frame, mapping, batch)
-            : await UnmapAndSwapOut(cpu, frame, batch);
+            : await UnmapAndSwapOut(cpu, frame, batch));
         removed = removed && await RemoveMapping(cpu, frame, mapping);
         if (Kernel.Options.Files || Kernel.Options.AnonFolios)
         {
@@ -196,6 +197,12 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
                 return 0;
             }
 
+            if (!lazyfree && !await ShareAnonRmap(cpu, frame))
+            {
+                await Kernel.PteOps.SetPteAt(cpu, table, page, old);
+                return 0;
+            }
+
             if (!lazyfree)
             {
                 await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Swap(page));
@@ -211,6 +218,14 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
         await cpu.AddReturn(Kernel.Folios[frame].Frame.RefCount, -1);
         return Unmapped | (old.Dirty ? WasDirty : 0) | ((ulong)((mm.Index * Machine.Paging.PageCount) + page) << PlaceShift);
     }
+
+    /// <summary>
+    /// The call of <c>folio_try_share_anon_rmap_pte</c> in <c>try_to_unmap_one</c>: a swap entry may be read in twice. False if the
+    /// page may be pinned.
+    /// </summary>
+    protected virtual async Proc<bool> ShareAnonRmap(Cpu cpu, int frame)
+        => !Kernel.Options.Pins || await cpu.Load(Kernel.Folios[frame].AnonExclusive) == 0
+            || await Kernel.AnonExclusive.FolioTryShareAnonRmapPte(cpu, frame);
 
     /// <summary>
     /// mm/rmap.c: <c>try_to_unmap_one</c> for MADV_FREE: true if nobody has written the page since. The entry is

@@ -88,6 +88,9 @@ public enum FileAreaKind
 
     /// <summary>Memory of a driver without reference counts (<c>VM_PFNMAP</c>).</summary>
     PfnMap,
+
+    /// <summary>A private mapping of the page cache: read-only entries of cached pages, until a store makes a copy of the process's own.</summary>
+    Private,
 }
 
 /// <summary>An area of an address space that maps a file (<c>struct vm_area_struct</c>). Areas are never moved.</summary>

@@ -35,6 +35,8 @@ public sealed class Mm : MachineHandle
         AnonVma = machine.NewRwSemaphore($"{name}.anon_vma");
         Vmas = machine.NewWord($"{name}.mm_mt", VmAreas.Covering(0, pages).Bits);
         AnonVmaPages = machine.NewWord($"{name}.anon_vma.rb_root", VmAreas.Covering(0, pages).Bits);
+        WriteProtectSeq = machine.NewWord($"{name}.write_protect_seq");
+        Deposited = [.. Enumerable.Range(0, machine.Paging.PageCount).Select(page => machine.NewWord($"{name}.pmd_huge_pte[{page}]"))];
         UserfaultWakeups = machine.NewWord($"{name}.userfault_wakeups");
         SwapSlots = [.. Enumerable.Range(0, machine.Paging.PageCount)
             .Select(page => machine.NewWord($"{name}.swap[{page}]"))];
@@ -90,6 +92,14 @@ public sealed class Mm : MachineHandle
     /// </summary>
     public Word AnonVmaPages { get; }
 
+    /// <summary><c>mm->write_protect_seq</c>: odd while fork makes entries read-only.</summary>
+    public Word WriteProtectSeq { get; }
+
+    /// <summary>
+    /// <c>pmd_huge_pte</c>: the table, + 1, that was put aside when a huge page was mapped, by its first page; 0 if none.
+    /// </summary>
+    public ImmutableArray<Word> Deposited { get; }
+
     /// <summary>How often userfaultfd woke threads that wait for a page.</summary>
     public Word UserfaultWakeups { get; }
 
@@ -125,6 +135,10 @@ public sealed class Mm : MachineHandle
     /// <summary>Makes pages a mapping of a driver's memory; while the machine is built.</summary>
     public FileArea AddPfnMapArea(FileMapping file, int first, int count, int offset)
         => AddArea(file, PageRange.Of(first, count), offset, FileAreaKind.PfnMap);
+
+    /// <summary>Makes pages a private mapping of a file; while the machine is built. Needs <see cref="KernelOptions.AnonFolios"/>.</summary>
+    public FileArea AddPrivateFileArea(FileMapping file, int first, int count, int offset)
+        => AddArea(file, PageRange.Of(first, count), offset, FileAreaKind.Private);
 
     /// <summary>The file area of a page; null for anonymous memory.</summary>
     public FileArea? FileAreaOf(int page)

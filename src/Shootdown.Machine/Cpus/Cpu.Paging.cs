@@ -46,8 +46,34 @@ public sealed partial class Cpu
     /// <summary>Takes a reference of a frame unless it has none (<c>folio_try_get</c>); 0 if it has none.</summary>
     public Op<int> FrameTryGet(int frame, string function = "folio_try_get") => new(new FrameTryGetOperation(this, frame, function));
 
+    /// <summary>Takes a reference that counts as a pin, unless the frame has none (<c>try_grab_folio_fast</c>); 0 if it has none.</summary>
+    public Op<int> FrameTryPin(int frame, string function = "try_grab_folio_fast") => new(new FrameTryPinOperation(this, frame, function));
+
+    /// <summary>
+    /// Lets a frame go that a call returned: a pin with its reference, or a reference alone. Without a request it is
+    /// the call itself that changes its mind.
+    /// </summary>
+    public Op Unpin(int frame, PinRequest? request, bool pinned, string function)
+        => new(new FrameUnpinOperation(this, frame, request, pinned, function));
+
+    /// <summary>A call that looks up pages for somebody to hold begins.</summary>
+    public Op BeginPin(PinRequest request) => new(new PinRequestOperation(request, false, -1));
+
+    /// <summary>It returns a frame, or none (-1).</summary>
+    public Op ReturnPin(PinRequest request, int frame) => new(new PinRequestOperation(request, true, frame));
+
+    /// <summary>Reads an entry without a lock (<c>ptep_get_lockless</c>): the table may be gone.</summary>
+    public Op<Pte> EntryReadLockless(AddressSpace space, PageTable table, int page, string function)
+        => new(new LocklessReadOperation(this, space, table, page, function));
+
+    /// <summary>Takes the frames of a huge page, each with one reference; the first of them, or -1.</summary>
+    public Op<int> AllocHugeFrames(int page, int count) => new(new HugeAllocOperation(this, page, count));
+
     /// <summary>Copies a frame's contents to one that nobody else uses yet.</summary>
     public Op CopyFrame(int from, int to, string function) => new(new FrameCopyOperation(this, from, to, function));
+
+    /// <summary>Compares two frames: 1 if their contents are equal (<c>pages_identical</c>).</summary>
+    public Op<int> CompareFrames(int frame, int other, string function) => new(new FrameCompareOperation(this, frame, other, function));
 
     /// <summary>Gives a frame that has no reference count back to the allocator.</summary>
     public Op FreeFrame(int frame, string function = "free_page") => new(new FrameFreeOperation(this, 1UL << frame, false, function));

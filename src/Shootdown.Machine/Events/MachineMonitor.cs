@@ -114,6 +114,41 @@ public abstract class MachineMonitor
     {
     }
 
+    /// <summary>A device reads or writes a frame.</summary>
+    public virtual void OnDeviceAccess(MachineState state, in DeviceAccess access)
+    {
+    }
+
+    /// <summary>A walk in software reads an entry without a lock.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="page">The page that it looks for.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="fate">What became of the table since the walk found it, e.g. <c>was freed</c>; null if it is still the same.</param>
+    public virtual void OnLocklessRead(MachineState state, Cpu cpu, int page, int table, string? fate)
+    {
+    }
+
+    /// <summary>A call that looks up pages for somebody to hold begins.</summary>
+    public virtual void OnPinBegins(MachineState state, PinRequest request)
+    {
+    }
+
+    /// <summary>It returns a frame, or none (-1).</summary>
+    public virtual void OnPinReturns(MachineState state, PinRequest request, int frame)
+    {
+    }
+
+    /// <summary>What it returned is let go.</summary>
+    public virtual void OnPinEnds(MachineState state, PinRequest request)
+    {
+    }
+
+    /// <summary>An entry above the leaves changed: other tables are reachable at these pages.</summary>
+    public virtual void OnTableChanged(MachineState state, AddressSpace space, int page, int count)
+    {
+    }
+
     /// <summary>A user assertion is evaluated.</summary>
     public virtual void OnAssert(MachineState state, bool holds, string message)
     {
@@ -132,7 +167,17 @@ public abstract class MachineMonitor
     {
     }
 
-    /// <summary>Words that <see cref="OnEntryChanged"/> touches.</summary>
+    /// <summary>Words that <see cref="OnDeviceAccess"/> touches.</summary>
+    public virtual void AddDeviceFootprint(Footprint footprint, int frame)
+    {
+    }
+
+    /// <summary>Words that <see cref="OnPinBegins"/>, <see cref="OnPinReturns"/> and <see cref="OnPinEnds"/> touch.</summary>
+    public virtual void AddPinFootprint(Footprint footprint, PinRequest request)
+    {
+    }
+
+    /// <summary>Words that <see cref="OnEntryChanged"/> and <see cref="OnTableChanged"/> touch.</summary>
     public virtual void AddEntryChangedFootprint(Footprint footprint, int page)
     {
     }

@@ -64,7 +64,7 @@ internal sealed class EntryOperation(
         return unchecked((long)old.Bits);
     }
 
-    private string Shown(Pte entry) => table.Level > 0 && entry.Present ? $"table {entry.Frame}" : entry.ToString();
+    private string Shown(Pte entry) => table.Level > 0 && entry.Present && !entry.Huge ? $"table {entry.Frame}" : entry.ToString();
 
     public override long ResultUnder(Permutation permutation, long result)
         => unchecked((long)permutation.EntryOf(new Pte((ulong)result)).Bits);

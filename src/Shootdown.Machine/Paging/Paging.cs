@@ -196,6 +196,12 @@ public sealed partial class Paging : MachineHandle
         AddressSpace space = _spaces[(int)(home >> 32)];
         int page = (int)(home & 0xffff_ffff) + (index * SpanOf(level));
         var change = new EntryChange(space, table, level, page, new Pte(old), new Pte(value));
+        if (Machine.Options.SharedTables && level == 0)
+        {
+            CommitShared(state, address, change);
+            return;
+        }
+
         Tlb.BeforeEntryChange(state, change);
         state.Write(address, value);
         Tlb.AfterEntryChange(state, change);
@@ -206,6 +212,42 @@ public sealed partial class Paging : MachineHandle
         else if (change.Old.Huge || change.New.Huge)
         {
             ReportHugeChange(state, change);
+        }
+        else
+        {
+            foreach (MachineMonitor monitor in Machine.Monitors)
+            {
+                monitor.OnTableChanged(state, space, page, SpanOf(level));
+            }
+        }
+    }
+
+    /// <summary>
+    /// A leaf entry in a table that several address spaces may have: a CPU that runs any of them may have cached it. Properties are
+    /// told of those in which the table is hooked now.
+    /// </summary>
+    private void CommitShared(MachineState state, int address, in EntryChange change)
+    {
+        foreach (AddressSpace space in _spaces)
+        {
+            Tlb.BeforeEntryChange(state, change with { Space = space });
+        }
+
+        state.Write(address, change.New.Bits);
+        foreach (AddressSpace space in _spaces)
+        {
+            Tlb.AfterEntryChange(state, change with { Space = space });
+            int table = space.RootTable;
+            for (int level = Levels - 1; level > 0 && table >= 0; level--)
+            {
+                var entry = new Pte(state.Read(EntryAddress(table, level, change.Page)));
+                table = entry.Present && !entry.Huge ? entry.Frame : -1;
+            }
+
+            foreach (MachineMonitor monitor in table == change.Table ? Machine.Monitors : [])
+            {
+                monitor.OnEntryChanged(state, space, change.Page, change.Old, change.New);
+            }
         }
     }
 
@@ -241,6 +283,11 @@ public sealed partial class Paging : MachineHandle
         int table = (address - _entries) / EntriesPerTable;
         footprint.Read(_tableLife + table);
         footprint.Read(_tableHome + table);
+        if (Machine.Options.SharedTables)
+        {
+            footprint.ReadRange(_entries, TableCount * EntriesPerTable);
+        }
+
         Tlb.AddEntryChangeFootprint(footprint, index);
         for (int page = 0; page < PageCount; page++)
         {
@@ -341,6 +388,7 @@ public sealed class FrameWords : MachineHandle
         int colours = machine.Options.FrameColours;
         RefCount = machine.NewWord($"page{number}._refcount", 0, new WordPlace($"refcount {number / colours}", Page: number % colours));
         MapCount = machine.NewWord($"page{number}._mapcount", 0, new WordPlace($"mapcount {number / colours}", Page: number % colours));
+        PinCount = machine.NewWord($"page{number}.pins", 0, new WordPlace($"pins {number / colours}", Page: number % colours));
         Dirty = machine.NewWord($"page{number}.dirty", 0, new WordPlace($"dirty {number / colours}", Page: number % colours));
         Content = new Word(machine, contentAddress, $"frame {number}", WordKind.Shared, null);
     }
@@ -350,6 +398,11 @@ public sealed class FrameWords : MachineHandle
 
     /// <summary>References.</summary>
     public Word RefCount { get; }
+
+    /// <summary>
+    /// How many of the references are pins (FOLL_PIN): in the kernel steps of 1024 in the same word, so both change together.
+    /// </summary>
+    public Word PinCount { get; }
 
     /// <summary>Page-table entries that map it.</summary>
     public Word MapCount { get; }

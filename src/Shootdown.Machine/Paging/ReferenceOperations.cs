@@ -175,3 +175,39 @@ internal sealed class FrameCopyOperation(Cpu cpu, int from, int to, string funct
         }
     }
 }
+
+/// <summary>
+/// Compares the contents of two frames: 1 if they are equal. From then on the second can stand for the first, as if it were copied from it.
+/// </summary>
+internal sealed class FrameCompareOperation(Cpu cpu, int frame, int other, string function) : Operation
+{
+    private readonly int _frame = cpu.Machine.Paging.FrameContentAddress(frame);
+    private readonly int _other = cpu.Machine.Paging.FrameContentAddress(other);
+
+    public override string Text => $"{function}(frame {frame}, frame {other})";
+
+    public override StepWeight Weight => StepWeight.Key;
+
+    public override long Execute(MachineState state, int alternative)
+    {
+        MemoryModel model = cpu.Machine.Model;
+        bool equal = model.Load(state, cpu, _frame, MemoryOrder.Relaxed, 0) == model.Load(state, cpu, _other, MemoryOrder.Relaxed, 0);
+        state.Record?.Note(equal ? "is true" : "is false");
+        foreach (MachineMonitor monitor in equal ? cpu.Machine.Monitors : [])
+        {
+            monitor.OnFrameCopied(state, cpu, frame, other);
+        }
+
+        return equal ? 1 : 0;
+    }
+
+    public override void AddFootprint(Footprint footprint)
+    {
+        cpu.Machine.Model.AddLoadFootprint(footprint, cpu, _frame);
+        cpu.Machine.Model.AddLoadFootprint(footprint, cpu, _other);
+        foreach (MachineMonitor monitor in cpu.Machine.Monitors)
+        {
+            monitor.AddCopyFootprint(footprint, frame, other);
+        }
+    }
+}

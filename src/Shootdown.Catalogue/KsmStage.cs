@@ -1,0 +1,111 @@
+using Shootdown.Check;
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>What runs beside ksmd.</summary>
+public enum KsmPeer
+{
+    /// <summary>A thread pins the page for a device, which writes to it; then the thread unpins it.</summary>
+    Pins,
+
+    /// <summary>A thread stores, through its TLB if it can.</summary>
+    Stores,
+
+    /// <summary>A thread forks, then stores.</summary>
+    Forks,
+
+    /// <summary>A thread makes the page read-only by mprotect; another one stores.</summary>
+    Protects,
+}
+
+/// <summary>
+/// The machine of KSM: CPU0 runs ksmd, which merges the page that is mapped with another one of the same contents; the others do what
+/// could spoil that.
+/// </summary>
+public static class KsmStage
+{
+    private const int Stable = 1;
+
+    /// <summary>Makes the model.</summary>
+    /// <param name="setup">Memory model and TLB.</param>
+    /// <param name="parts">Replaced mechanisms.</param>
+    /// <param name="peer">What runs beside ksmd.</param>
+    /// <param name="cpus">CPUs, at least 2; 3 for <see cref="KsmPeer.Protects"/>.</param>
+    /// <param name="decisive">The property that must be judged.</param>
+    public static CheckModel Make(ScenarioSetup setup, KernelParts parts, KsmPeer peer, int cpus, Property decisive)
+    {
+        ArgumentNullException.ThrowIfNull(setup);
+        bool forks = peer == KsmPeer.Forks;
+        MachineOptions options = Stage.FlatOptions(setup, cpus, 1, 4 + cpus) with { Tables = 2 };
+        var build = new KernelOptions { AnonFolios = true, Pins = true, WriteProtectSeq = forks };
+        Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: forks || peer == KsmPeer.Protects, dirty: peer != KsmPeer.Protects, parts, build);
+        (KernelModel kernel, Mm mm) = stage;
+        kernel.Machine.Paging.BuildFrame(Stable);
+        kernel.Machine.SetInitial(kernel.Folios[Stable].Frame.RefCount.Address, 1);
+        stage.AddKernelThread(0, "ksmd", () => Merge(kernel, stage.Cpu(0), mm));
+        DmaEngine? disk = peer == KsmPeer.Pins ? new DmaEngine(kernel.Machine) : null;
+        Mm? child = forks ? kernel.NewMm("child", 1) : null;
+        for (int index = 1; index < cpus; index++)
+        {
+            Add(stage, index, peer, disk, child);
+        }
+
+        return stage.ToModel(setup, decisive, new PLife());
+    }
+
+    private static void Add(Stage stage, int index, KsmPeer peer, DmaEngine? disk, Mm? child)
+    {
+        Cpu cpu = stage.Cpu(index);
+        (KernelModel kernel, Mm mm) = stage;
+        if (disk is not null && index == 1)
+        {
+            var call = new GupCall(cpu, mm, 0, GupFlags.Pin | GupFlags.Write | GupFlags.FastOnly);
+            stage.AddThread(index, "O_DIRECT", () => ReadFromDisk(kernel, call, disk));
+        }
+        else if (child is not null && index == 1)
+        {
+            Promise promise = stage.Promise(index, 1, PromiseKind.WriteProtected, "fork()");
+            stage.AddThread(index, "fork", () => Fork(kernel, cpu, mm, child, promise));
+        }
+        else if (peer == KsmPeer.Protects && index == 1)
+        {
+            Promise promise = stage.Promise(index, 1, PromiseKind.WriteProtected, "mprotect()");
+            stage.AddThread(index, "mprotect", () => Protect(kernel, cpu, mm, promise));
+        }
+        else
+        {
+            stage.AddThread(index, "user", () => Stage.StorePages(kernel, cpu, mm, 1));
+        }
+    }
+
+    private static async Proc Merge(KernelModel kernel, Cpu cpu, Mm mm)
+    {
+        if (await cpu.FrameTryGet(0, "follow_page") != 0)
+        {
+            await kernel.Ksm.TryToMergeWithKsmPage(cpu, mm, 0, 0, Stable);
+            await cpu.PutFrames(1, "put_page");
+        }
+    }
+
+    private static async Proc ReadFromDisk(KernelModel kernel, GupCall call, DmaEngine disk)
+    {
+        int frame = await kernel.Gup.GupFastFallback(call);
+        if (frame >= 0)
+        {
+            await disk.SubmitWrite(call.Cpu, frame, 7);
+            await disk.AwaitCompletion(call.Cpu);
+            await kernel.Gup.UnpinUserPage(call, frame);
+        }
+    }
+
+    private static async Proc Fork(KernelModel kernel, Cpu cpu, Mm mm, Mm child, Promise promise)
+    {
+        await kernel.Fork.DupMmap(cpu, mm, child, promise);
+        await Stage.StorePages(kernel, cpu, mm, 1);
+    }
+
+    private static async Proc Protect(KernelModel kernel, Cpu cpu, Mm mm, Promise promise)
+        => await kernel.Mprotect.MprotectReadOnly(cpu, mm, promise);
+}

@@ -1,0 +1,39 @@
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary><c>pin_user_pages_fast</c> for a device that writes, and <c>unpin_user_page</c> later: it holds its pin while others run.</summary>
+public sealed class GupFastOperation : MmOperation
+{
+    /// <inheritdoc/>
+    public override string Id => "gup-fast";
+
+    /// <inheritdoc/>
+    public override string Role => "O_DIRECT";
+
+    /// <inheritdoc/>
+    public override int FramesHeld => 1;
+
+    /// <inheritdoc/>
+    public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true, Pins = true, WriteProtectSeq = true };
+
+    /// <inheritdoc/>
+    public override bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
+
+    /// <inheritdoc/>
+    public override Proc Run(OperationCall call)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        return Pin(call, new GupCall(call.Cpu, call.Mm, call.FirstPage, GupFlags.Pin | GupFlags.Write | GupFlags.FastOnly));
+    }
+
+    private static async Proc Pin(OperationCall call, GupCall gup)
+    {
+        int frame = await call.Kernel.Gup.GupFastFallback(gup);
+        if (frame >= 0)
+        {
+            await call.Kernel.Gup.UnpinUserPage(gup, frame);
+        }
+    }
+}

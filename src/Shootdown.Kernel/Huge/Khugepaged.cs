@@ -1,0 +1,225 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary>
+/// Collapse of small anonymous pages into a huge one (mm/khugepaged.c, 6.12). The table is unhooked and everybody is flushed; then
+/// nobody can reach the pages any more but those who hold references, and the reference counts tell of them. Walkers in
+/// software that began before are waited for by an IPI.
+/// </summary>
+/// <remarks>
+/// Simplified: the huge page is allocated and the pages are known to be worth it before mmap_lock is taken; pages stay on their list while
+/// they are locked; no swap.
+/// </remarks>
+public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
+{
+    private int Span => Machine.Paging.SpanOf(1);
+
+    /// <summary>
+    /// mm/khugepaged.c: <c>collapse_huge_page</c>: false if some page could not be had.
+    /// </summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="mm">The address space.</param>
+    /// <param name="address">First page of the range.</param>
+    public virtual async Proc<bool> CollapseHugePage(Cpu cpu, Mm mm, int address)
+    {
+        int huge = await cpu.AllocHugeFrames(address, Span);
+        await cpu.Assert(huge >= 0, "a huge page is free");
+        await Kernel.MmapLock.MmapWriteLock(cpu, mm);
+        PageTable pmd = await Kernel.PageWalk.TableAt(cpu, mm, address, 1);
+        Pte old = await cpu.EntryRead(pmd, address, "pmdp_get");
+        bool collapsed = old.Present && !old.Huge && await CollapseTable(cpu, mm, pmd, address, huge);
+        await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
+        if (!collapsed)
+        {
+            await cpu.PutFrames(((1UL << Span) - 1) << huge, "folio_put");
+        }
+
+        return collapsed;
+    }
+
+    /// <summary>The middle of <c>collapse_huge_page</c>, from the first notifier call on.</summary>
+    [KernelName("collapse_huge_page")]
+    protected virtual async Proc<bool> CollapseTable(Cpu cpu, Mm mm, PageTable pmd, int address, int huge)
+    {
+        await cpu.DownWrite(mm.AnonVma);
+        await MmuNotifierInvalidateRangeStart(cpu, mm, address);
+        await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
+        Pte old = await PmdpCollapseFlush(cpu, mm, pmd, address);
+        await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+        await MmuNotifierInvalidateRangeEnd(cpu, mm, address);
+        await TlbRemoveTableSyncOne(cpu);
+        PageTable table = Kernel.PageWalk.Below(pmd, old, address);
+        await cpu.SpinLock(Machine.Paging.LockOf(table.Index));
+        ulong isolated = await CollapseHugePageIsolate(cpu, table);
+        await cpu.SpinUnlock(Machine.Paging.LockOf(table.Index));
+        if (isolated == Failed)
+        {
+            await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
+            await cpu.EntryStore(pmd, address, old, "pmd_populate");
+            await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+            await cpu.UpWrite(mm.AnonVma);
+            return false;
+        }
+
+        await cpu.UpWrite(mm.AnonVma);
+        await CollapseHugePageCopy(cpu, table, huge);
+        await InstallHugePmd(cpu, mm, pmd, table, huge);
+        return true;
+    }
+
+    /// <summary>The call of <c>pmdp_collapse_flush</c>: see <see cref="PmdCollapse"/>.</summary>
+    protected virtual async Proc<Pte> PmdpCollapseFlush(Cpu cpu, Mm mm, PageTable pmd, int address)
+        => await Kernel.PmdCollapse.PmdpCollapseFlush(cpu, mm, pmd, address);
+
+    /// <summary>
+    /// The call of <c>tlb_remove_table_sync_one</c> (2ba99c5e0881, 6.1): walkers with interrupts off that have read the entry
+    /// which pointed to the table are done with it behind this. The flush waits for them only where it is an IPI to every one of them.
+    /// </summary>
+    protected virtual async Proc TlbRemoveTableSyncOne(Cpu cpu) => await Kernel.PageTableFree.TlbRemoveTableSyncOne(cpu);
+
+    /// <summary>The call of <c>mmu_notifier_invalidate_range_start</c>.</summary>
+    protected virtual async Proc MmuNotifierInvalidateRangeStart(Cpu cpu, Mm mm, int address)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, address, Span);
+        }
+    }
+
+    /// <summary>The call of <c>mmu_notifier_invalidate_range_end</c>, directly behind the flush.</summary>
+    protected virtual async Proc MmuNotifierInvalidateRangeEnd(Cpu cpu, Mm mm, int address)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, address, Span);
+        }
+    }
+
+    /// <summary>Result of <see cref="CollapseHugePageIsolate"/>: some page cannot be had.</summary>
+    protected const ulong Failed = ulong.MaxValue;
+
+    /// <summary>
+    /// mm/khugepaged.c: <c>__collapse_huge_page_isolate</c>: locks every page that is mapped, and requires that all its
+    /// references are those of entries. Returns the pages as a mask, or <see cref="Failed"/>. Empty entries do not hinder
+    /// (<c>max_ptes_none</c>).
+    /// </summary>
+    [KernelName("__collapse_huge_page_isolate")]
+    public virtual async Proc<ulong> CollapseHugePageIsolate(Cpu cpu, PageTable table)
+    {
+        ulong isolated = 0;
+        for (int page = table.BasePage; page < table.BasePage + Span; page++)
+        {
+            Pte pte = await cpu.EntryRead(table, page);
+            if (pte.IsNone)
+            {
+                continue;
+            }
+
+            if (!pte.Present || !await IsolatePage(cpu, pte.Frame))
+            {
+                await ReleasePtePages(cpu, isolated);
+                return Failed;
+            }
+
+            isolated |= 1UL << pte.Frame;
+        }
+
+        return isolated;
+    }
+
+    /// <summary>
+    /// The loop's body in <c>__collapse_huge_page_isolate</c>: true, and the page is locked, if nobody but entries refers to it. A reference
+    /// that a lockless lookup takes and drops again makes this fail without need, which does no harm.
+    /// </summary>
+    [KernelName]
+    protected virtual async Proc<bool> IsolatePage(Cpu cpu, int frame)
+    {
+        if (await cpu.MutexTryLock(Kernel.Folios[frame].Lock) == 0)
+        {
+            return false;
+        }
+
+        if (await IsRefcountSuitable(cpu, frame))
+        {
+            return true;
+        }
+
+        await Kernel.Filemap.FolioUnlock(cpu, frame);
+        return false;
+    }
+
+    /// <summary>mm/khugepaged.c: <c>is_refcount_suitable</c>.</summary>
+    public virtual async Proc<bool> IsRefcountSuitable(Cpu cpu, int frame)
+    {
+        FrameWords words = Kernel.Folios[frame].Frame;
+        ulong expected = await cpu.Load(words.MapCount);
+        ulong references = await cpu.Load(words.RefCount, weight: StepWeight.Key, text: $"folio_ref_count(frame {frame})");
+        return references == expected;
+    }
+
+    /// <summary>
+    /// mm/khugepaged.c: <c>__collapse_huge_page_copy</c>. The entries are cleared without a flush: the one of the PMD came before, and
+    /// nobody can have walked to them since.
+    /// </summary>
+    [KernelName("__collapse_huge_page_copy")]
+    public virtual async Proc CollapseHugePageCopy(Cpu cpu, PageTable table, int huge)
+    {
+        for (int page = table.BasePage; page < table.BasePage + Span; page++)
+        {
+            int copy = huge + page - table.BasePage;
+            Pte pte = await cpu.EntryRead(table, page);
+            if (!pte.IsNone)
+            {
+                await cpu.CopyFrame(pte.Frame, copy, "copy_mc_user_highpage");
+            }
+
+            await cpu.Store(Kernel.Folios[copy].AnonExclusive, 1);
+        }
+
+        for (int page = table.BasePage; page < table.BasePage + Span; page++)
+        {
+            Pte pte = await cpu.EntryRead(table, page);
+            if (!pte.IsNone)
+            {
+                await PtepClear(cpu, table, page);
+                await Kernel.Rmap.FolioRemoveRmapPte(cpu, pte.Frame);
+                await Kernel.Filemap.FolioUnlock(cpu, pte.Frame);
+                await cpu.PutFrames(1UL << pte.Frame, "free_page_and_swap_cache");
+            }
+        }
+    }
+
+    /// <summary>The call of <c>ptep_clear</c> in <c>__collapse_huge_page_copy</c>, under the table's lock.</summary>
+    protected virtual async Proc PtepClear(Cpu cpu, PageTable table, int page)
+    {
+        await cpu.SpinLock(Machine.Paging.LockOf(table.Index));
+        await cpu.EntryExchange(table, page, Pte.None, "ptep_clear");
+        await cpu.SpinUnlock(Machine.Paging.LockOf(table.Index));
+    }
+
+    /// <summary>
+    /// The end of <c>collapse_huge_page</c>. The data is visible before the entry (<c>__folio_mark_uptodate</c>; x86 keeps stores in
+    /// order). The table is put aside for when the page is split again.
+    /// </summary>
+    [KernelName("collapse_huge_page")]
+    protected virtual async Proc InstallHugePmd(Cpu cpu, Mm mm, PageTable pmd, PageTable table, int huge)
+    {
+        await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
+        await Kernel.HugeMemory.PgtableTransHugeDeposit(cpu, mm, table.BasePage, table.Index);
+        Pte entry = Kernel.PteOps.PteMkdirty(Pte.Leaf(huge, write: true)).With(Pte.HugeBit);
+        await cpu.EntryStore(pmd, table.BasePage, entry, "set_pmd_at");
+        await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+    }
+
+    /// <summary>mm/khugepaged.c: <c>release_pte_pages</c>.</summary>
+    protected virtual async Proc ReleasePtePages(Cpu cpu, ulong isolated)
+    {
+        for (ulong rest = isolated; rest != 0; rest &= rest - 1)
+        {
+            await Kernel.Filemap.FolioUnlock(cpu, System.Numerics.BitOperations.TrailingZeroCount(rest));
+        }
+    }
+}
