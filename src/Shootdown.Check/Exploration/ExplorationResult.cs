@@ -32,6 +32,9 @@ public sealed record ExplorationResult
     /// <summary>Judgements by property slot.</summary>
     public IReadOnlyList<long> Judgements { get; init; } = [];
 
+    /// <summary>What the runs cost, if a property asked for it.</summary>
+    public CostReport? Costs { get; init; }
+
     /// <summary>Digests of the observable part of the final states, if asked for.</summary>
     public IReadOnlySet<UInt128> FinalStates { get; init; } = new HashSet<UInt128>();
 }

@@ -100,6 +100,7 @@ public static class Explorer
             TableBytes = search.Visited.Bytes,
             Judgements = [.. Enumerable.Range(0, model.Properties.Count).Select(slot => crew.Sum(worker => worker.Judgements[slot]))],
             FinalStates = search.FinalStates,
+            Costs = CostTally.Report(model.Machine, [.. crew.Select(worker => worker.Costs).OfType<CostTally>()]),
         };
     }
 

@@ -42,6 +42,7 @@ internal sealed class SearchWorker
         Index = index;
         _machine = search.Model.Machine;
         _agents = [.. _machine.Agents];
+        Costs = _machine.Costs is { } costs ? new CostTally(costs) : null;
         _programs = ProgramsOf(_machine);
         _state = new MachineState(_machine);
         _chooser = search.Reduction is { } table ? new AmpleChooser(_machine, table) : null;
@@ -74,6 +75,8 @@ internal sealed class SearchWorker
     internal long Executions { get; private set; }
 
     internal int DepthMax { get; private set; }
+
+    internal CostTally? Costs { get; }
 
     internal IReadOnlyList<long> Judgements => _state.Judgements;
 
@@ -341,6 +344,7 @@ internal sealed class SearchWorker
     private void AtFinalState()
     {
         Executions++;
+        Costs?.Add(_state);
         if (_state.Violation is null && FinalJudge.Judge(_state) is { } violation)
         {
             _search.Report(violation, _trail[.._trailCount]);
