@@ -96,7 +96,12 @@ public sealed class CostCounters : MachineHandle
     /// <summary>Which of the counted functions were called, as counters; null if none.</summary>
     internal int[]? CountersOf(IReadOnlyList<string> calls)
     {
-        int[] counters = [.. calls.Select(call => Functions.IndexOf(call)).Where(index => index >= 0).Select(index => Kinds + index)];
+        int[] counters =
+        [
+            .. calls.Where(call => call.Contains("mmu_notifier_", StringComparison.Ordinal)
+                && call.Contains("invalidate", StringComparison.Ordinal)).Select(_ => (int)CostKind.NotifierCalls),
+            .. calls.Select(call => Functions.IndexOf(call)).Where(index => index >= 0).Select(index => Kinds + index),
+        ];
         return counters.Length == 0 ? null : counters;
     }
 

@@ -24,11 +24,14 @@ public enum CostKind
     /// <summary>IPIs whose handler was entered.</summary>
     IpisReceived,
 
-    /// <summary>Calls that told a secondary MMU of a range.</summary>
+    /// <summary>Calls of <c>mmu_notifier_invalidate_range_start</c>, <c>_end</c> and their kin, with or without subscribers.</summary>
     NotifierCalls,
 
+    /// <summary>Invalidations of the TLB of a secondary MMU; operations of devices say so.</summary>
+    SecondaryFlushes,
+
     /// <summary>
-    /// Flushes (full, partial, broadcast) and notifier calls that dropped no translation which differs from the page tables, because
+    /// Flushes (full, partial, broadcast, of secondary MMUs) that dropped no translation which differs from the page tables, because
     /// none can have been cached.
     /// </summary>
     Redundant,
@@ -38,7 +41,7 @@ public enum CostKind
 /// <param name="Kind">The counter; <see cref="CostKind.Entries"/> for the invalidation of a single page.</param>
 /// <param name="Amount">How much is added; 0 for an operation that costs nothing.</param>
 /// <param name="Useful">
-/// False if it is a flush or a notifier call, and nothing that it drops can have differed from the page tables.
+/// False if it is a flush, and nothing that it drops can have differed from the page tables.
 /// </param>
 public readonly record struct CostEvent(CostKind Kind, int Amount, bool Useful = true)
 {
