@@ -16,10 +16,10 @@ internal static class PageCacheStage
     /// <summary>Choices of the kernel's build that it needs.</summary>
     public static KernelOptions Options => new() { Files = true, SwapData = true };
 
-    /// <summary>The stage: reclaim on CPU0, the reader on CPU1, the writer on CPU2.</summary>
-    public static Stage Build(KernelParts parts, KernelOptions build, int extraAsids)
+    /// <summary>The stage: reclaim on CPU0, the reader on CPU1, the writer on CPU2 or after reclaim on CPU0.</summary>
+    public static Stage Build(KernelParts parts, KernelOptions build, int extraAsids, bool separateWriter = true)
     {
-        var options = new MachineOptions { Cpus = 3, EntriesPerTable = 1, Tables = 1, Frames = 2, Asids = 1 + extraAsids };
+        var options = new MachineOptions { Cpus = separateWriter ? 3 : 2, EntriesPerTable = 1, Tables = 1, Frames = 2, Asids = 1 + extraAsids };
         var kernel = new KernelModel(new MachineModel(options), build, parts);
         Mm mm = kernel.NewMm("mm", 1, mmapWriters: false);
         FileMapping file = kernel.NewFile("file", 1);
@@ -30,10 +30,26 @@ internal static class PageCacheStage
         kernel.Machine.SetInitial(file.Disk[0].Address, OldData);
         var stage = new Stage(kernel, mm);
         Word told = kernel.Machine.NewWord("message");
-        stage.AddKernelThread(0, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), 1, true));
+        Cpu writer = stage.Cpu(separateWriter ? 2 : 0);
         stage.AddThread(1, "reader", () => ReadWhenTold(kernel, stage.Cpu(1), mm, told));
-        stage.AddKernelThread(2, "write", () => GenericPerformWrite(kernel, stage.Cpu(2), file, told));
+        if (separateWriter)
+        {
+            stage.AddKernelThread(0, "reclaim", () => kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), 1, true));
+            stage.AddKernelThread(2, "write", () => GenericPerformWrite(kernel, writer, file, told));
+        }
+        else
+        {
+            stage.AddKernelThread(0, "write", () => ReclaimAndWrite(kernel, writer, file, told));
+        }
+
         return stage;
+    }
+
+    /// <summary>Whoever writes reclaims first.</summary>
+    private static async Proc ReclaimAndWrite(KernelModel kernel, Cpu cpu, FileMapping file, Word told)
+    {
+        await kernel.Reclaim.ShrinkFolioList(cpu, 1, true);
+        await GenericPerformWrite(kernel, cpu, file, told);
     }
 
     private static async Proc ReadWhenTold(KernelModel kernel, Cpu cpu, Mm mm, Word told)
