@@ -133,6 +133,7 @@ public static class Checker
                 PeakMemoryBytes = Process.GetCurrentProcess().PeakWorkingSet64,
             },
             Coverage = model is null ? [] : [.. Coverage(model, result)],
+            Costs = result.Costs,
             Counterexample = counterexample,
         };
 

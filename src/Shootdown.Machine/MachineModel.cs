@@ -73,6 +73,9 @@ public sealed class MachineModel
     /// <summary>Properties that watch the machine.</summary>
     public List<MachineMonitor> Monitors { get; } = [];
 
+    /// <summary>What is counted for P-cost; null if no property asked for it.</summary>
+    public CostCounters? Costs { get; private set; }
+
     /// <summary>The promises of all programs.</summary>
     public IReadOnlyList<Promise> Promises => _promises;
 
@@ -155,6 +158,18 @@ public sealed class MachineModel
         return agent;
     }
 
+    /// <summary>Counts what runs cost; asked for by a property, before <see cref="Seal"/>.</summary>
+    /// <param name="functions">Kernel functions whose calls are counted, as the kernel spells them.</param>
+    /// <param name="byOperation">True to count for each CPU that causes the costs.</param>
+    public CostCounters CountCosts(IReadOnlyList<string> functions, bool byOperation)
+    {
+        ArgumentNullException.ThrowIfNull(functions);
+        RequireUnsealed();
+        return Costs = Costs is null
+            ? new CostCounters(this, functions, byOperation)
+            : throw new ProcRuleException("costs are counted already: one P-cost for a check");
+    }
+
     /// <summary>Ends building: adds the hardware's own agents and fixes the layout.</summary>
     public void Seal()
     {
@@ -170,6 +185,7 @@ public sealed class MachineModel
             device.Queue.AddAgents();
         }
 
+        Costs?.Seal();
         _pagingWordOf = new int[_words.Count];
         for (int i = 0; i < _words.Count; i++)
         {

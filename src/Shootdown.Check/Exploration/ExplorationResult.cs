@@ -35,6 +35,9 @@ public sealed record ExplorationResult
     /// <summary>True if what the pass relied on still held when it ended, so that it need not be repeated.</summary>
     internal bool ChoicesStand { get; init; } = true;
 
+    /// <summary>What the runs cost, if a property asked for it.</summary>
+    public CostReport? Costs { get; init; }
+
     /// <summary>Digests of the observable part of the final states, if asked for.</summary>
     public IReadOnlySet<UInt128> FinalStates { get; init; } = new HashSet<UInt128>();
 }

@@ -101,6 +101,7 @@ public static class Explorer
             Judgements = [.. Enumerable.Range(0, model.Properties.Count).Select(slot => crew.Sum(worker => worker.Judgements[slot]))],
             FinalStates = search.FinalStates,
             ChoicesStand = !search.IsDoomed && crew.All(worker => worker.ChoicesStand()),
+            Costs = CostTally.Report(model.Machine, [.. crew.Select(worker => worker.Costs).OfType<CostTally>()]),
         };
     }
 }

@@ -48,6 +48,7 @@ internal sealed class SearchWorker
         Index = index;
         _machine = search.Model.Machine;
         _agents = [.. _machine.Agents];
+        Costs = _machine.Costs is { } costs ? new CostTally(costs) : null;
         _programs = ProgramsOf(_machine);
         _state = new MachineState(_machine);
         _walker = new RandomWalker(_state);
@@ -81,6 +82,8 @@ internal sealed class SearchWorker
     internal long Executions { get; private set; }
 
     internal int DepthMax { get; private set; }
+
+    internal CostTally? Costs { get; }
 
     internal IReadOnlyList<long> Judgements => _state.Judgements;
 
@@ -394,6 +397,7 @@ internal sealed class SearchWorker
     private void AtFinalState()
     {
         Executions++;
+        Costs?.Add(_state);
         if (_state.Violation is null && FinalJudge.Judge(_state) is { } violation)
         {
             _search.Report(violation, _trail[.._trailCount]);

@@ -36,6 +36,9 @@ public sealed record CheckReport
     /// <summary>How often each checked property was exercised.</summary>
     public required IReadOnlyList<PropertyCoverage> Coverage { get; init; }
 
+    /// <summary>What the runs cost; null unless <see cref="PCost"/> was asked for.</summary>
+    public CostReport? Costs { get; init; }
+
     /// <summary>The violation, if any.</summary>
     public Counterexample? Counterexample { get; init; }
 }

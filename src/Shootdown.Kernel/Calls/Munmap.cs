@@ -25,4 +25,17 @@ public class Munmap(KernelModel kernel) : Mechanism(kernel)
         await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
         await cpu.ReturnPromise(promise);
     }
+
+    /// <summary>
+    /// mm/mmap.c: <c>mmap_region</c> for anonymous, private memory at an address where nothing is mapped (MAP_FIXED_NOREPLACE): the
+    /// area is there, its pages come with faults.
+    /// </summary>
+    public virtual async Proc MmapRegion(Cpu cpu, Mm mm, int first, int count)
+    {
+        await Kernel.MmapLock.MmapWriteLock(cpu, mm);
+        VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
+        await cpu.Assert(!areas.Touches(first, count), "nothing is mapped there");
+        await cpu.Store(mm.Vmas, areas.With(first, count).Bits);
+        await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
+    }
 }

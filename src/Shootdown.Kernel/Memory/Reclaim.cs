@@ -60,9 +60,13 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 
         if (reclaimed != 0)
         {
-            await cpu.ReclaimFrames(reclaimed, "free_unref_folios");
+            await FreeUnrefFolios(cpu, reclaimed);
         }
     }
+
+    /// <summary>mm/page_alloc.c: <c>free_unref_folios</c>: the frames that were reclaimed go back to the allocator.</summary>
+    [KernelName]
+    protected virtual async Proc FreeUnrefFolios(Cpu cpu, ulong frames) => await cpu.ReclaimFrames(frames, "free_unref_folios");
 
     /// <summary>
     /// mm/vmscan.c: <c>isolate_lru_folios</c>: false if the folio is being freed.

@@ -15,18 +15,30 @@ internal sealed class Trampoline
     private Operation? _operation;
     private ProcFrame? _callee;
     private bool _completed;
+    private readonly List<string> _calls = [];
 
     internal static Trampoline Current => _current ??= new Trampoline();
 
     internal long OperationResult { get; private set; }
 
+    /// <summary>
+    /// The functions that the last run called, as the kernel spells them. An override and what it overrides are one function.
+    /// </summary>
+    internal IReadOnlyList<string> Calls => _calls;
+
     /// <summary>Starts a path and runs it to its first operation.</summary>
-    internal (ProcStack? Stack, Operation? Operation) Start(ProcFrame frame) => Run(frame.Clone(), null);
+    internal (ProcStack? Stack, Operation? Operation) Start(ProcFrame frame)
+    {
+        _calls.Clear();
+        _calls.Add(KernelNames.OfFrame(frame.StateMachineType));
+        return Run(frame.Clone(), null);
+    }
 
     /// <summary>Resumes a suspended stack with an operation's result. The given stack is left untouched.</summary>
     internal (ProcStack? Stack, Operation? Operation) Resume(ProcStack stack, long result)
     {
         OperationResult = result;
+        _calls.Clear();
         return Run(stack.Frame.Clone(), stack.Caller);
     }
 
@@ -63,6 +75,15 @@ internal sealed class Trampoline
         }
     }
 
+    private void NoteCall(Type caller, Type callee)
+    {
+        string name = KernelNames.OfFrame(callee);
+        if (caller == callee || KernelNames.OfFrame(caller) != name)
+        {
+            _calls.Add(name);
+        }
+    }
+
     private (ProcStack? Stack, Operation? Operation) Run(ProcFrame top, ProcStack? caller)
     {
         for (int calls = 0; calls < CallsWithoutOperationMax; calls++)
@@ -78,6 +99,7 @@ internal sealed class Trampoline
 
             if (_callee is { } callee)
             {
+                NoteCall(top.StateMachineType, callee.StateMachineType);
                 caller = new ProcStack(top, caller);
                 top = callee.Clone();
                 continue;

@@ -27,6 +27,8 @@ public sealed partial class Interrupts
 
         public override int Alternatives(MachineState state) => sender.Machine.Model.IsDrained(state, sender) ? 1 : 0;
 
+        public override CostEvent CostOf(MachineState state) => new(CostKind.IpisSent, BitOperations.PopCount(mask));
+
         public override long Execute(MachineState state, int alternative)
         {
             if ((mask & (1UL << sender.Index)) != 0)
@@ -143,9 +145,12 @@ public sealed partial class Interrupts
                 return -1;
             }
 
+            cpu.Machine.Costs?.HandlerStarts(state, cpu, sender);
             state.Write(cpu.InInterruptAddress, 1);
             return ((long)state.Read(interrupts._function[sender]) << 8) | (long)sender;
         }
+
+        public override CostEvent CostOf(MachineState state) => new(CostKind.IpisReceived, 1);
 
         public override long ResultUnder(Permutation permutation, long result)
             => result < 0 ? result : (result & ~0xffL) | (long)permutation.CpuOf((int)(result & 0xff));
@@ -154,6 +159,7 @@ public sealed partial class Interrupts
         {
             footprint.Write(interrupts._pending[cpu.Index]);
             footprint.Read(cpu.InterruptsOffAddress);
+            cpu.Machine.Costs?.AddHandlerFootprint(footprint, cpu);
             cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
             for (int sender = 0; sender < cpu.Machine.Cpus.Count; sender++)
             {
@@ -199,6 +205,7 @@ public sealed partial class Interrupts
         {
             state.Write(interrupts._outstanding[sender.Index] + cpu.Index, 0);
             state.Write(cpu.InInterruptAddress, 0);
+            cpu.Machine.Costs?.HandlerEnds(state, cpu);
             cpu.Machine.Rcu.Quiesce(state, cpu);
             return 0;
         }
@@ -208,6 +215,7 @@ public sealed partial class Interrupts
             footprint.Write(interrupts._outstanding[sender.Index] + cpu.Index);
             footprint.Write(cpu.InInterruptAddress);
             footprint.Read(cpu.InterruptsOffAddress);
+            cpu.Machine.Costs?.AddHandlerFootprint(footprint, cpu);
             cpu.Machine.Rcu.AddQuiesceFootprint(footprint, cpu);
             cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
         }

@@ -59,6 +59,8 @@ public sealed partial class Interrupts : MachineHandle
         return RegisterFunction(handler.Name, static (_, _) => throw new ProcRuleException("an atomic handler has no program"));
     }
 
+    internal bool HasAtomicFunctions => _atomic.Count > 0;
+
     internal void AddAgents()
     {
         if (_handlers.Count > 0)

@@ -107,6 +107,33 @@ internal abstract partial class TlbModel : MachineHandle
     /// <summary>A table was freed: cached pointers to it dangle.</summary>
     internal void TableFreed(MachineState state, int table) => MarkDangling(state, _upper, Cpus * Asids * _upperPerAsid, table);
 
+    /// <summary>
+    /// True if a flush of a page, or of everything (page -1), under an ASID drops a value that differs from the page tables;
+    /// for the lagging TLB, which keeps only those for the loaded ASID. Of an ASID that is not loaded it keeps
+    /// everything that may be cached.
+    /// </summary>
+    internal bool HoldsStale(MachineState state, Cpu cpu, int asid, int page)
+    {
+        bool holds = false;
+        for (int other = 0; other < Paging.PageCount && !holds; other++)
+        {
+            ulong set = state.Read(LeafAddress(cpu.Index, asid, other));
+            holds = set != 0 && (page < 0 || other == page || TlbInspector.Members(set).Any(value => value.Huge));
+        }
+
+        return holds || UpperSets(cpu.Index, asid).Any(address => state.Read(address) != 0);
+    }
+
+    /// <summary>What <see cref="HoldsStale"/> reads of a CPU, if costs are counted.</summary>
+    internal void AddCostFootprint(Footprint footprint, Cpu cpu)
+    {
+        if (Machine.Costs is not null)
+        {
+            footprint.ReadRange(LeafAddress(cpu.Index, 0, 0), Asids * Paging.PageCount);
+            footprint.ReadRange(_upper + (cpu.Index * Asids * _upperPerAsid), Asids * _upperPerAsid);
+        }
+    }
+
     internal void AddFlushFootprint(Footprint footprint, Cpu cpu)
     {
         footprint.Read(cpu.RootAddress);

@@ -9,6 +9,8 @@ internal sealed class LoadRootOperation(Cpu cpu, AddressSpace? space, int asid, 
 
     public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
 
+    public override CostEvent CostOf(MachineState state) => keep ? CostEvent.None : new(CostKind.SwitchFlushes, 1);
+
     public override long Execute(MachineState state, int alternative)
     {
         state.Record?.Note(keep ? "[ TLB kept ]" : "[ TLB flushed ]");
@@ -32,6 +34,13 @@ internal sealed class FlushOperation(Cpu cpu, int page) : Operation
 
     public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
 
+    /// <summary>True for INVLPG.</summary>
+    internal bool IsOnePage => page >= 0;
+
+    public override CostEvent CostOf(MachineState state) => new(
+        IsOnePage ? CostKind.Entries : CostKind.FullFlushes, 1,
+        cpu.Machine.Paging.Tlb.HoldsStale(state, cpu, (int)state.Read(cpu.AsidAddress), page));
+
     public override long Execute(MachineState state, int alternative)
     {
         TlbModel tlb = cpu.Machine.Paging.Tlb;
@@ -50,6 +59,7 @@ internal sealed class FlushOperation(Cpu cpu, int page) : Operation
     public override void AddFootprint(Footprint footprint)
     {
         TlbModel tlb = cpu.Machine.Paging.Tlb;
+        tlb.AddCostFootprint(footprint, cpu);
         if (page >= 0)
         {
             tlb.AddPageFlushFootprint(footprint, cpu, page);
@@ -72,6 +82,11 @@ internal sealed class FlushAllOperation(Cpu cpu, bool everywhere, string text) :
 
     public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
 
+    public override CostEvent CostOf(MachineState state) => new(
+        everywhere ? CostKind.Broadcasts : CostKind.FullFlushes, 1,
+        cpu.Machine.Cpus.Any(target => (everywhere || target == cpu) && Enumerable.Range(0, cpu.Machine.Options.Asids)
+            .Any(asid => cpu.Machine.Paging.Tlb.HoldsStale(state, target, asid, -1))));
+
     public override long Execute(MachineState state, int alternative)
     {
         foreach (Cpu target in cpu.Machine.Cpus)
@@ -91,6 +106,7 @@ internal sealed class FlushAllOperation(Cpu cpu, bool everywhere, string text) :
         {
             if (everywhere || target == cpu)
             {
+                cpu.Machine.Paging.Tlb.AddCostFootprint(footprint, target);
                 cpu.Machine.Paging.Tlb.AddFlushFootprint(footprint, target);
             }
         }
@@ -112,6 +128,10 @@ internal sealed class BroadcastFlushOperation(Cpu cpu, int asid, int page, WalkC
 
     public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
 
+    public override CostEvent CostOf(MachineState state) => new(
+        CostKind.Broadcasts, 1,
+        cpu.Machine.Cpus.Any(target => cpu.Machine.Paging.Tlb.HoldsStale(state, target, asid, page)));
+
     public override long Execute(MachineState state, int alternative)
     {
         TlbModel tlb = cpu.Machine.Paging.Tlb;
@@ -132,6 +152,11 @@ internal sealed class BroadcastFlushOperation(Cpu cpu, int asid, int page, WalkC
 
     public override void AddFootprint(Footprint footprint)
     {
+        foreach (Cpu target in cpu.Machine.Cpus)
+        {
+            cpu.Machine.Paging.Tlb.AddCostFootprint(footprint, target);
+        }
+
         cpu.Machine.Paging.Tlb.AddBroadcastFootprint(footprint, asid, page, scope);
         cpu.Machine.Model.AddDrainFootprint(footprint, cpu);
     }

@@ -47,6 +47,12 @@ public sealed class Agent : MachineHandle
     /// <summary>Its first local state.</summary>
     public LocalState Initial { get; internal set; } = null!;
 
+    /// <summary>The counters of functions that are called before its first operation; null for none.</summary>
+    internal int[]? InitialCalls { get; set; }
+
+    /// <summary>The functions that are called before its first operation.</summary>
+    internal IReadOnlyList<string> InitialCallNames { get; set; } = [];
+
     /// <inheritdoc/>
     public override string ToString() => Cpu is null ? Name : $"{Cpu} ({Name})";
 }

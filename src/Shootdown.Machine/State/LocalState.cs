@@ -8,6 +8,7 @@ namespace Shootdown.Machine;
 public sealed class LocalState
 {
     private (long[] Results, LocalState[] Next) _successors = ([], []);
+    private Dictionary<long, int[]>? _calls;
 
     internal LocalState(Agent agent, int id, Hash128 hash, ProcStack? stack, Operation? operation)
     {
@@ -89,9 +90,22 @@ public sealed class LocalState
         return names;
     }
 
-    /// <summary>Adds a successor; called with the table's lock held, read without it.</summary>
-    internal void AddSuccessor(long result, LocalState next)
+    /// <summary>The counters of functions that are called between the operation's result and the next operation; null for none.</summary>
+    internal int[]? CallsOf(long result)
     {
+        Dictionary<long, int[]>? calls = _calls;
+        return calls is not null && calls.TryGetValue(result, out int[]? counters) ? counters : null;
+    }
+
+    /// <summary>Adds a successor; called with the table's lock held, read without it.</summary>
+    internal void AddSuccessor(long result, LocalState next, int[]? calls)
+    {
+        if (calls is not null)
+        {
+            // A new table, because others may read the old one; before the successor, which they look up first.
+            _calls = new Dictionary<long, int[]>(_calls ?? []) { [result] = calls };
+        }
+
         (long[] results, LocalState[] states) = _successors;
         _successors = ([.. results, result], [.. states, next]);
     }

@@ -48,6 +48,7 @@ public sealed class LocalStates
         lock (_gate)
         {
             (ProcStack? stack, Operation? operation) = Trampoline.Current.Start(frame);
+            agent.InitialCallNames = [.. Trampoline.Current.Calls];
             return Intern(agent, stack, operation);
         }
     }
@@ -65,6 +66,7 @@ public sealed class LocalStates
             }
 
             (ProcStack? stack, Operation? operation) = Resume(from, result);
+            int[]? calls = from.Agent.Machine.Costs?.CountersOf(Trampoline.Current.Calls);
             (ProcStack? again, Operation? operationAgain) = Resume(from, result);
             if (!KeyOf(from.Agent, stack, operation).Equals(KeyOf(from.Agent, again, operationAgain)))
             {
@@ -74,7 +76,7 @@ public sealed class LocalStates
             LocalState next = Intern(from.Agent, stack, operation);
             EdgeCount++;
             EdgeDiscovered?.Invoke(from, result, next);
-            from.AddSuccessor(result, next);
+            from.AddSuccessor(result, next, calls);
             return next;
         }
     }

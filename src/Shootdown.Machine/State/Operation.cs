@@ -54,6 +54,12 @@ public abstract class Operation
     /// <summary>If it releases an exclusive lock: the address of the lock's word, else -1.</summary>
     public virtual int ReleasesLock => -1;
 
+    /// <summary>
+    /// What it costs in the way in which it is about to happen; asked only where costs are counted (<see cref="MachineModel.Costs"/>).
+    /// What the answer depends on belongs to the footprint.
+    /// </summary>
+    public virtual CostEvent CostOf(MachineState state) => CostEvent.None;
+
     /// <summary>Performs it in the given way (0 to <see cref="Alternatives"/> - 1) and returns its result.</summary>
     public abstract long Execute(MachineState state, int alternative);
 

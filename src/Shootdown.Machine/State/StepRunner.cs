@@ -12,6 +12,7 @@ public static class StepRunner
         ArgumentNullException.ThrowIfNull(state);
         foreach (Agent agent in state.Machine.Agents)
         {
+            state.Machine.Costs?.AddCalls(state, agent, agent.InitialCalls);
             state.SetLocal(agent.Index, RunLocalSteps(state, state.LocalOf(agent.Index)));
         }
 
@@ -25,9 +26,31 @@ public static class StepRunner
     {
         ArgumentNullException.ThrowIfNull(state);
         LocalState local = state.LocalOf(agent);
+        if (state.Machine.Costs is { } costs)
+        {
+            StepAndCharge(state, local, alternative, costs);
+            return;
+        }
+
         long result = local.Operation!.Execute(state, alternative);
         LocalState next = local.Next(result);
         state.SetLocal(agent, next.IsLocalStep ? RunLocalSteps(state, next) : next);
+    }
+
+    private static void StepAndCharge(MachineState state, LocalState local, int alternative, CostCounters costs)
+    {
+        CostEvent cost = local.Operation!.CostOf(state);
+        int place = cost.Amount == 0 ? 0 : costs.PlaceOf(state, local.Agent);
+        long result = local.Operation.Execute(state, alternative);
+        LocalState next = local.Next(result);
+        costs.AddCalls(state, local.Agent, local.CallsOf(result));
+        next = next.IsLocalStep ? RunLocalSteps(state, next) : next;
+        if (cost.Amount != 0)
+        {
+            costs.Charge(state, local.Agent, cost, place, next.Operation);
+        }
+
+        state.SetLocal(local.Agent.Index, next);
     }
 
     private static LocalState RunLocalSteps(MachineState state, LocalState local)
@@ -40,7 +63,10 @@ public static class StepRunner
                     $"{local.Agent} made {LocalStepsMax} local steps without one that others can see: its program never ends");
             }
 
-            local = local.Next(local.Operation!.Execute(state, 0));
+            long result = local.Operation!.Execute(state, 0);
+            LocalState next = local.Next(result);
+            state.Machine.Costs?.AddCalls(state, local.Agent, local.CallsOf(result));
+            local = next;
         }
 
         return local;

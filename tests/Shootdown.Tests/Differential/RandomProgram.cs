@@ -52,8 +52,9 @@ public sealed class RandomProgram
     public override string ToString()
         => $"{_family} seed {Seed}:\n" + string.Join('\n', _code.Select((code, cpu) => $"  CPU{cpu}: {string.Join("; ", code.Select(i => $"{i.Act} {i.Operand} {i.Value}"))}"));
 
-    /// <summary>Builds the model; property 0 none, 1 P-life, 2 P-ret, 3 P-write.</summary>
-    public CheckModel Build(TlbKind tlb = TlbKind.Lagging, MemoryModelKind model = MemoryModelKind.Sc, int property = 0)
+    /// <summary>Builds the model; property 0 none, 1 P-life, 2 P-ret, 3 P-write. Costs are counted too if asked for.</summary>
+    public CheckModel Build(
+        TlbKind tlb = TlbKind.Lagging, MemoryModelKind model = MemoryModelKind.Sc, int property = 0, PCost? costs = null)
     {
         bool tables = _family == Family.Tables;
         var machine = new MachineModel(new MachineOptions
@@ -78,7 +79,7 @@ public sealed class RandomProgram
         }
 
         IReadOnlyList<Property> properties = property switch { 1 => [new PLife()], 2 => [new PRet()], 3 => [new PWrite()], _ => [] };
-        return new CheckModel(machine, properties, []);
+        return new CheckModel(machine, costs is null ? properties : [.. properties, costs], []);
     }
 
     private static ImmutableArray<Instruction> Make(Random random, Family family, int cpus)

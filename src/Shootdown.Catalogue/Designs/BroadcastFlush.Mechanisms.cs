@@ -1,0 +1,260 @@
+using System.Collections.Immutable;
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>Flush requests with broadcast (arch/x86/mm/tlb.c, 6.15). The last ASID of the machine is the global one.</summary>
+internal sealed class InvlpgbFlush : TlbFlush
+{
+    private const int MmsMax = 2;
+    private readonly BroadcastMistake _mistake;
+    private readonly BroadcastUnit _unit;
+    private readonly ImmutableArray<Word> _globalAsid;
+    private readonly ImmutableArray<Word> _transition;
+    private readonly ImmutableArray<Word> _loadedAsid;
+    private readonly Word _owner;
+
+    public InvlpgbFlush(KernelModel kernel, BroadcastMistake mistake)
+        : base(kernel)
+    {
+        _mistake = mistake;
+        _unit = new BroadcastUnit(Machine);
+        _globalAsid = [.. Enumerable.Range(0, MmsMax).Select(mm => Machine.NewWord($"mm{mm}.global_asid"))];
+        _transition = [.. Enumerable.Range(0, MmsMax).Select(mm => Machine.NewWord($"mm{mm}.asid_transition"))];
+        _loadedAsid = [.. Machine.Cpus.Select(cpu => Machine.NewWord($"cpu{cpu.Index}.loaded_mm_asid"))];
+        _owner = Machine.NewWord("global_asid_used");
+    }
+
+    /// <summary>The ASID that is the same on all CPUs.</summary>
+    public int TheGlobalAsid => Machine.Options.Asids - 1;
+
+    /// <summary>Initial state: the address space was just given the global ASID, and no CPU uses it yet.</summary>
+    public void BuildTransition(Mm mm)
+    {
+        Machine.SetInitial(_globalAsid[mm.Index].Address, (ulong)TheGlobalAsid);
+        Machine.SetInitial(_transition[mm.Index].Address, 1);
+        Machine.SetInitial(_owner.Address, 1);
+    }
+
+    /// <summary>Initial state: the transition is over, and this CPU runs under the global ASID.</summary>
+    public void BuildGlobal(Cpu cpu, Mm mm)
+    {
+        BuildTransition(mm);
+        Machine.SetInitial(_transition[mm.Index].Address, 0);
+        Machine.SetInitial(_loadedAsid[cpu.Index].Address, (ulong)TheGlobalAsid);
+        Kernel.BuildRunning(cpu, mm, TheGlobalAsid);
+    }
+
+    /// <summary><c>mm_global_asid</c>: 0 if the address space has none.</summary>
+    public async Proc<int> MmGlobalAsid(Cpu cpu, Mm mm) => (int)await cpu.Load(_globalAsid[mm.Index], weight: StepWeight.Context);
+
+    /// <summary><c>mm_in_asid_transition</c>.</summary>
+    public async Proc<bool> MmInAsidTransition(Cpu cpu, Mm mm) => await cpu.Load(_transition[mm.Index], weight: StepWeight.Context) != 0;
+
+    /// <summary>Notes what a CPU has loaded, behind the write of CR3: others count it as gone over from here on.</summary>
+    public async Proc NoteLoadedAsid(Cpu cpu, int asid) => await cpu.Store(_loadedAsid[cpu.Index], (ulong)asid);
+
+    /// <summary>INVLPGB without waiting.</summary>
+    public async Proc InvlpgbFlushUserNrNosync(Cpu cpu, int asid) => await _unit.Invlpgb(cpu, asid);
+
+    /// <summary>TLBSYNC.</summary>
+    public async Proc Tlbsync(Cpu cpu) => await _unit.Tlbsync(cpu);
+
+    public override async Proc FlushTlbMmRange(Cpu cpu, Mm mm, PageRange range, int strideLevel, bool freedTables)
+    {
+        await cpu.PreemptDisable();
+        bool whole = range.IsAll || range.Count / Machine.Paging.SpanOf(strideLevel) > Kernel.Options.FlushCeiling;
+        ulong newTlbGen = await IncMmTlbGen(cpu, mm);
+        FlushTlbInfo info = FlushTlbInfo.Of(mm, whole ? PageRange.All : range, strideLevel, freedTables, newTlbGen);
+        int asid = await MmGlobalAsid(cpu, mm);
+        if (asid != 0)
+        {
+            await BroadcastTlbFlush(cpu, mm, info, asid);
+        }
+        else if (((await cpu.Load(mm.CpuMask, weight: StepWeight.Context)) & ~cpu.Bit) != 0)
+        {
+            await FlushTlbMulti(cpu, await cpu.Load(mm.CpuMask), info);
+            await ConsiderGlobalAsid(cpu, mm);
+        }
+        else if (await cpu.Load(Kernel.TlbStates[cpu.Index].LoadedMm) == mm.LoadedValue)
+        {
+            await FlushTlbFuncLocal(cpu, info);
+        }
+
+        await cpu.PreemptEnable();
+    }
+
+    public override async Proc FlushTlbFunc(Cpu cpu, FlushTlbInfo info, bool local)
+    {
+        CpuTlbState state = Kernel.TlbStates[cpu.Index];
+        ulong loaded = await cpu.Load(state.LoadedMm);
+        if (loaded > KernelModel.LoadedMmSwitching && (info.MmIndex is not { } index || Kernel.Mms[index].LoadedValue == loaded))
+        {
+            Mm mm = Kernel.Mms[(int)(loaded - KernelModel.LoadedMmSwitching - 1)];
+            await ((InvlpgbSwitch)Kernel.SwitchMm).GoOverToGlobalAsid(cpu, mm);
+            if ((int)await cpu.Load(state.LoadedAsid) == TheGlobalAsid && await cpu.Load(state.IsLazy) == 0)
+            {
+                // Broadcasts keep it up to date.
+                return;
+            }
+        }
+
+        await base.FlushTlbFunc(cpu, info, local);
+    }
+
+    private async Proc BroadcastTlbFlush(Cpu cpu, Mm mm, FlushTlbInfo info, int asid)
+    {
+        int stride = Machine.Paging.SpanOf(info.StrideLevel);
+        for (int page = info.Range.Start; !info.Range.IsAll && page < info.Range.End; page += stride)
+        {
+            await _unit.Invlpgb(cpu, asid, page);
+        }
+
+        if (info.Range.IsAll)
+        {
+            await _unit.Invlpgb(cpu, asid);
+        }
+
+        if (await MmInAsidTransition(cpu, mm) && _mistake != BroadcastMistake.NoIpiInTransition)
+        {
+            await FinishAsidTransition(cpu, mm, info, asid);
+        }
+
+        await Tlbsync(cpu);
+    }
+
+    /// <summary>Interrupts everybody as long as somebody has not gone over; else the transition is over.</summary>
+    private async Proc FinishAsidTransition(Cpu cpu, Mm mm, FlushTlbInfo info, int asid)
+    {
+        ulong mask = await cpu.Load(mm.CpuMask);
+        for (int other = 0; other < Machine.Cpus.Count; other++)
+        {
+            CpuTlbState state = Kernel.TlbStates[other];
+            if ((mask & Machine.Cpus[other].Bit) == 0)
+            {
+                continue;
+            }
+
+            ulong loaded = await cpu.WaitUntil(state.LoadedMm, Condition.NotEqual, KernelModel.LoadedMmSwitching);
+            if (loaded == mm.LoadedValue && await cpu.Load(_loadedAsid[other]) != (ulong)asid)
+            {
+                await FlushTlbMulti(cpu, mask, info);
+                return;
+            }
+        }
+
+        await cpu.Store(_transition[mm.Index], 0, weight: StepWeight.Key);
+    }
+
+    /// <summary>The flag comes before the ASID: who sees the ASID sees that not all CPUs use it.</summary>
+    private async Proc ConsiderGlobalAsid(Cpu cpu, Mm mm)
+    {
+        if (await cpu.Load(_owner) == 0 && await cpu.CompareExchange(_owner, 0, 1) == 0)
+        {
+            await cpu.Store(_transition[mm.Index], 1);
+            await cpu.Store(_globalAsid[mm.Index], (ulong)TheGlobalAsid, weight: StepWeight.Key);
+        }
+    }
+}
+
+internal sealed class InvlpgbSwitch(KernelModel kernel) : SwitchMm(kernel)
+{
+    private InvlpgbFlush Broadcast => (InvlpgbFlush)Kernel.TlbFlush;
+
+    /// <summary>The part of <c>switch_mm_irqs_off</c> for the same address space: CPUs go over to its global ASID.</summary>
+    public async Proc GoOverToGlobalAsid(Cpu cpu, Mm mm)
+    {
+        CpuTlbState state = Kernel.TlbStates[cpu.Index];
+        int asid = await Broadcast.MmGlobalAsid(cpu, mm);
+        if (asid != 0 && (int)await cpu.Load(state.LoadedAsid) != asid)
+        {
+            await LoadNewMmCr3(cpu, mm, asid, 0, false);
+            await cpu.Store(state.LoadedAsid, (ulong)asid);
+        }
+    }
+
+    public override async Proc SwitchMmIrqsOff(Cpu cpu, Mm? next)
+    {
+        ulong loaded = await cpu.Load(Kernel.TlbStates[cpu.Index].LoadedMm);
+        await base.SwitchMmIrqsOff(cpu, next);
+        if (next is not null && loaded == next.LoadedValue)
+        {
+            await GoOverToGlobalAsid(cpu, next);
+        }
+    }
+
+    /// <summary>The global ASID needs no flush; the others are chosen as ever, among those that are not global.</summary>
+    public override async Proc<int> ChooseNewAsid(Cpu cpu, Mm? next, ulong nextGen)
+    {
+        CpuTlbState state = Kernel.TlbStates[cpu.Index];
+        int global = next is null ? 0 : await Broadcast.MmGlobalAsid(cpu, next);
+        if (global != 0)
+        {
+            return global;
+        }
+
+        int dynamic = Broadcast.TheGlobalAsid;
+        ulong ctxId = next?.CtxId ?? CpuTlbState.InitMmCtxId;
+        for (int asid = 0; asid < dynamic; asid++)
+        {
+            if (dynamic > 1 && await cpu.Load(state.SlotCtxId[asid]) == ctxId)
+            {
+                return asid | (await cpu.Load(state.SlotTlbGen[asid]) < nextGen ? NeedFlush : 0);
+            }
+        }
+
+        int chosen = (int)await cpu.Load(state.NextAsid);
+        chosen = chosen >= dynamic ? 0 : chosen;
+        await cpu.Store(state.NextAsid, (ulong)chosen + 1);
+        return chosen | NeedFlush;
+    }
+
+    public override async Proc LoadNewMmCr3(Cpu cpu, Mm? next, int asid, ulong nextGen, bool needFlush)
+    {
+        await base.LoadNewMmCr3(cpu, next, asid, nextGen, needFlush);
+        await Broadcast.NoteLoadedAsid(cpu, asid);
+    }
+
+    /// <summary>A CPU that was lazy under the global ASID has missed nothing.</summary>
+    protected override async Proc LeaveLazyMode(Cpu cpu, Mm mm)
+    {
+        if ((int)await cpu.Load(Kernel.TlbStates[cpu.Index].LoadedAsid) != Broadcast.TheGlobalAsid)
+        {
+            await base.LeaveLazyMode(cpu, mm);
+        }
+    }
+}
+
+internal sealed class InvlpgbBatch(KernelModel kernel, BroadcastMistake mistake) : TlbBatch(kernel)
+{
+    private readonly BroadcastMistake _mistake = mistake;
+
+    private InvlpgbFlush Broadcast => (InvlpgbFlush)Kernel.TlbFlush;
+
+    public override async Proc ArchTlbbatchAddPending(Cpu cpu, Mm mm)
+    {
+        await Broadcast.IncMmTlbGen(cpu, mm);
+        int asid = await Broadcast.MmGlobalAsid(cpu, mm);
+        if (asid != 0)
+        {
+            await Broadcast.InvlpgbFlushUserNrNosync(cpu, asid);
+        }
+
+        if (asid == 0 || (_mistake != BroadcastMistake.BatchForgetsTransition && await Broadcast.MmInAsidTransition(cpu, mm)))
+        {
+            UnmapBatch batch = Kernel.UnmapBatches[cpu.Index];
+            ulong mask = await cpu.Load(mm.CpuMask);
+            await cpu.Store(batch.CpuMask, await cpu.Load(batch.CpuMask) | mask);
+        }
+    }
+
+    public override async Proc ArchTlbbatchFlush(Cpu cpu)
+    {
+        await base.ArchTlbbatchFlush(cpu);
+        if (_mistake != BroadcastMistake.BatchForgetsTlbsync)
+        {
+            await Broadcast.Tlbsync(cpu);
+        }
+    }
+}

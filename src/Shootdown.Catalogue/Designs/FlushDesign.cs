@@ -1,0 +1,37 @@
+using Shootdown.Kernel;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>
+/// A way to keep TLBs in line with page tables: who flushes what, when, and how others learn of a flush that is still owed. A design
+/// replaces mechanisms of the kernel; the workloads that it is compared on stay the same. See docs/designs.md.
+/// </summary>
+public abstract class FlushDesign
+{
+    /// <summary>Short id, lower case with dashes.</summary>
+    public abstract string Id { get; }
+
+    /// <summary>One line.</summary>
+    public abstract string Title { get; }
+
+    /// <summary>The year in which it was merged, proposed or published.</summary>
+    public abstract int Year { get; }
+
+    /// <summary>Where it is described.</summary>
+    public abstract string Source { get; }
+
+    /// <summary>How it works, and what it relies on: a paragraph.</summary>
+    public abstract string Story { get; }
+
+    /// <summary>False if it is known to be wrong: tried to show what goes wrong, or as a step on the way to another one.</summary>
+    public virtual bool IsSound => true;
+
+    /// <summary>ASIDs that it needs besides those that the workload uses.</summary>
+    public virtual int ExtraAsids => 0;
+
+    /// <summary>The mechanisms that it replaces.</summary>
+    public abstract KernelParts Apply(KernelParts parts);
+
+    /// <summary>The choices of the kernel's build that it needs.</summary>
+    public virtual KernelOptions Configure(KernelOptions options) => options;
+}
