@@ -65,7 +65,8 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
     {
         if (action == LockAction.Release)
         {
-            if (state.Read(word.Address) != (ulong)cpu.Index + 1)
+            ulong owner = state.Read(word.Address);
+            if (cpu.Machine.HasMovableTasks ? owner == 0 : owner != (ulong)cpu.Index + 1)
             {
                 state.Violation = new Violation("assert", $"{cpu} releases {word.Name}, which it does not hold.");
             }
