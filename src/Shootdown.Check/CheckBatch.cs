@@ -20,11 +20,26 @@ public static class CheckBatch
     /// <param name="progress">Told after every check, from any thread.</param>
     public static IReadOnlyList<CheckReport?> Run(
         IReadOnlyList<Func<CheckOptions, CheckReport>> checks, CheckOptions options, IProgress<BatchProgress>? progress = null)
+        => Run(checks, report => report, options, progress);
+
+    /// <summary>Runs what consists of checks, or of something else; null for those that were not run because the batch was cancelled.</summary>
+    /// <typeparam name="T">What each returns.</typeparam>
+    /// <param name="checks">The checks.</param>
+    /// <param name="reportOf">The check in what one returned; null if there is none.</param>
+    /// <param name="options">Limits for each check; the workers and the memory are for the whole batch.</param>
+    /// <param name="progress">Told after every check, from any thread.</param>
+    public static IReadOnlyList<T?> Run<T>(
+        IReadOnlyList<Func<CheckOptions, T>> checks,
+        Func<T, CheckReport?> reportOf,
+        CheckOptions options,
+        IProgress<BatchProgress>? progress = null)
+        where T : class
     {
         ArgumentNullException.ThrowIfNull(checks);
+        ArgumentNullException.ThrowIfNull(reportOf);
         ArgumentNullException.ThrowIfNull(options);
         var clock = Stopwatch.StartNew();
-        var results = new CheckReport?[checks.Count];
+        var results = new T?[checks.Count];
         int workers = options.Workers > 0 ? options.Workers : Environment.ProcessorCount;
         CheckOptions each = options with { Workers = 1, MemoryBytes = options.MemoryBytes / workers, Progress = null };
         int done = 0;
@@ -39,10 +54,10 @@ public static class CheckBatch
                 return;
             }
 
-            CheckReport report;
+            T result;
             try
             {
-                report = checks[i](each);
+                result = checks[i](each);
             }
             catch (OperationCanceledException)
             {
@@ -56,9 +71,10 @@ public static class CheckBatch
                 return;
             }
 
-            results[i] = report;
-            int found = report.Verdict == Verdict.Violation ? Interlocked.Increment(ref violations) : Volatile.Read(ref violations);
-            long visited = Interlocked.Add(ref states, report.Stats.States);
+            results[i] = result;
+            CheckReport? report = reportOf(result);
+            int found = report?.Verdict == Verdict.Violation ? Interlocked.Increment(ref violations) : Volatile.Read(ref violations);
+            long visited = Interlocked.Add(ref states, report?.Stats.States ?? 0);
             progress?.Report(new BatchProgress(
                 Interlocked.Increment(ref done), checks.Count, found, visited, clock.Elapsed.TotalSeconds));
         });

@@ -32,6 +32,7 @@ public sealed class KernelModel : MachineHandle
         PteOps = parts.PteOps(this);
         PageWalk = parts.PageWalk(this);
         MmapLock = parts.MmapLock(this);
+        MmuNotifier = parts.MmuNotifier(this);
         Rmap = parts.Rmap(this);
         Filemap = parts.Filemap(this);
         SwitchMm = parts.SwitchMm(this);
@@ -97,6 +98,9 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>The lock of an address space and what it protects.</summary>
     public MmapLock MmapLock { get; }
+
+    /// <summary>Calls of the notifiers of secondary MMUs.</summary>
+    public MmuNotifier MmuNotifier { get; }
 
     /// <summary>The way from a page to the tables that map it.</summary>
     public Rmap Rmap { get; }

@@ -15,6 +15,9 @@ public sealed record KernelParts
     /// <summary>The lock of an address space.</summary>
     public Func<KernelModel, MmapLock> MmapLock { get; init; } = kernel => new MmapLock(kernel);
 
+    /// <summary>Calls of the notifiers of secondary MMUs.</summary>
+    public Func<KernelModel, MmuNotifier> MmuNotifier { get; init; } = kernel => new MmuNotifier(kernel);
+
     /// <summary>The way from a page to the tables that map it.</summary>
     public Func<KernelModel, Rmap> Rmap { get; init; } = kernel => new Rmap(kernel);
 

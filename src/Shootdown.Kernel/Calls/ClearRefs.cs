@@ -18,7 +18,17 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
         await cpu.BeginPromise(promise);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         await cpu.AddReturn(mm.TlbFlushPending, 1);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, promise.FirstPage, promise.PageCount);
+        }
+
         await WalkPageRange(cpu, mm, promise.FirstPage, promise.PageCount);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, promise.FirstPage, promise.PageCount);
+        }
+
         await Kernel.TlbFlush.FlushTlbMm(cpu, mm);
         await cpu.AddReturn(mm.TlbFlushPending, -1);
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);

@@ -32,10 +32,20 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
     /// <summary>mm/memory.c: <c>copy_page_range</c>: table by table.</summary>
     public virtual async Proc CopyPageRange(Cpu cpu, Mm parent, Mm child, int first, int count)
     {
+        if (parent.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, parent, first, count);
+        }
+
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < first + count; page = (page / span + 1) * span)
         {
             await CopyPteRange(cpu, parent, child, page, Math.Min((page / span + 1) * span, first + count));
+        }
+
+        if (parent.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, parent, first, count);
         }
     }
 

@@ -47,7 +47,17 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, first, count);
+        }
+
         await WalkPageRange(tlb, first, count, MadviseWalk.Free);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, first, count);
+        }
+
         await Kernel.MmuGather.TlbFinishMmu(tlb);
         await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
     }

@@ -40,13 +40,24 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     /// <summary>
     /// mm/mprotect.c: <c>change_protection</c>: table by table. Also for NUMA hints and userfaultfd, whose callers hold
     /// mmap_lock only for reading. Whoever calls it flushes: entries stay changed and unflushed until its gather ends.
+    /// The kernel calls the notifiers table by table (<c>change_pmd_range</c>, 6.12), for ranges that have any.
     /// </summary>
     public virtual async Proc ChangeProtection(TlbGather tlb, int first, int count, ProtectionChange change)
     {
+        if (tlb.Mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(tlb.Cpu, tlb.Mm, first, count);
+        }
+
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < first + count; page = (page / span + 1) * span)
         {
             await ChangePteRange(tlb, page, Math.Min((page / span + 1) * span, first + count), change);
+        }
+
+        if (tlb.Mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(tlb.Cpu, tlb.Mm, first, count);
         }
     }
 

@@ -41,6 +41,11 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
     /// <summary>mm/mremap.c: <c>move_page_tables</c>: as much at a time as one table holds at both places.</summary>
     public virtual async Proc MovePageTables(Cpu cpu, Mm mm, int oldFirst, int newFirst, int count)
     {
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, oldFirst, count);
+        }
+
         int span = Machine.Paging.SpanOf(1);
         int moved = 0;
         while (moved < count)
@@ -50,6 +55,11 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
             await Kernel.PageWalk.PteAlloc(cpu, mm, newFirst + moved);
             await MovePtes(cpu, mm, oldFirst + moved, newFirst + moved, extent);
             moved += extent;
+        }
+
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, oldFirst, count);
         }
     }
 

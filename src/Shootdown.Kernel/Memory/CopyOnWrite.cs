@@ -51,6 +51,11 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
         int copy = await cpu.AllocFrame(page);
         await cpu.Assert(copy >= 0, "a page is free");
         await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, page, 1);
+        }
+
         PageTable again = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
         bool copied = again.Index >= 0 && await cpu.EntryRead(again, page) == entry;
         if (copied)
@@ -64,6 +69,11 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
         if (again.Index >= 0)
         {
             await Kernel.PageWalk.PteUnmapUnlock(cpu, again);
+        }
+
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, page, 1);
         }
 
         await cpu.PutFrames(copied ? original : 1UL << copy, "folio_put");

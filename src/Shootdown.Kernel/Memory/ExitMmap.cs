@@ -22,6 +22,11 @@ public class ExitMmap(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc ExitMmapAll(Cpu cpu, Mm mm)
     {
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.Release(cpu, mm);
+        }
+
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmuFullmm(cpu, mm);
         await Kernel.Zap.UnmapVmas(tlb, 0, Machine.Paging.PageCount);

@@ -70,6 +70,9 @@ public class Migrate : RmapWalker
         => await Kernel.Rmap.RmapWalk(cpu, frame, this, batch ? Batch : 0);
 
     /// <inheritdoc/>
+    public override bool NotifiesSecondaries => true;
+
+    /// <inheritdoc/>
     public override async Proc<ulong> RmapOne(Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument)
     {
         await TryToMigrateOne(cpu, mm, table, page, entry.Frame, argument == Batch);

@@ -38,7 +38,17 @@ public class MigrateDevice(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc<int> MigrateVmaSetup(Cpu cpu, Mm mm, int page)
     {
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, page, 1);
+        }
+
         int frame = await MigrateVmaCollectPmd(cpu, mm, page);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, page, 1);
+        }
+
         if (frame >= 0 && !await MigrateDeviceUnmap(cpu, frame))
         {
             await Kernel.Migrate.RemoveMigrationPtes(cpu, frame, frame);

@@ -31,13 +31,35 @@ public class PmdCollapse : Mechanism
     /// <param name="page">Any page of the table.</param>
     public virtual async Proc CollapsePteMappedThp(Cpu cpu, Mm mm, int page)
     {
+        int first = page / Machine.Paging.SpanOf(1) * Machine.Paging.SpanOf(1);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, first, Machine.Paging.SpanOf(1));
+        }
+
+        int removed = await CollapseTable(cpu, mm, page);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, first, Machine.Paging.SpanOf(1));
+        }
+
+        if (removed >= 0)
+        {
+            await PteFreeDefer(cpu, removed);
+        }
+    }
+
+    /// <summary>mm/khugepaged.c: the locked part of <c>collapse_pte_mapped_thp</c>: the table that was removed, or -1.</summary>
+    [KernelName("collapse_pte_mapped_thp")]
+    protected virtual async Proc<int> CollapseTable(Cpu cpu, Mm mm, int page)
+    {
         PageTable above = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
         await cpu.SpinLock(Machine.Paging.LockOf(above.Index));
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
         if (table.Index < 0)
         {
             await cpu.SpinUnlock(Machine.Paging.LockOf(above.Index));
-            return;
+            return -1;
         }
 
         for (int each = table.BasePage; each < table.BasePage + Machine.Paging.SpanOf(1); each++)
@@ -48,7 +70,7 @@ public class PmdCollapse : Mechanism
         Pte old = await PmdpCollapseFlush(cpu, mm, above, page);
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
         await cpu.SpinUnlock(Machine.Paging.LockOf(above.Index));
-        await PteFreeDefer(cpu, old.Frame);
+        return old.Frame;
     }
 
     /// <summary>

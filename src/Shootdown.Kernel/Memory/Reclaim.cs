@@ -156,6 +156,9 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
         => await Kernel.Rmap.RmapWalk(cpu, frame, this, batch ? Batch : 0);
 
     /// <inheritdoc/>
+    public override bool NotifiesSecondaries => true;
+
+    /// <inheritdoc/>
     public override async Proc<ulong> RmapOne(Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument)
         => await TryToUnmapOne(cpu, mm, table, page, entry.Frame, argument == Batch);
 

@@ -180,25 +180,35 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>
     /// mm/page_vma_mapped.c: <c>page_vma_mapped_walk</c> with PVMW_SYNC for one place: the entry is looked at under the
-    /// table's lock only, so a walk waits for whoever is changing it.
+    /// table's lock only, so a walk waits for whoever is changing it. Those that change entries tell notifiers around it.
     /// </summary>
     protected virtual async Proc<ulong> PageVmaMappedWalk(
         Cpu cpu, Mm mm, int page, int frame, RmapWalker walker, ulong argument)
     {
+        bool notifies = mm.HasNotifiers && walker.NotifiesSecondaries;
+        if (notifies)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, page, 1);
+        }
+
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
-        if (table.Index < 0)
-        {
-            return 0;
-        }
-
-        Pte entry = await cpu.EntryRead(table, page);
         ulong result = 0;
-        if (walker.Matches(entry, frame))
+        if (table.Index >= 0)
         {
-            result = await walker.RmapOne(cpu, mm, table, page, entry, argument);
+            Pte entry = await cpu.EntryRead(table, page);
+            if (walker.Matches(entry, frame))
+            {
+                result = await walker.RmapOne(cpu, mm, table, page, entry, argument);
+            }
+
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
         }
 
-        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        if (notifies)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, page, 1);
+        }
+
         return result;
     }
 }
@@ -208,6 +218,9 @@ public abstract class RmapWalker(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>True if the entry is one to visit; by default any that maps the frame.</summary>
     public virtual bool Matches(Pte entry, int frame) => entry.MapsFrame && entry.Frame == frame;
+
+    /// <summary>True if what it does to entries concerns secondary MMUs.</summary>
+    public virtual bool NotifiesSecondaries => false;
 
     /// <summary>
     /// <c>rwc->rmap_one</c>: visits one entry, with the table's lock held; the results of all visits are or-ed.

@@ -75,6 +75,9 @@ public class Writeback(KernelModel kernel) : RmapWalker(kernel)
         => await Kernel.Rmap.FolioMapped(cpu, frame) && await Kernel.Rmap.RmapWalk(cpu, frame, this, 0) != 0;
 
     /// <inheritdoc/>
+    public override bool NotifiesSecondaries => true;
+
+    /// <inheritdoc/>
     public override async Proc<ulong> RmapOne(Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument)
         => await PageMkcleanOne(cpu, mm, table, page, entry) ? 1UL : 0;
 

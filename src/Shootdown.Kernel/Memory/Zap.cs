@@ -5,9 +5,17 @@ namespace Shootdown.Kernel;
 /// <summary>Removal of mappings (mm/memory.c): what munmap, madvise and truncation share.</summary>
 public class Zap(KernelModel kernel) : Mechanism(kernel)
 {
-    /// <summary>mm/memory.c: <c>unmap_vmas</c>, <c>zap_page_range_single</c>: area by area.</summary>
+    /// <summary>
+    /// mm/memory.c: <c>unmap_vmas</c>, <c>zap_page_range_single</c>: area by area, between the start and the end of an
+    /// invalidation by notifiers.
+    /// </summary>
     public virtual async Proc UnmapVmas(TlbGather tlb, int first, int count)
     {
+        if (tlb.Mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(tlb.Cpu, tlb.Mm, first, count);
+        }
+
         int page = first;
         while (page < first + count)
         {
@@ -19,6 +27,11 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
 
             await UnmapPageRange(tlb, page, end, tlb.Mm.FileAreaOf(page));
             page = end;
+        }
+
+        if (tlb.Mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(tlb.Cpu, tlb.Mm, first, count);
         }
     }
 

@@ -10,6 +10,7 @@ public sealed class Mm : MachineHandle
 {
     private const int PagesMax = 32;
     private readonly List<FileArea> _fileAreas = [];
+    private readonly List<MmuNotifierSubscription> _subscriptions = [];
 
     internal Mm(KernelModel kernel, int index, string name, int pages, bool mmapWriters)
         : base(kernel.Machine)
@@ -100,6 +101,14 @@ public sealed class Mm : MachineHandle
 
     /// <summary>The areas that map files; all other pages are anonymous.</summary>
     public IReadOnlyList<FileArea> FileAreas => _fileAreas;
+
+    /// <summary>Its notifiers (<c>mm->notifier_subscriptions</c>).</summary>
+    public IReadOnlyList<MmuNotifierSubscription> Subscriptions => _subscriptions;
+
+    /// <summary>include/linux/mmu_notifier.h: <c>mm_has_notifiers</c>.</summary>
+    public bool HasNotifiers => _subscriptions.Count > 0;
+
+    internal void AddSubscription(MmuNotifierSubscription subscription) => _subscriptions.Add(subscription);
 
     /// <summary>Makes pages a shared mapping of a file; while the machine is built.</summary>
     public FileArea AddSharedFileArea(FileMapping file, int first, int count, int offset)

@@ -82,6 +82,10 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
         await Kernel.TlbFlush.IncMmTlbGen(cpu, mm);
         ulong mask = await cpu.Load(mm.CpuMask);
         await cpu.Store(batch.CpuMask, await cpu.Load(batch.CpuMask) | mask);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.ArchInvalidateSecondaryTlbs(cpu, mm, PageRange.All);
+        }
     }
 
     /// <summary>

@@ -33,7 +33,7 @@ public class TlbFlush : Mechanism
 
     /// <summary>
     /// arch/x86/mm/tlb.c: <c>flush_tlb_mm_range</c>. Returns when no CPU can use a translation of the range that was
-    /// older than the call. Interrupts are on: waiting for others with interrupts off would deadlock two flushers.
+    /// older than the call, and no TLB of a device either. Interrupts are on: waiting for others with interrupts off would deadlock two flushers.
     /// </summary>
     public virtual async Proc FlushTlbMmRange(Cpu cpu, Mm mm, PageRange range, int strideLevel, bool freedTables)
     {
@@ -52,6 +52,10 @@ public class TlbFlush : Mechanism
         }
 
         await cpu.PreemptEnable();
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.ArchInvalidateSecondaryTlbs(cpu, mm, range);
+        }
     }
 
     /// <summary>
