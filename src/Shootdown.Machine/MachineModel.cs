@@ -127,8 +127,8 @@ public sealed class MachineModel
     /// <summary>Starts a task that sleeps and may wake up on another CPU; it waits for an idle one first.</summary>
     /// <param name="role">Name for reports and the diagram's header.</param>
     /// <param name="cpus">The CPUs that it may run on, as a mask.</param>
-    /// <param name="program">Its program; returns the CPU that it ends on.</param>
-    public Agent AddMovableTask(string role, ulong cpus, Func<MovableTask, Proc<Cpu>> program)
+    /// <param name="program">Its program: begins with <see cref="MovableTask.TakeCpu"/>, ends with <see cref="MovableTask.Exit"/>.</param>
+    public Agent AddMovableTask(string role, ulong cpus, Func<MovableTask, Proc> program)
     {
         _sharedCpus |= cpus;
         if (_currentTasks.Length == 0)
@@ -137,7 +137,7 @@ public sealed class MachineModel
         }
 
         var task = new MovableTask(this, role, cpus, _agents.Count);
-        Agent agent = AddAgent(role, AgentKind.Task, null, false, () => task.Run(program));
+        Agent agent = AddAgent(role, AgentKind.Task, null, false, () => program(task));
         agent.PlaceAddress = task.PlaceAddress;
         return agent;
     }

@@ -123,7 +123,12 @@ public sealed class Gather2010 : MmuGather
     [KernelName("tlb_flush")]
     private async Proc FlushItsMm(TlbGather tlb)
     {
-        Mm mm = _onStack ? tlb.Mm : Kernel.Mms[(int)await tlb.Cpu.Load(_mms[OwnerOf(tlb)], weight: StepWeight.Key)];
-        await Kernel.TlbFlush.FlushTlbMm(tlb.Cpu, mm);
+        int index = tlb.Mm.Index;
+        if (!_onStack)
+        {
+            index = (int)await tlb.Cpu.Load(_mms[OwnerOf(tlb)], weight: StepWeight.Key);
+        }
+
+        await Kernel.TlbFlush.FlushTlbMm(tlb.Cpu, Kernel.Mms[index]);
     }
 }

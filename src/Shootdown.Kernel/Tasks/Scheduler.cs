@@ -19,16 +19,16 @@ public class Scheduler(KernelModel kernel) : Mechanism(kernel)
     /// <summary>kernel/sched/core.c: <c>context_switch</c> to the task, on whichever CPU is idle.</summary>
     public virtual async Proc<Cpu> ContextSwitch(MovableTask task, Mm mm)
     {
-        Cpu cpu = Machine.Cpus[await task.TakeCpu()];
+        int index = await task.TakeCpu();
+        Cpu cpu = Machine.Cpus[index];
         await Kernel.SwitchMm.SwitchTo(cpu, mm);
         return cpu;
     }
 
-    /// <summary>The end of a task: its CPU is left in lazy TLB mode.</summary>
-    [KernelName("do_exit")]
-    public virtual async Proc<Cpu> Exit(Cpu cpu)
+    /// <summary>kernel/exit.c: <c>do_exit</c>: the CPU is left in lazy TLB mode.</summary>
+    public virtual async Proc DoExit(Cpu cpu, MovableTask task)
     {
         await Kernel.LazyTlb.EnterLazyTlb(cpu);
-        return cpu;
+        await task.Exit(cpu);
     }
 }

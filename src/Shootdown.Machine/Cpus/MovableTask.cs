@@ -5,7 +5,7 @@ namespace Shootdown.Machine;
 /// one that it may use; at most one such task runs on a CPU. Preemption at other points is not modelled.
 /// </summary>
 /// <remarks>
-/// Its program gets the CPU that it starts on, and from every sleep the one that it wakes up on: whoever keeps the old one keeps what
+/// Its program begins with <see cref="TakeCpu"/>, gets from every sleep the CPU on which it goes on, and ends with <see cref="Exit"/>: whoever keeps the old one keeps what
 /// the kernel's <c>this_cpu_ptr</c> would have given before the sleep. A machine has movable tasks or tasks bound to a CPU, not both
 /// on one CPU.
 /// </remarks>
@@ -40,15 +40,11 @@ public sealed class MovableTask : MachineHandle
     /// </summary>
     public Op Sleep(Cpu cpu) => new(new LeaveOperation(this, cpu, true));
 
+    /// <summary><c>do_exit</c>: the end of its program, without which its CPU stays taken.</summary>
+    public Op Exit(Cpu cpu) => new(new LeaveOperation(this, cpu, false));
+
     /// <summary><c>schedule</c>, second half: waits for an idle CPU and runs there; returns its index.</summary>
     public Op<int> TakeCpu() => new(new TakeOperation(this));
-
-    [KernelName]
-    internal async Proc Run(Func<MovableTask, Proc<Cpu>> program)
-    {
-        Cpu last = await program(this);
-        await new Op(new LeaveOperation(this, last, false));
-    }
 
     private sealed class LeaveOperation(MovableTask task, Cpu cpu, bool sleeps) : Operation
     {
