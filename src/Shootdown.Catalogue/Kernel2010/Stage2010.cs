@@ -8,13 +8,13 @@ namespace Shootdown.Catalogue;
 /// <summary>A machine with the kernel of 2010 and processes that move between its CPUs, each with pages of its own.</summary>
 public sealed class Stage2010 : MachineHandle
 {
-    private Stage2010(KernelModel kernel, Design2010 design, int pages)
+    private Stage2010(KernelModel kernel, Design2010 design, int processes, int pages)
         : base(kernel.Machine)
     {
         Kernel = kernel;
         Design = design;
         Pages = pages;
-        Unmap = new Unmap2010(kernel, design);
+        Unmap = new Unmap2010(kernel, design, processes);
         Scheduler = new Scheduler(kernel);
     }
 
@@ -62,7 +62,7 @@ public sealed class Stage2010 : MachineHandle
             SleepsInAtomic = sleepsInAtomic,
         });
         var kernel = new KernelModel(machine, null, new KernelParts { MmuGather = made => new Gather2010(made, design) });
-        return new Stage2010(kernel, design, pages);
+        return new Stage2010(kernel, design, processes, pages);
     }
 
     /// <summary>A process that waits for an idle CPU, runs a program there, and ends.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Shootdown.Kernel;
 using Shootdown.Machine;
 
@@ -13,13 +14,15 @@ public sealed class Unmap2010 : Mechanism
     private readonly Gather2010 _gather;
     private readonly Scheduler _scheduler;
     private readonly Srcu _srcu;
-    private readonly Spinlock _iMmapSpin;
-    private readonly KernelMutex _iMmapMutex;
-    private readonly Spinlock _anonVmaSpin;
-    private readonly KernelMutex _anonVmaMutex;
+    private readonly ImmutableArray<Spinlock> _iMmapSpin;
+    private readonly ImmutableArray<KernelMutex> _iMmapMutex;
+    private readonly ImmutableArray<Spinlock> _anonVmaSpin;
+    private readonly ImmutableArray<KernelMutex> _anonVmaMutex;
 
-    /// <summary>Makes the locks. The kernel's gather must be a <see cref="Gather2010"/>.</summary>
-    public Unmap2010(KernelModel kernel, Design2010 design)
+    /// <summary>
+    /// Makes the locks; every process has a file and an anon_vma of its own. The kernel's gather must be a <see cref="Gather2010"/>.
+    /// </summary>
+    public Unmap2010(KernelModel kernel, Design2010 design, int processes)
         : base(kernel)
     {
         ArgumentNullException.ThrowIfNull(kernel);
@@ -27,10 +30,10 @@ public sealed class Unmap2010 : Mechanism
         _gather = kernel.MmuGather as Gather2010 ?? throw new ArgumentException("the gather must be that of 2010", nameof(kernel));
         _scheduler = new Scheduler(kernel);
         _srcu = Machine.NewSrcu("srcu");
-        _iMmapSpin = Machine.NewSpinLock("i_mmap_lock");
-        _iMmapMutex = Machine.NewMutex("i_mmap_mutex");
-        _anonVmaSpin = Machine.NewSpinLock("anon_vma->lock");
-        _anonVmaMutex = Machine.NewMutex("anon_vma->mutex");
+        _iMmapSpin = LocksOf(processes, design.IMmapSleeps, index => Machine.NewSpinLock($"i_mmap_lock{index}"));
+        _iMmapMutex = LocksOf(processes, !design.IMmapSleeps, index => Machine.NewMutex($"i_mmap_mutex{index}"));
+        _anonVmaSpin = LocksOf(processes, design.AnonVmaSleeps, index => Machine.NewSpinLock($"anon_vma{index}.lock"));
+        _anonVmaMutex = LocksOf(processes, !design.AnonVmaSleeps, index => Machine.NewMutex($"anon_vma{index}.mutex"));
     }
 
     /// <summary>mm/mmap.c: <c>unmap_region</c>.</summary>
@@ -50,9 +53,9 @@ public sealed class Unmap2010 : Mechanism
     /// <summary>mm/memory.c: <c>unmap_mapping_range</c>: a truncation walks all mappings of the file under i_mmap_lock.</summary>
     public async Proc<Cpu> UnmapMappingRange(Cpu cpu, Task2010 task, int first, int count)
     {
-        await LockIMmap(cpu, true);
+        await LockIMmap(cpu, task.Mm, true);
         cpu = await UnmapMappingRangeVma(cpu, task, first, count);
-        await LockIMmap(cpu, false);
+        await LockIMmap(cpu, task.Mm, false);
         return cpu;
     }
 
@@ -66,9 +69,9 @@ public sealed class Unmap2010 : Mechanism
     /// </summary>
     public async Proc<Cpu> TryToUnmapAnon(Cpu cpu, Task2010 task, int page)
     {
-        await LockAnonVma(cpu, true);
+        await LockAnonVma(cpu, task.Mm, true);
         cpu = await TryToUnmapOne(cpu, task, page);
-        await LockAnonVma(cpu, false);
+        await LockAnonVma(cpu, task.Mm, false);
         return cpu;
     }
 
@@ -203,29 +206,32 @@ public sealed class Unmap2010 : Mechanism
         return cpu;
     }
 
-    private async Proc LockIMmap(Cpu cpu, bool takes)
+    private async Proc LockIMmap(Cpu cpu, Mm mm, bool takes)
     {
         if (_design.IMmapSleeps)
         {
-            await Take(cpu, _iMmapMutex, takes);
+            await Take(cpu, _iMmapMutex[mm.Index], takes);
         }
         else
         {
-            await Take(cpu, _iMmapSpin, takes);
+            await Take(cpu, _iMmapSpin[mm.Index], takes);
         }
     }
 
-    private async Proc LockAnonVma(Cpu cpu, bool takes)
+    private async Proc LockAnonVma(Cpu cpu, Mm mm, bool takes)
     {
         if (_design.AnonVmaSleeps)
         {
-            await Take(cpu, _anonVmaMutex, takes);
+            await Take(cpu, _anonVmaMutex[mm.Index], takes);
         }
         else
         {
-            await Take(cpu, _anonVmaSpin, takes);
+            await Take(cpu, _anonVmaSpin[mm.Index], takes);
         }
     }
+
+    private static ImmutableArray<T> LocksOf<T>(int processes, bool none, Func<int, T> make)
+        => none ? [] : [.. Enumerable.Range(0, processes).Select(make)];
 
     private static Op Take(Cpu cpu, KernelMutex mutex, bool takes) => takes ? cpu.MutexLock(mutex) : cpu.MutexUnlock(mutex);
 

@@ -32,7 +32,6 @@ public sealed class SleepableGatherOrder : Scenario
         new("cpus", 2, 1, 3, "CPUs between which the tasks move"),
         new("tasks", 2, 1, 3, "processes that unmap their memory, one task each"),
         new("pages", 1, 1, 3, "pages of each"),
-        new("stack", 0, 0, 1, "1: the gather is on the task's stack, as since 2011; then there is no bug"),
     ];
 
     /// <inheritdoc/>
@@ -70,11 +69,7 @@ public sealed class SleepableGatherOrder : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        var design = new Design2010
-        {
-            NotifierFirst = !setup.IsBug,
-            GatherOnStack = setup["stack"] == 1,
-        };
+        var design = new Design2010 { NotifierFirst = !setup.IsBug };
         var stage = Stage2010.Make(design, setup["cpus"], setup["tasks"], setup["pages"], false, setup.Tlb, setup.Model);
         for (int i = 0; i < setup["tasks"]; i++)
         {
