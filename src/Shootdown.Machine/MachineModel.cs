@@ -109,6 +109,8 @@ public sealed class MachineModel
     /// <summary>All spinlocks.</summary>
     internal IReadOnlyList<Spinlock> SpinLocks => _spinLocks;
 
+    internal bool IsSpinLock(int address) => _spinLocks.Any(spinLock => spinLock.Word.Address == address);
+
     /// <summary>True if the word is that of an exclusive lock, whose value names its owner.</summary>
     public bool IsLockWord(int address) => _lockWords.Contains(address);
 

@@ -20,6 +20,7 @@ public static class PairModel
         bool mmapWriters = cell.Operations.Any(operation => operation.WritesMmapLock);
         KernelOptions kernelOptions = cell.Operations.Aggregate(setup.Options, (chosen, operation) => operation.Configure(chosen));
         Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
+        setup.Prepare?.Invoke(stage);
         int destination = cell.Pages;
         for (int i = 0; i < cell.Operations.Count; i++)
         {

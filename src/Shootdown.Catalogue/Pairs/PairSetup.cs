@@ -15,6 +15,9 @@ public sealed record PairSetup
     /// <summary>The kernel's build-time choices, as far as no operation needs others.</summary>
     public KernelOptions Options { get; init; } = new();
 
+    /// <summary>Adds to a machine after its address space was made, e.g. a subscription of a notifier.</summary>
+    public Action<Stage>? Prepare { get; init; }
+
     /// <summary>Memory model.</summary>
     public MemoryModelKind Model { get; init; } = MemoryModelKind.Sc;
 

@@ -54,6 +54,9 @@ public abstract class Operation
     /// <summary>If it releases an exclusive lock: the address of the lock's word, else -1.</summary>
     public virtual int ReleasesLock => -1;
 
+    /// <summary>What it takes or gives back if it returns the result; null if nothing. For analyses of programs.</summary>
+    public virtual HeldChange? HeldAfter(long result) => null;
+
     /// <summary>Performs it in the given way (0 to <see cref="Alternatives"/> - 1) and returns its result.</summary>
     public abstract long Execute(MachineState state, int alternative);
 

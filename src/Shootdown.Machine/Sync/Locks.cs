@@ -93,6 +93,12 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
         return 0;
     }
 
+    public override HeldChange? HeldAfter(long result)
+    {
+        HoldKind kind = function.StartsWith("spin", StringComparison.Ordinal) ? HoldKind.Spinlock : HoldKind.Mutex;
+        return action == LockAction.TryAcquire && result == 0 ? null : new HeldChange(word.Name, kind, action != LockAction.Release);
+    }
+
     public override void AddFootprint(Footprint footprint)
     {
         footprint.Write(word.Address);
