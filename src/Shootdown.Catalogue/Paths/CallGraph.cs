@@ -95,6 +95,29 @@ public sealed class CallGraph
         return [.. names];
     }
 
+    /// <summary>The functions that reach a function and that nothing in the library calls, no operation either.</summary>
+    public IReadOnlyList<string> RootsOf(string function)
+    {
+        var names = new SortedSet<string>(StringComparer.Ordinal);
+        var seen = new HashSet<MethodInfo>();
+        var work = new Stack<MethodInfo>(_methods.Where(method => !IsOperation(method) && KernelNames.OfMethod(method) == function));
+        while (work.TryPop(out MethodInfo? method))
+        {
+            HashSet<MethodInfo> callers = _callers.GetValueOrDefault(Root(method), []);
+            if (callers.Count == 0 && !IsOperation(method) && KernelNames.OfMethod(method) is { Length: > 0 } name && name != function)
+            {
+                names.Add(name);
+            }
+
+            foreach (MethodInfo caller in callers.Where(seen.Add))
+            {
+                work.Push(caller);
+            }
+        }
+
+        return [.. names];
+    }
+
     private static bool IsGenerated(Type type) => type.GetCustomAttribute<CompilerGeneratedAttribute>() is not null;
 
     private static bool IsOperation(MethodInfo method) => method.DeclaringType!.IsSubclassOf(typeof(MmOperation));

@@ -6,7 +6,7 @@ namespace Shootdown.Catalogue;
 /// <param name="Operation">Id of the operation.</param>
 /// <param name="Calls">Kernel functions from the system call (or daemon) to the function, which is the last.</param>
 /// <param name="Held">What is held when the function is entered, in the order in which it was taken.</param>
-public sealed record FunctionPath(string Operation, IReadOnlyList<string> Calls, IReadOnlyList<HeldChange> Held)
+public sealed partial record FunctionPath(string Operation, IReadOnlyList<string> Calls, IReadOnlyList<HeldChange> Held)
 {
     /// <summary>True if the function must not sleep on this path.</summary>
     public bool IsAtomic => Held.Any(held => held.Kind is HoldKind.Spinlock or HoldKind.PreemptOff or HoldKind.InterruptsOff
@@ -30,8 +30,11 @@ public sealed record FunctionPath(string Operation, IReadOnlyList<string> Calls,
         HoldKind.Handler => "interrupt handler",
         HoldKind.Rcu => "RCU read section",
         HoldKind.Srcu => $"{held.Name} (SRCU read section)",
-        _ => held.Name,
+        _ => FolioLock().IsMatch(held.Name) ? "folio lock" : held.Name,
     };
+
+    [System.Text.RegularExpressions.GeneratedRegex("^page[0-9]+\\.lock$")]
+    private static partial System.Text.RegularExpressions.Regex FolioLock();
 }
 
 /// <summary>All ways to a function, and what they are worth.</summary>
@@ -41,5 +44,12 @@ public sealed record FunctionPath(string Operation, IReadOnlyList<string> Calls,
 /// <param name="States">Their states.</param>
 /// <param name="Cut">Machines that did not end within the time.</param>
 /// <param name="Unseen">Calls of the function that the code contains and no run made, as <c>caller > function</c>.</param>
+/// <param name="NotRun">Functions of the library from which the function is reached and which no operation runs, e.g. <c>exit_mm</c>.</param>
 public sealed record PathReport(
-    string Function, IReadOnlyList<FunctionPath> Paths, int Machines, long States, IReadOnlyList<string> Cut, IReadOnlyList<string> Unseen);
+    string Function,
+    IReadOnlyList<FunctionPath> Paths,
+    int Machines,
+    long States,
+    IReadOnlyList<string> Cut,
+    IReadOnlyList<string> Unseen,
+    IReadOnlyList<string> NotRun);

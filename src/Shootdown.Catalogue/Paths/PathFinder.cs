@@ -17,15 +17,20 @@ public static class PathFinder
     /// <summary>Runs the library.</summary>
     /// <param name="function">The function, as the kernel spells it (<see cref="CallGraph.Resolve"/>).</param>
     /// <param name="operations">The operations to start from; all if empty.</param>
-    /// <param name="parts">The kernel's mechanisms; the core if null.</param>
-    public static PathReport Find(string function, IReadOnlyList<MmOperation> operations, KernelParts? parts = null)
+    /// <param name="build">The kernel's build-time choices, e.g. the kinds of locks.</param>
+    public static PathReport Find(string function, IReadOnlyList<MmOperation> operations, KernelOptions? build = null)
     {
         ArgumentNullException.ThrowIfNull(operations);
         var paths = new SortedDictionary<string, FunctionPath>(StringComparer.Ordinal);
         var cut = new List<string>();
         int machines = 0;
         long states = 0;
-        var setup = new PairSetup { Parts = parts ?? new KernelParts(), Prepare = stage => _ = new Listener(stage.Kernel, stage.Mm) };
+        var setup = new PairSetup
+        {
+            Options = build ?? new KernelOptions(),
+            TakesAllLocks = true,
+            Prepare = stage => _ = new Listener(stage.Kernel, stage.Mm),
+        };
         MmOperation user = OperationList.All.First(one => one.Id == "user-store");
         foreach (MmOperation operation in operations.Count > 0 ? operations : OperationList.All)
         {
@@ -50,7 +55,7 @@ public static class PathFinder
         HashSet<string> seen = [.. paths.Values.Select(path => path.Calls.Count > 1 ? path.Calls[^2] : path.Operation)];
         string[] unseen = operations.Count > 0 ? []
             : [.. CallGraph.Library.CallersOf(function).Where(caller => !seen.Contains(caller)).Select(caller => $"{caller} > {function}")];
-        return new PathReport(function, [.. paths.Values], machines, states, cut, unseen);
+        return new PathReport(function, [.. paths.Values], machines, states, cut, unseen, operations.Count > 0 ? [] : CallGraph.Library.RootsOf(function));
     }
 
     private static IEnumerable<PairCell> CellsOf(MmOperation operation, MmOperation user)
