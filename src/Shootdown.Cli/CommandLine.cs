@@ -64,6 +64,11 @@ internal static class CommandLine
             return new PairsCommand(host, PairsRequest.Read(parsed, tree)).Run();
         }
 
+        if (command == tree.Paths)
+        {
+            return new PathsCommand(host, parsed, tree).Run();
+        }
+
         if (command == tree.List)
         {
             return List(parsed.GetValue(tree.Tags) ?? [], parsed.GetValue(tree.Json), host);
@@ -80,7 +85,7 @@ internal static class CommandLine
             return ExitCode.Pass;
         }
 
-        throw new UsageException("a command is missing: list, explain, check or pairs", HelpHint);
+        throw new UsageException("a command is missing: list, explain, check, pairs or paths", HelpHint);
     }
 
     private static int List(IReadOnlyList<string> tags, bool isJson, CliHost host)

@@ -30,6 +30,7 @@ internal sealed class CommandTree
         Check.Add(Ids);
         Add(Pairs, Bug, Triples, Operations, Machine, Model, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
         Pairs.Add(Ids);
+        Add(Paths, To, From, Spinlocks, Json);
         BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
             .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
         foreach (Option<string> bound in BoundOptions)
@@ -47,6 +48,8 @@ internal sealed class CommandTree
     public Command Check { get; } = new("check") { TreatUnmatchedTokensAsErrors = false };
 
     public Command Pairs { get; } = new("pairs") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Paths { get; } = new("paths") { TreatUnmatchedTokensAsErrors = false };
 
     public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
 
@@ -67,6 +70,12 @@ internal sealed class CommandTree
     public Option<string[]> Bounds { get; } = Many("--bound");
 
     public Option<string> Bug { get; } = new("--bug");
+
+    public Option<string> To { get; } = new("--to");
+
+    public Option<string[]> From { get; } = Many("--from");
+
+    public Option<string[]> Spinlocks { get; } = Many("--spinlock");
 
     public Option<bool> Triples { get; } = Flag("--triples");
 

@@ -32,6 +32,14 @@ public static class ReportJson
             MatrixDocument.Of(matrix, version, exitCode), ReportJsonContext.Readable.MatrixDocument));
     }
 
+    /// <summary>Writes the document of <c>paths --json</c>.</summary>
+    public static void WritePaths(PathsPage page, string version, TextWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteLine(JsonSerializer.Serialize(
+            new PathsDocument("shootdown/paths/1", version, page), ReportJsonContext.Readable.PathsDocument));
+    }
+
     /// <summary>Writes the document of <c>list --json</c>.</summary>
     public static void WriteList(IReadOnlyList<ScenarioCard> cards, TextWriter writer)
     {
@@ -54,6 +62,7 @@ public static class ReportJson
 [JsonSerializable(typeof(ListDocument))]
 [JsonSerializable(typeof(MatrixDocument))]
 [JsonSerializable(typeof(ExplainDocument))]
+[JsonSerializable(typeof(PathsDocument))]
 internal sealed partial class ReportJsonContext : JsonSerializerContext
 {
     /// <summary>Leaves <c>&lt;--</c> and quotes as they are: the output is not for HTML.</summary>
