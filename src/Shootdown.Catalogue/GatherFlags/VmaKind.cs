@@ -44,7 +44,7 @@ public enum PairRule
 
 /// <summary>What is run.</summary>
 /// <param name="Vmas">The areas, in order; all are unmapped.</param>
-/// <param name="PagesOfTable">Pages that one table maps.</param>
+/// <param name="PagesOfTable">Pages that one table maps; more if the areas need more tables.</param>
 /// <param name="Policy">The architecture.</param>
 /// <param name="WalkCaches">True if upper entries are cached, on the instruction side too.</param>
 /// <param name="Brackets">What free_pgtables does.</param>

@@ -12,7 +12,7 @@ namespace Shootdown.Catalogue;
 /// </summary>
 public static class PathFinder
 {
-    private static readonly TimeSpan TimeForOne = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan TimeForOne = TimeSpan.FromSeconds(30);
 
     /// <summary>Runs the library.</summary>
     /// <param name="function">The function, as the kernel spells it (<see cref="CallGraph.Resolve"/>).</param>
