@@ -89,10 +89,11 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     /// <param name="mmapWriters">False if no program takes mmap_lock for writing.</param>
     /// <param name="kind">Page cache, or memory of a driver.</param>
     /// <param name="parts">Replaced mechanisms.</param>
+    /// <param name="build">Choices of the kernel's build.</param>
     public static Stage WithMappedFile(
-        MachineOptions options, int pages, bool mmapWriters, FileAreaKind kind, KernelParts? parts = null)
+        MachineOptions options, int pages, bool mmapWriters, FileAreaKind kind, KernelParts? parts = null, KernelOptions? build = null)
     {
-        var kernel = new KernelModel(new MachineModel(options), new KernelOptions { Files = true }, parts);
+        var kernel = new KernelModel(new MachineModel(options), (build ?? new KernelOptions()) with { Files = true }, parts);
         Mm mm = kernel.NewMm("mm", pages, mmapWriters);
         FileMapping file = kernel.NewFile(kind == FileAreaKind.Shared ? "file" : "object", pages);
         if (kind == FileAreaKind.Shared)

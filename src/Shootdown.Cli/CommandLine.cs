@@ -71,6 +71,11 @@ internal static class CommandLine
                 : new SeedsCommand(host, SeedsRequest.Read(parsed, tree)).Run();
         }
 
+        if (command == tree.Paths)
+        {
+            return new PathsCommand(host, parsed, tree).Run();
+        }
+
         if (command == tree.List)
         {
             return List(parsed.GetValue(tree.Tags) ?? [], parsed.GetValue(tree.Json), host);
@@ -87,7 +92,7 @@ internal static class CommandLine
             return ExitCode.Pass;
         }
 
-        throw new UsageException("a command is missing: list, explain, check, pairs or seeds", HelpHint);
+        throw new UsageException("a command is missing: list, explain, check, pairs, seeds or paths", HelpHint);
     }
 
     private static int List(IReadOnlyList<string> tags, bool isJson, CliHost host)

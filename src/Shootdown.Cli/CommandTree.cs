@@ -32,6 +32,7 @@ internal sealed class CommandTree
         Pairs.Add(Ids);
         Add(Seeds, ListOnly, RunName, Memory, Time, Workers, Json, Quiet, Schedule, Trace);
         Seeds.Add(Ids);
+        Add(Paths, To, From, Spinlocks, Json);
         BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
             .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
         foreach (Option<string> bound in BoundOptions)
@@ -56,6 +57,8 @@ internal sealed class CommandTree
 
     public Option<string> RunName { get; } = new("--run");
 
+    public Command Paths { get; } = new("paths") { TreatUnmatchedTokensAsErrors = false };
+
     public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
 
     public Option<bool> Version { get; } = Flag("--version");
@@ -75,6 +78,12 @@ internal sealed class CommandTree
     public Option<string[]> Bounds { get; } = Many("--bound");
 
     public Option<string> Bug { get; } = new("--bug");
+
+    public Option<string> To { get; } = new("--to");
+
+    public Option<string[]> From { get; } = Many("--from");
+
+    public Option<string[]> Spinlocks { get; } = Many("--spinlock");
 
     public Option<bool> Triples { get; } = Flag("--triples");
 

@@ -16,6 +16,7 @@ internal static class HelpText
           check     finds the bug, proves the fix
           pairs     crosses every operation of the mm with every other
           seeds     answers the five mails that this project starts from, claim by claim
+          paths     which operations reach a function, and what they hold there
           COMMAND --help tells more
 
           --version
@@ -130,6 +131,27 @@ internal static class HelpText
 
         """;
 
+    private const string Paths = """
+        usage: ./shootdown paths --to FUNCTION [--from OPERATION]... [--spinlock LOCK]... [--json]
+
+        Every path on which an operation of the library reaches a kernel function, and the
+        locks that are held there. Found by running every operation on small machines; calls
+        that the code contains and no run made are listed too.
+
+          --to FUNCTION        name as in the kernel, or of the method (ZapPteRange)
+          --from OPERATION     only from this operation; several add up
+          --spinlock LOCK      i_mmap or anon_vma is a spinlock, as until 2011
+          --json               one JSON document (docs/json.md)
+
+        exit code: 0, or 2 if a machine was not run to its end; 64 usage.
+
+        examples:
+          ./shootdown paths --to mmu_notifier_invalidate_range_start
+          ./shootdown paths --to mmu_notifier_invalidate_range_start --spinlock i_mmap
+          ./shootdown paths --to flush_tlb_mm_range --from munmap
+
+        """;
+
     private const string Check = """
         usage: ./shootdown check ID... | FILE.cs... | --all | --tag T  [options]
 
@@ -181,6 +203,7 @@ internal static class HelpText
         "check" => Check.Replace("{0}\n", OtherBounds(bounds), StringComparison.Ordinal),
         "pairs" => Pairs,
         "seeds" => Seeds,
+        "paths" => Paths,
         _ => Root,
     };
 

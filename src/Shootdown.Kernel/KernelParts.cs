@@ -187,6 +187,12 @@ public sealed record KernelOptions
     /// <summary>With <see cref="Thp"/>: true if frame 0 and those that follow are the huge zero page.</summary>
     public bool HugeZeroPage { get; init; }
 
+    /// <summary>What kind of lock a file's areas are walked under.</summary>
+    public RmapLockKind IMmapLock { get; init; }
+
+    /// <summary>What kind of lock anonymous memory is walked under.</summary>
+    public RmapLockKind AnonVmaLock { get; init; }
+
     /// <summary>True if there are files: folios have locks then.</summary>
     public bool Files { get; init; }
 

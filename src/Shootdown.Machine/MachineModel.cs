@@ -15,6 +15,8 @@ public sealed class MachineModel
     private readonly List<Spinlock> _spinLocks = [];
     private readonly Dictionary<int, WordPlace> _places = [];
     private int _handles;
+    private int[] _currentTasks = [];
+    private ulong _sharedCpus;
     private int[] _pagingWordOf = [];
     private ulong[]? _keyLow;
     private ulong[]? _keyHigh;
@@ -127,6 +129,8 @@ public sealed class MachineModel
     /// <summary>All spinlocks.</summary>
     internal IReadOnlyList<Spinlock> SpinLocks => _spinLocks;
 
+    internal bool IsSpinLock(int address) => _spinLocks.Any(spinLock => spinLock.Word.Address == address);
+
     /// <summary>True if the word is that of an exclusive lock, whose value names its owner.</summary>
     public bool IsLockWord(int address) => _lockWords.Contains(address);
 
@@ -141,6 +145,33 @@ public sealed class MachineModel
 
     /// <summary>Starts a task on a CPU.</summary>
     public Agent AddTask(Cpu cpu, string role, Func<Proc> program) => AddAgent(role, AgentKind.Task, cpu, false, program);
+
+    /// <summary>Starts a task that sleeps and may wake up on another CPU; it waits for an idle one first.</summary>
+    /// <param name="role">Name for reports and the diagram's header.</param>
+    /// <param name="cpus">The CPUs that it may run on, as a mask.</param>
+    /// <param name="program">Its program: begins with <see cref="MovableTask.TakeCpu"/>, ends with <see cref="MovableTask.Exit"/>.</param>
+    public Agent AddMovableTask(string role, ulong cpus, Func<MovableTask, Proc> program)
+    {
+        _sharedCpus |= cpus;
+        if (_currentTasks.Length == 0)
+        {
+            _currentTasks = [.. Cpus.Select(cpu => Allocate($"cpu{cpu.Index}.current", WordKind.Hardware))];
+        }
+
+        var task = new MovableTask(this, role, cpus, _agents.Count);
+        Agent agent = AddAgent(role, AgentKind.Task, null, false, () => program(task));
+        agent.PlaceAddress = task.PlaceAddress;
+        return agent;
+    }
+
+    /// <summary>A word on a task's stack: only that task touches it, on whatever CPU it runs. Using it is no scheduling point.</summary>
+    public Word NewStackWord(string name) => new(this, Allocate(name, WordKind.Local), name, WordKind.Local, null);
+
+    /// <summary>True if tasks may move: a lock may then be released on another CPU than it was taken on.</summary>
+    internal bool HasMovableTasks => _sharedCpus != 0;
+
+    /// <summary>Address of the word that is 0 while no movable task runs on the CPU.</summary>
+    internal int CurrentTaskOf(Cpu cpu) => _currentTasks[cpu.Index];
 
     /// <summary>Adds anything that moves; its program runs to its first operation here.</summary>
     /// <param name="name">Role for the diagram's header.</param>
@@ -174,6 +205,9 @@ public sealed class MachineModel
     public void Seal()
     {
         RequireUnsealed();
+        Require(
+            !_agents.Any(agent => agent is { Kind: AgentKind.Task, Cpu: { } cpu } && (cpu.Bit & _sharedCpus) != 0),
+            "a CPU that movable tasks may use has no task bound to it");
         Interrupts.AddAgents();
         Rcu.AddAgents();
         Model.AddAgents();

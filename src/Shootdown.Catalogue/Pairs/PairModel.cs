@@ -17,10 +17,11 @@ public static class PairModel
         bool freesTables = cell.Operations.Any(operation => operation.FreesTables);
         int destinations = cell.Operations.Select((operation, i) => operation.DestinationPages(cell.RangeOf(i).Count)).Sum();
         MachineOptions options = OptionsOf(cell, freesTables, destinations, setup);
-        bool mmapWriters = cell.Operations.Any(operation => operation.WritesMmapLock);
-        KernelOptions kernelOptions = cell.Operations.Aggregate(setup.Options, (chosen, operation) => operation.Configure(chosen));
+        bool mmapWriters = setup.TakesAllLocks || cell.Operations.Any(operation => operation.WritesMmapLock);
+        KernelOptions kernelOptions = cell.Operations.Aggregate(Initial(setup), (chosen, operation) => operation.Configure(chosen));
         Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
         Kvm? guest = cell.Bystander == Bystander.Guest ? GuestOf(stage, cell) : null;
+        setup.Prepare?.Invoke(stage);
         int destination = cell.Pages;
         for (int i = 0; i < cell.Operations.Count; i++)
         {
@@ -45,6 +46,8 @@ public static class PairModel
             cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
     }
 
+    private static KernelOptions Initial(PairSetup setup) => setup.TakesAllLocks ? setup.Options with { AnonMoves = true } : setup.Options;
+
     /// <summary>
     /// Beside a busy CPU the pages were stored to; beside others they are clean, because what the kernel may defer differs.
     /// </summary>
@@ -54,8 +57,8 @@ public static class PairModel
             PageKind.Anonymous => Stage.WithMappedPages(
                 options, cell.Pages, mmapWriters, cell.Bystander is Bystander.Busy or Bystander.Guest or Bystander.Device, setup.Parts, kernelOptions),
             PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions with { AnonFolios = true }, mmapWriters),
-            PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts),
-            _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts),
+            PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts, kernelOptions),
+            _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts, kernelOptions),
         };
 
     private static Stage WithSharedPages(

@@ -15,6 +15,14 @@ public sealed record PairSetup
     /// <summary>The kernel's build-time choices, as far as no operation needs others.</summary>
     public KernelOptions Options { get; init; } = new();
 
+    /// <summary>
+    /// True if every lock is a step, also where no program could make it wait: for seeing what is held. Costs states.
+    /// </summary>
+    public bool TakesAllLocks { get; init; }
+
+    /// <summary>Adds to a machine after its address space was made, e.g. a subscription of a notifier.</summary>
+    public Action<Stage>? Prepare { get; init; }
+
     /// <summary>Memory model.</summary>
     public MemoryModelKind Model { get; init; } = MemoryModelKind.Sc;
 

@@ -229,6 +229,10 @@ public sealed class ReductionTable
             {
                 future.Read(cpu.InInterruptAddress);
             }
+            else if (local is { Operation: not null, Agent.IsMovable: true })
+            {
+                future.ReadAll([.. machine.Cpus.Select(any => any.InInterruptAddress)]);
+            }
 
             return future;
         }

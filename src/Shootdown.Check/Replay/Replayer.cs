@@ -71,6 +71,11 @@ public static class Replayer
 
     private static TraceColumn ColumnOf(MachineModel machine, int key)
     {
+        if (key >= 64 && machine.Agents[key - 64].IsMovable)
+        {
+            return new TraceColumn(machine.Agents[key - 64].Name, "any CPU");
+        }
+
         if (key >= 64)
         {
             return new TraceColumn(machine.Agents[key - 64].Name, "hardware");

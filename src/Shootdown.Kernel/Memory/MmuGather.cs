@@ -244,14 +244,32 @@ public sealed class GatherWords : MachineHandle
     public const ulong ClearedMask = 0xf0;
 
     internal GatherWords(Cpu cpu)
-        : base(cpu.Machine)
+        : this(cpu.Machine, $"cpu{cpu.Index}.tlb", name => cpu.Machine.NewLocalWord(cpu, name))
     {
-        string name = $"cpu{cpu.Index}.tlb";
-        Range = Machine.NewLocalWord(cpu, $"{name}.range");
-        Flags = Machine.NewLocalWord(cpu, $"{name}.flags");
-        Frames = Machine.NewLocalWord(cpu, $"{name}.pages");
-        Tables = Machine.NewLocalWord(cpu, $"{name}.tables");
-        DelayedRmaps = Machine.NewLocalWord(cpu, $"{name}.delayed_rmap");
+    }
+
+    private GatherWords(MachineModel machine, string name, Func<string, Word> newWord)
+        : base(machine)
+    {
+        Range = newWord($"{name}.range");
+        Flags = newWord($"{name}.flags");
+        Frames = newWord($"{name}.pages");
+        Tables = newWord($"{name}.tables");
+        DelayedRmaps = newWord($"{name}.delayed_rmap");
+    }
+
+    /// <summary>A gather that any CPU may reach, as a per-CPU object can be whose user has moved: every use is a step.</summary>
+    public static GatherWords Shared(MachineModel machine, string name)
+    {
+        ArgumentNullException.ThrowIfNull(machine);
+        return new GatherWords(machine, name, word => machine.NewWord(word));
+    }
+
+    /// <summary>A gather on the stack of a task that may move.</summary>
+    public static GatherWords OnStack(MachineModel machine, string name)
+    {
+        ArgumentNullException.ThrowIfNull(machine);
+        return new GatherWords(machine, name, machine.NewStackWord);
     }
 
     /// <summary>Range to flush, as <see cref="PageRange"/>.</summary>

@@ -50,10 +50,10 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     {
         if (AnonVmasChange)
         {
-            await cpu.DownWrite(mm.AnonVma);
+            await mm.AnonVma.LockWrite(cpu);
             var linked = new VmAreas(await cpu.Load(mm.AnonVmaPages));
             await cpu.Store(mm.AnonVmaPages, linked.With(first, count).Bits);
-            await cpu.UpWrite(mm.AnonVma);
+            await mm.AnonVma.UnlockWrite(cpu);
         }
     }
 
@@ -62,10 +62,10 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     {
         if (AnonVmasChange)
         {
-            await cpu.DownWrite(mm.AnonVma);
+            await mm.AnonVma.LockWrite(cpu);
             var linked = new VmAreas(await cpu.Load(mm.AnonVmaPages));
             await cpu.Store(mm.AnonVmaPages, linked.Without(first, count).Bits);
-            await cpu.UpWrite(mm.AnonVma);
+            await mm.AnonVma.UnlockWrite(cpu);
         }
     }
 
@@ -85,9 +85,9 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     /// <summary>mm/vma.c: <c>unlink_file_vma</c>.</summary>
     public virtual async Proc UnlinkFileVma(Cpu cpu, FileArea area)
     {
-        await cpu.DownWrite(area.File.MmapRwsem);
+        await area.File.MmapRwsem.LockWrite(cpu);
         await cpu.FetchAnd(area.File.Mmap, ~area.Bit, StepWeight.Key);
-        await cpu.UpWrite(area.File.MmapRwsem);
+        await area.File.MmapRwsem.UnlockWrite(cpu);
     }
 
     /// <summary>include/linux/fs.h: <c>i_mmap_lock_read</c>; returns the areas that are linked.</summary>
@@ -98,7 +98,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
             return Machine.WordInfo(file.Mmap.Address).Initial;
         }
 
-        await cpu.DownRead(file.MmapRwsem);
+        await file.MmapRwsem.LockRead(cpu);
         return await cpu.Load(file.Mmap, weight: StepWeight.Context);
     }
 
@@ -107,7 +107,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     {
         if (file.HasUnlinkers)
         {
-            await cpu.UpRead(file.MmapRwsem);
+            await file.MmapRwsem.UnlockRead(cpu);
         }
     }
 
@@ -165,7 +165,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
             return new VmAreas(Machine.WordInfo(mm.AnonVmaPages.Address).Initial);
         }
 
-        await cpu.DownRead(mm.AnonVma);
+        await mm.AnonVma.LockRead(cpu);
         return new VmAreas(await cpu.Load(mm.AnonVmaPages));
     }
 
@@ -174,7 +174,7 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
     {
         if (AnonVmasChange)
         {
-            await cpu.UpRead(mm.AnonVma);
+            await mm.AnonVma.UnlockRead(cpu);
         }
     }
 

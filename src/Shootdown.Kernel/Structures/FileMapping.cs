@@ -18,7 +18,7 @@ public sealed class FileMapping : MachineHandle
         Pages = [.. Enumerable.Range(0, pages).Select(page => Machine.NewWord($"{name}.i_pages[{page}]"))];
         Disk = [.. Enumerable.Range(0, pages).Select(page => Machine.NewWord($"{name}.disk[{page}]"))];
         Size = Machine.NewWord($"{name}.i_size", (ulong)pages);
-        MmapRwsem = Machine.NewRwSemaphore($"{name}.i_mmap_rwsem");
+        MmapRwsem = new RmapLock(Machine, $"{name}.i_mmap_rwsem", kernel.Options.IMmapLock);
         Mmap = Machine.NewWord($"{name}.i_mmap");
     }
 
@@ -44,7 +44,7 @@ public sealed class FileMapping : MachineHandle
     public Word Size { get; }
 
     /// <summary><c>i_mmap_rwsem</c>.</summary>
-    public RwSemaphore MmapRwsem { get; }
+    public RmapLock MmapRwsem { get; }
 
     /// <summary><c>i_mmap</c>: bit n is set while area n is linked.</summary>
     public Word Mmap { get; }

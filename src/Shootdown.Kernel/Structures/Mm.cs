@@ -32,7 +32,7 @@ public sealed class Mm : MachineHandle
         TlbFlushPending = machine.NewWord($"{name}.tlb_flush_pending");
         TlbFlushBatched = machine.NewWord($"{name}.tlb_flush_batched");
         MmapLock = machine.NewRwSemaphore($"{name}.mmap_lock");
-        AnonVma = machine.NewRwSemaphore($"{name}.anon_vma");
+        AnonVma = new RmapLock(machine, $"{name}.anon_vma", kernel.Options.AnonVmaLock);
         Vmas = machine.NewWord($"{name}.mm_mt", VmAreas.Covering(0, pages).Bits);
         AnonVmaPages = machine.NewWord($"{name}.anon_vma.rb_root", VmAreas.Covering(0, pages).Bits);
         WriteProtectSeq = machine.NewWord($"{name}.write_protect_seq");
@@ -80,7 +80,7 @@ public sealed class Mm : MachineHandle
     public RwSemaphore MmapLock { get; }
 
     /// <summary><c>vma->anon_vma->root->rwsem</c>: one for the address space.</summary>
-    public RwSemaphore AnonVma { get; }
+    public RmapLock AnonVma { get; }
 
     /// <summary>
     /// What the tree of areas says (<c>mm->mm_mt</c>), as <see cref="VmAreas"/>; changed under mmap_lock for writing.

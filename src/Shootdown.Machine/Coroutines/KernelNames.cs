@@ -37,6 +37,16 @@ public static class KernelNames
     /// The kernel name of the method behind a state machine type such as <c>&lt;ZapPteRange&gt;d__4</c>; empty if
     /// <see cref="KernelNameAttribute"/> says that it is only a part of a function.
     /// </summary>
+    /// <summary>
+    /// The kernel name of a method that returns a <see cref="Proc"/>; empty if <see cref="KernelNameAttribute"/> says that it is only a part
+    /// of a function.
+    /// </summary>
+    public static string OfMethod(MethodInfo method)
+    {
+        ArgumentNullException.ThrowIfNull(method);
+        return method.GetCustomAttribute<KernelNameAttribute>(inherit: true)?.Name ?? ToSnakeCase(method.Name);
+    }
+
     internal static string OfFrame(Type stateMachine) => Names.GetOrAdd(stateMachine, static type
         => Method(type)?.GetCustomAttribute<KernelNameAttribute>(inherit: true)?.Name ?? ToSnakeCase(MethodOfFrame(type)));
 

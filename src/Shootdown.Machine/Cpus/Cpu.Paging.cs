@@ -100,6 +100,10 @@ public sealed partial class Cpu
     public Op LoadRoot(AddressSpace? space, int asid, bool keep, string function = "load_new_mm_cr3")
         => new(new LoadRootOperation(this, space, asid, keep, function));
 
+    /// <summary>Invalidates one page here: its last level only, or with the cached upper entries on the way to it.</summary>
+    public Op FlushTlbPage(int page, bool lastLevel)
+        => new(new FlushOperation(this, page, lastLevel ? WalkCacheScope.None : WalkCacheScope.Path));
+
     /// <summary>INVLPG: drops the page under the current PCID and all paging-structure-cache entries of that PCID.</summary>
     public Op Invlpg(int page) => new(new FlushOperation(this, page));
 

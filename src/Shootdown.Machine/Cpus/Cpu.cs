@@ -188,6 +188,8 @@ public sealed partial class Cpu : MachineHandle
     {
         public override string Text => off ? "local_irq_disable()" : "local_irq_enable()";
 
+        public override HeldChange? HeldAfter(long result) => new HeldChange(string.Empty, HoldKind.InterruptsOff, off);
+
         public override long Execute(MachineState state, int alternative)
         {
             state.Write(cpu.InterruptsOffAddress, off ? 1UL : 0);

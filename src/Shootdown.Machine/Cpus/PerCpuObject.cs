@@ -32,7 +32,7 @@ public sealed class PerCpuObject : MachineHandle
 
     private sealed class UseOperation(PerCpuObject used, Cpu cpu) : Operation
     {
-        public override string Text => $"uses {used.Name} of {used.Owner}";
+        public override string Text => $"this_cpu_ptr({used.Name}) of {used.Owner}";
 
         public override StepWeight Weight => StepWeight.Context;
 

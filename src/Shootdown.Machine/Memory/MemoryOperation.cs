@@ -76,6 +76,15 @@ public sealed class MemoryOperation : Operation
 
     private MemoryModel Model => _cpu.Machine.Model;
 
+    /// <inheritdoc/>
+    public override HeldChange? HeldAfter(long result) => (_action, _word) switch
+    {
+        (MemoryAction.AddReturn, _) when _word == _cpu.PreemptCount => new HeldChange(string.Empty, HoldKind.PreemptOff, (long)_operand > 0),
+        (MemoryAction.CompareExchange, _) when result == 0 && _cpu.Machine.IsSpinLock(_word.Address)
+            => new HeldChange(_word.Name, HoldKind.Spinlock, true),
+        _ => null,
+    };
+
     private bool IsAtomic => _action > MemoryAction.Store;
 
     /// <inheritdoc/>

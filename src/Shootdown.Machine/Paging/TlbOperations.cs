@@ -26,9 +26,11 @@ internal sealed class LoadRootOperation(Cpu cpu, AddressSpace? space, int asid, 
 }
 
 /// <summary>INVLPG of a page, or a flush of the whole current PCID (page -1). Serialising.</summary>
-internal sealed class FlushOperation(Cpu cpu, int page) : Operation
+internal sealed class FlushOperation(Cpu cpu, int page, WalkCacheScope scope = WalkCacheScope.All) : Operation
 {
-    public override string Text => page >= 0 ? $"[ INVLPG {Paging.AddressText(page)} ]" : "[ full TLB flush ]";
+    public override string Text => page < 0 ? "[ full TLB flush ]"
+        : scope == WalkCacheScope.All ? $"[ INVLPG {Paging.AddressText(page)} ]"
+        : $"[ flush {Paging.AddressText(page)}{(scope == WalkCacheScope.None ? ", leaf" : string.Empty)} ]";
 
     public override StepWeight Weight => StepWeight.Key;
 
@@ -46,7 +48,7 @@ internal sealed class FlushOperation(Cpu cpu, int page) : Operation
         TlbModel tlb = cpu.Machine.Paging.Tlb;
         if (page >= 0)
         {
-            tlb.FlushPage(state, cpu, (int)state.Read(cpu.AsidAddress), page, WalkCacheScope.All);
+            tlb.FlushPage(state, cpu, (int)state.Read(cpu.AsidAddress), page, scope);
         }
         else
         {

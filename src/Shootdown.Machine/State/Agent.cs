@@ -44,6 +44,12 @@ public sealed class Agent : MachineHandle
     /// <summary>True if it may be blocked for ever without that being a deadlock (interrupt contexts, daemons).</summary>
     public bool MayStop { get; }
 
+    /// <summary>True for a task that is bound to no CPU (<see cref="MovableTask"/>).</summary>
+    public bool IsMovable => PlaceAddress >= 0;
+
+    /// <summary>Address of the word that says on which CPU a movable task runs (0 for none, else 1 + the CPU); -1 for all others.</summary>
+    internal int PlaceAddress { get; set; } = -1;
+
     /// <summary>Its first local state.</summary>
     public LocalState Initial { get; internal set; } = null!;
 

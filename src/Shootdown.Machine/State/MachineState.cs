@@ -115,7 +115,7 @@ public sealed class MachineState
     /// Why an agent cannot move: the address of a word without whose change it stays blocked, or -1 if not known.
     /// </summary>
     public int BlockedOn(Agent agent)
-        => IsInterrupted(agent) ? agent.Cpu!.InInterruptAddress : _locals[agent.Index].Operation?.BlockedOn(this) ?? -1;
+        => IsInterrupted(agent) ? (agent.Cpu ?? PlaceOf(agent)!).InInterruptAddress : _locals[agent.Index].Operation?.BlockedOn(this) ?? -1;
 
     /// <summary>Counts one judgement of a property, unless a step is only repeated.</summary>
     public void Judged(int propertySlot)
@@ -186,7 +186,11 @@ public sealed class MachineState
     }
 
     private bool IsInterrupted(Agent agent)
-        => agent.Kind == AgentKind.Task && agent.Cpu is { } cpu && _words[cpu.InInterruptAddress] != 0;
+        => agent.Kind == AgentKind.Task && (agent.Cpu ?? PlaceOf(agent)) is { } cpu && _words[cpu.InInterruptAddress] != 0;
+
+    /// <summary>The CPU that a movable task runs on now.</summary>
+    private Cpu? PlaceOf(Agent agent)
+        => agent.IsMovable && _words[agent.PlaceAddress] is not 0 and var place ? Machine.Cpus[(int)place - 1] : null;
 
     private void RecomputeHash() => (_hashLow, _hashHigh) = FingerprintFromScratch();
 

@@ -60,6 +60,9 @@ public abstract class Operation
     /// </summary>
     public virtual CostEvent CostOf(MachineState state) => CostEvent.None;
 
+    /// <summary>What it takes or gives back if it returns the result; null if nothing. For analyses of programs.</summary>
+    public virtual HeldChange? HeldAfter(long result) => null;
+
     /// <summary>Performs it in the given way (0 to <see cref="Alternatives"/> - 1) and returns its result.</summary>
     public abstract long Execute(MachineState state, int alternative);
 

@@ -65,7 +65,8 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
     {
         if (action == LockAction.Release)
         {
-            if (state.Read(word.Address) != (ulong)cpu.Index + 1)
+            ulong owner = state.Read(word.Address);
+            if (cpu.Machine.HasMovableTasks ? owner == 0 : owner != (ulong)cpu.Index + 1)
             {
                 state.Violation = new Violation("assert", $"{cpu} releases {word.Name}, which it does not hold.");
             }
@@ -90,6 +91,12 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
         }
 
         return 0;
+    }
+
+    public override HeldChange? HeldAfter(long result)
+    {
+        HoldKind kind = function.StartsWith("spin", StringComparison.Ordinal) ? HoldKind.Spinlock : HoldKind.Mutex;
+        return action == LockAction.TryAcquire && result == 0 ? null : new HeldChange(word.Name, kind, action != LockAction.Release);
     }
 
     public override void AddFootprint(Footprint footprint)

@@ -112,6 +112,8 @@ public sealed class Rcu : MachineHandle
 
         public override StepWeight Weight => StepWeight.Context;
 
+        public override HeldChange? HeldAfter(long result) => new HeldChange(string.Empty, HoldKind.Rcu, enters);
+
         public override long Execute(MachineState state, int alternative)
         {
             int nesting = rcu._nesting[cpu.Index];

@@ -68,6 +68,12 @@ internal sealed class RwSemaphoreOperation(Cpu cpu, RwSemaphore semaphore, RwAct
         return 0;
     }
 
+    /// <summary>A downgrade takes it for reading, instead of what was held under its name.</summary>
+    public override HeldChange? HeldAfter(long result) => new HeldChange(
+        semaphore.Word.Name,
+        action is RwAction.DownWrite or RwAction.UpWrite ? HoldKind.Write : HoldKind.Read,
+        action is RwAction.DownRead or RwAction.DownWrite or RwAction.DowngradeWrite);
+
     public override void AddFootprint(Footprint footprint)
     {
         footprint.Write(_address);

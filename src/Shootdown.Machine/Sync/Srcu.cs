@@ -55,6 +55,8 @@ public sealed class Srcu : MachineHandle
 
         public override StepWeight Weight => StepWeight.Context;
 
+        public override HeldChange? HeldAfter(long result) => new HeldChange(srcu.Name, HoldKind.Srcu, section < 0);
+
         public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
 
         public override long Execute(MachineState state, int alternative)

@@ -37,6 +37,11 @@ public static class RowSelection
         AddInterrupts(steps, shown);
         AddEntryReads(steps, shown);
         IReadOnlyList<Window> windows = Windows.Find(steps);
+        if (run.PropertyId == "P-atomic")
+        {
+            AddHeldLocks(steps, windows, shown);
+        }
+
         AddRaceWindows(steps, windows, shown);
         RowStyle style = StyleFor(steps, shown);
         AddWordReads(steps, shown, style);
@@ -160,6 +165,15 @@ public static class RowSelection
         foreach (Window window in race)
         {
             TryAdd(steps, shown, Plain, RowsBeforeNames, window.Open, window.Close ?? window.Open);
+        }
+    }
+
+    /// <summary>What the last step's column took and did not give back: what it must not sleep with.</summary>
+    private static void AddHeldLocks(IReadOnlyList<TraceStep> steps, IReadOnlyList<Window> windows, StepSet shown)
+    {
+        foreach (Window window in windows.Where(w => w.Close is null && w.Column == steps[^1].Column))
+        {
+            TryAdd(steps, shown, Plain, RowsMax, window.Open);
         }
     }
 

@@ -40,6 +40,14 @@ public static class ReportJson
             SeedsDocument.Of(entries, elapsedSeconds, version, exitCode), ReportJsonContext.Readable.SeedsDocument));
     }
 
+    /// <summary>Writes the document of <c>paths --json</c>.</summary>
+    public static void WritePaths(PathsPage page, string version, TextWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteLine(JsonSerializer.Serialize(
+            new PathsDocument("shootdown/paths/1", version, page), ReportJsonContext.Readable.PathsDocument));
+    }
+
     /// <summary>Writes the document of <c>list --json</c>.</summary>
     public static void WriteList(IReadOnlyList<ScenarioCard> cards, TextWriter writer)
     {
@@ -63,6 +71,7 @@ public static class ReportJson
 [JsonSerializable(typeof(MatrixDocument))]
 [JsonSerializable(typeof(SeedsDocument))]
 [JsonSerializable(typeof(ExplainDocument))]
+[JsonSerializable(typeof(PathsDocument))]
 internal sealed partial class ReportJsonContext : JsonSerializerContext
 {
     /// <summary>Leaves <c>&lt;--</c> and quotes as they are: the output is not for HTML.</summary>
