@@ -53,10 +53,10 @@ internal static class MemoryCalls
                 return Range(fields, ref parsed) ?? (ByteText.TryField(fields, "prot"u8, out parsed.A2) ? null : "prot");
             case MemoryCall.Mremap:
                 return !ByteText.TryField(fields, "addr"u8, out parsed.A0) ? "addr"
-                    : !ByteText.TryField(fields, "old_len"u8, out parsed.A1) ? "old_len"
-                    : !ByteText.TryField(fields, "new_len"u8, out parsed.A2) ? "new_len"
+                    : !ByteText.TryField(fields, "old_len"u8, out parsed.A1) && !ByteText.TryField(fields, "old"u8, out parsed.A1) ? "old_len"
+                    : !ByteText.TryField(fields, "new_len"u8, out parsed.A2) && !ByteText.TryField(fields, "new"u8, out parsed.A2) ? "new_len"
                     : !ByteText.TryField(fields, "flags"u8, out parsed.A3) ? "flags"
-                    : !ByteText.TryField(fields, "new_addr"u8, out parsed.A4) ? "new_addr"
+                    : !ByteText.TryField(fields, "new_addr"u8, out parsed.A4) && !ByteText.TryField(fields, "newaddr"u8, out parsed.A4) ? "new_addr"
                     : null;
             case MemoryCall.Brk:
                 return ByteText.TryField(fields, "brk"u8, out parsed.A0) ? null : "brk";
