@@ -104,7 +104,7 @@ internal sealed class MemoryRules(KernelProfile profile)
 
     /// <summary>
     /// fs/exec.c, <c>setup_arg_pages</c>: the one stack page that exists gets its protection (<c>mprotect_fixup</c>) and is
-    /// moved to its place (<c>shift_arg_pages</c>). The second is a full flush on both kernels; so observed, not derived.
+    /// moved to its place (<c>shift_arg_pages</c>), which frees the tables of the old one: upper ones, so the flush is full.
     /// </summary>
     public IReadOnlyList<FlushRequest> Exec()
     {
@@ -164,17 +164,28 @@ internal sealed class MemoryRules(KernelProfile profile)
             }
         }
 
-        const long span = (long)PageMap.TablePages * PageMap.TablePages;
-        foreach (long middle in mm.Pages.EmptyMiddlesOf(first, end))
+        FreeUppers(mm, first, end, gather);
+        gather.Flush();
+    }
+
+    /// <summary>
+    /// mm/memory.c, <c>free_pmd_range</c> and <c>free_pud_range</c>: an upper table is reported at the beginning of its span
+    /// (<c>start &amp;= PUD_MASK</c>), so the range may become large and the flush full.
+    /// </summary>
+    private static void FreeUppers(AddressSpace mm, long first, long end, GatherRule gather)
+    {
+        for (int level = 0; level < mm.Pages.UpperLevels; level++)
         {
-            if (!mm.Areas.Intersects(middle * span, (middle + 1) * span))
+            long span = PageMap.UpperSpan(level);
+            foreach (long upper in mm.Pages.EmptyUppersOf(level, first, end))
             {
-                mm.Pages.FreeMiddle(middle);
-                gather.FreeTable(Math.Max(middle * span, first / PageMap.TablePages * PageMap.TablePages));
+                if (!mm.Areas.Intersects(upper * span, (upper + 1) * span))
+                {
+                    mm.Pages.FreeUpper(level, upper);
+                    gather.FreeTable(upper * span);
+                }
             }
         }
-
-        gather.Flush();
     }
 
     private static void Zap(AddressSpace mm, long first, long end, GatherRule gather)

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Shootdown.Measure;
 
 /// <summary>What is known of a page of an address space.</summary>
@@ -40,8 +42,8 @@ internal sealed class PageMap
 
     private readonly Dictionary<long, PageFlags[]> _tables = [];
 
-    /// <summary>Tables of the level above that exist, by GiB, with how many tables each holds.</summary>
-    private readonly Dictionary<long, int> _middles = [];
+    /// <summary>Upper tables that exist, with how many tables each holds: of one GiB (<c>pmd</c>), of 512 GiB (<c>pud</c>).</summary>
+    private readonly Dictionary<long, int>[] _uppers = [[], []];
 
     /// <summary>A page; writing creates its table.</summary>
     public PageFlags this[long page]
@@ -53,7 +55,7 @@ internal sealed class PageMap
             {
                 table = new PageFlags[TablePages];
                 _tables.Add(page / TablePages, table);
-                CountInMiddle(page / TablePages, 1);
+                CountInUpper(0, page / TablePages, 1);
             }
 
             table[page % TablePages] = value;
@@ -98,27 +100,49 @@ internal sealed class PageMap
     public void FreeTable(long table)
     {
         _tables.Remove(table);
-        CountInMiddle(table, -1);
+        CountInUpper(0, table, -1);
     }
 
-    /// <summary>Tables of the middle level (one GiB each) within the range that hold no lower table any more.</summary>
-    public IEnumerable<long> EmptyMiddlesOf(long first, long end)
+    /// <summary>Levels of tables above the lowest one that can be freed.</summary>
+    public int UpperLevels => _uppers.Length;
+
+    /// <summary>Pages that a table of an upper level spans.</summary>
+    public static long UpperSpan(int level) => level == 0 ? (long)TablePages * TablePages : (long)TablePages * TablePages * TablePages;
+
+    /// <summary>Upper tables within the range that hold no lower table any more.</summary>
+    public IReadOnlyList<long> EmptyUppersOf(int level, long first, long end)
     {
-        const long span = (long)TablePages * TablePages;
-        return _middles.Where(pair => pair.Value == 0 && pair.Key >= first / span && pair.Key <= (end - 1) / span)
-            .Select(pair => pair.Key).Order().ToArray();
+        long span = UpperSpan(level);
+        List<long> empty = [];
+        foreach ((long upper, int count) in _uppers[level])
+        {
+            if (count == 0 && upper >= first / span && upper <= (end - 1) / span)
+            {
+                empty.Add(upper);
+            }
+        }
+
+        empty.Sort();
+        return empty;
     }
 
-    /// <summary>Frees a table of the middle level.</summary>
-    public void FreeMiddle(long middle) => _middles.Remove(middle);
+    /// <summary>Frees an upper table.</summary>
+    public void FreeUpper(int level, long upper)
+    {
+        _uppers[level].Remove(upper);
+        if (level + 1 < UpperLevels)
+        {
+            CountInUpper(level + 1, upper, -1);
+        }
+    }
 
     /// <summary>Moves a whole table to another place.</summary>
     public void MoveTable(long from, long to)
     {
         if (_tables.Remove(from, out PageFlags[]? pages))
         {
-            CountInMiddle(from, -1);
-            CountInMiddle(to, _tables.ContainsKey(to) ? 0 : 1);
+            CountInUpper(0, from, -1);
+            CountInUpper(0, to, _tables.ContainsKey(to) ? 0 : 1);
             _tables[to] = pages;
         }
     }
@@ -135,14 +159,24 @@ internal sealed class PageMap
             copy._tables.Add(number, [.. pages]);
         }
 
-        foreach ((long middle, int count) in _middles)
+        for (int level = 0; level < UpperLevels; level++)
         {
-            copy._middles.Add(middle, count);
+            foreach ((long upper, int count) in _uppers[level])
+            {
+                copy._uppers[level].Add(upper, count);
+            }
         }
 
         return copy;
     }
 
-    private void CountInMiddle(long table, int change)
-        => _middles[table / TablePages] = _middles.GetValueOrDefault(table / TablePages) + change;
+    private void CountInUpper(int level, long lower, int change)
+    {
+        ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(_uppers[level], lower / TablePages, out bool exists);
+        count += change;
+        if (!exists && level + 1 < UpperLevels)
+        {
+            CountInUpper(level + 1, lower / TablePages, 1);
+        }
+    }
 }
