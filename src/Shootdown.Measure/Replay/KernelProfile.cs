@@ -18,6 +18,15 @@ public sealed record KernelProfile(string Version, bool PageoutFlushesRange, boo
     /// <summary>Profiles that can be asked for.</summary>
     public static IReadOnlyList<KernelProfile> All { get; } = [V61, V612];
 
+    /// <summary>The rules that fit a version best: the newest that is not newer, of those that exist. Empty: the newest.</summary>
+    public static KernelProfile For(string version)
+    {
+        string[] parts = version.Split('.', '-');
+        return parts.Length >= 2 && int.TryParse(parts[0], out int major) && int.TryParse(parts[1], out int minor) && (major < 6 || (major == 6 && minor < 7))
+            ? V61
+            : V612;
+    }
+
     /// <summary>tlb_single_page_flush_ceiling: more pages than this are a full flush.</summary>
     public const int FlushCeiling = 33;
 
