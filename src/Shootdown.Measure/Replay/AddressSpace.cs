@@ -21,6 +21,9 @@ internal sealed class AddressSpace
     /// <summary>True if a program was started in it within the trace, so that all that it maps is known.</summary>
     public bool HasExec { get; set; }
 
+    /// <summary>Address spaces that share pages since a fork.</summary>
+    public ForkFamily Family { get; private set; } = new();
+
     /// <summary>mm/memory.c, <c>copy_page_range</c>: anonymous pages are shared and write-protected in both.</summary>
     public AddressSpace Fork()
     {
@@ -35,6 +38,14 @@ internal sealed class AddressSpace
             }
         }
 
-        return new AddressSpace { Areas = Areas.Copy(), Pages = Pages.Copy(), Break = Break, Tasks = 1, IsUnknown = false };
+        Family.Members++;
+        return new AddressSpace { Areas = Areas.Copy(), Pages = Pages.Copy(), Break = Break, Tasks = 1, IsUnknown = false, Family = Family };
     }
+}
+
+/// <summary>Address spaces that came from each other by fork: a page of one may be mapped by the others.</summary>
+internal sealed class ForkFamily
+{
+    /// <summary>Those that still exist.</summary>
+    public int Members { get; set; } = 1;
 }

@@ -90,7 +90,7 @@ internal sealed class MemoryRules(KernelProfile profile)
         }
 
         bool isSpurious = (old & PageFlags.Writable) != 0;
-        bool isReused = isShared || (old & (PageFlags.Anonymous | PageFlags.Shared)) == PageFlags.Anonymous;
+        bool isReused = isShared || ((old & PageFlags.Anonymous) != 0 && ((old & PageFlags.Shared) == 0 || mm.Family.Members <= 1));
         if ((errorCode & present) != 0 && !isSpurious && !isReused)
         {
             // A page of a file, of zeroes or of a forked parent. One that was never seen came with its neighbours

@@ -27,7 +27,7 @@ internal sealed class OpenShootdown
 
 /// <summary>
 /// Finds the shootdown that a flush in an interrupted CPU belongs to. The kernel does not say; a shootdown is open from its
-/// send until its initiator does something else.
+/// send until its CPU does something else: the initiator waits with preemption off, so that only interrupts run there.
 /// </summary>
 internal sealed class ShootdownTracker
 {
@@ -36,21 +36,30 @@ internal sealed class ShootdownTracker
 
     private readonly List<OpenShootdown> _open = [];
 
-    /// <summary>Opens a shootdown. Those of the same thread before it are closed.</summary>
+    /// <summary>Opens a shootdown. The one of the same CPU before it is closed and returned.</summary>
     public OpenShootdown? Open(OpenShootdown shootdown)
     {
-        OpenShootdown? before = Close(shootdown.Tid);
+        OpenShootdown? before = Close(shootdown.Cpu);
         _open.RemoveAll(old => shootdown.SentNs - old.SentNs > OpenMaxNs);
         _open.Add(shootdown);
         return before;
     }
 
-    /// <summary>The thread goes on: its shootdown is over.</summary>
-    public OpenShootdown? Close(int tid)
+    /// <summary>True if an event on a CPU shows that it waits for no answers any more.</summary>
+    public static bool IsProgress(in TraceEvent next) => next.Kind switch
+    {
+        TraceEventKind.SyscallEnter or TraceEventKind.SyscallExit or TraceEventKind.PageFault or TraceEventKind.SchedSwitch
+            or TraceEventKind.Fork or TraceEventKind.Exit => true,
+        TraceEventKind.TlbFlush => next.A0 == (long)FlushReason.TaskSwitch,
+        _ => false,
+    };
+
+    /// <summary>The CPU goes on: its shootdown is over.</summary>
+    public OpenShootdown? Close(int cpu)
     {
         for (int i = 0; i < _open.Count; i++)
         {
-            if (_open[i].Tid == tid)
+            if (_open[i].Cpu == cpu)
             {
                 OpenShootdown closed = _open[i];
                 _open.RemoveAt(i);

@@ -129,6 +129,7 @@ internal sealed class TaskTable(NameTable names)
         if (task.Mm is { } mm && --mm.Tasks <= 0)
         {
             _known.Remove(mm);
+            mm.Family.Members--;
             foreach (int pid in _processes.Where(pair => pair.Value == mm).Select(pair => pair.Key).ToArray())
             {
                 _processes.Remove(pid);

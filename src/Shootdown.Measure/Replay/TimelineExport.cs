@@ -34,6 +34,11 @@ internal sealed class TimelineExport : IDisposable
             return;
         }
 
+        if (ShootdownTracker.IsProgress(next))
+        {
+            _open.Close(next.Cpu);
+        }
+
         _startNs = _startNs < 0 ? next.TimeNs : _startNs;
         switch (next.Kind)
         {

@@ -83,22 +83,24 @@ internal sealed class TraceAnalysis(NameTable names, ReplaySelection selection)
         LastNs = Math.Max(LastNs, next.TimeNs);
         CpusSeen = Math.Max(CpusSeen, next.Cpu + 1);
         ThreadState thread = Thread(next);
+        if (ShootdownTracker.IsProgress(next))
+        {
+            Settle(_open.Close(next.Cpu));
+        }
+
         SelectedEvents += thread.IsSelected ? 1 : 0;
         switch (next.Kind)
         {
             case TraceEventKind.SyscallEnter:
-                Proceed(next.Tid);
                 thread.Call = next;
                 thread.Operation = null;
                 thread.InCall = true;
                 CountCall(thread, next);
                 break;
             case TraceEventKind.SyscallExit:
-                Proceed(next.Tid);
                 EndCall(thread, next);
                 break;
             case TraceEventKind.PageFault:
-                Proceed(next.Tid);
                 thread.InCall = false;
                 thread.Operation = OperationNames.OfFault(next.A1);
                 break;
@@ -212,9 +214,6 @@ internal sealed class TraceAnalysis(NameTable names, ReplaySelection selection)
         _sizes[shootdown.Size][2]++;
         _heat.Add(shootdown.Cpu, flush.Cpu);
     }
-
-    /// <summary>The thread does something else, so that its shootdown is over.</summary>
-    private void Proceed(int tid) => Settle(_open.Close(tid));
 
     private static void Settle(OpenShootdown? shootdown)
     {

@@ -163,18 +163,18 @@ internal sealed class KernelTextParser(NameTable names, TraceProblems problems) 
             name = ByteText.NextWord(ref after);
         }
 
-        if (name.Length > 1 && name[^1] == ':')
-        {
-            name = name[..^1];
-            rest = ByteText.Trimmed(after);
-            return true;
-        }
-
         int open = name.IndexOf((byte)'(');
         if (name.StartsWith("sys_"u8) && open > 0)
         {
             name = name[..open];
             rest = ByteText.Trimmed(rest)[(open + 1)..];
+            return true;
+        }
+
+        if (name.Length > 1 && name[^1] == ':')
+        {
+            name = name[..^1];
+            rest = ByteText.Trimmed(after);
             return true;
         }
 
