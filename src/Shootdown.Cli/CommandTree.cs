@@ -30,6 +30,11 @@ internal sealed class CommandTree
         Check.Add(Ids);
         Add(Pairs, Bug, Triples, Operations, Machine, Model, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
         Pairs.Add(Ids);
+        Add(Replay, Pid, Comm, Kernel, Json, Html, TraceOut);
+        Replay.Add(Ids);
+        Add(Record, Pid, Seconds, Out, Buffer);
+        Record.Add(Ids);
+        Add(Calibrate, Out);
         BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
             .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
         foreach (Option<string> bound in BoundOptions)
@@ -47,6 +52,12 @@ internal sealed class CommandTree
     public Command Check { get; } = new("check") { TreatUnmatchedTokensAsErrors = false };
 
     public Command Pairs { get; } = new("pairs") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Replay { get; } = new("replay") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Record { get; } = new("record") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Calibrate { get; } = new("calibrate") { TreatUnmatchedTokensAsErrors = false };
 
     public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
 
@@ -87,6 +98,22 @@ internal sealed class CommandTree
     public Option<string> Schedule { get; } = new("--schedule");
 
     public Option<string> Trace { get; } = new("--trace");
+
+    public Option<string> Pid { get; } = new("--pid");
+
+    public Option<string> Comm { get; } = new("--comm");
+
+    public Option<string> Kernel { get; } = new("--kernel");
+
+    public Option<string> Html { get; } = new("--html");
+
+    public Option<string> TraceOut { get; } = new("--trace-out");
+
+    public Option<string> Seconds { get; } = new("--seconds");
+
+    public Option<string> Out { get; } = new("--out");
+
+    public Option<string> Buffer { get; } = new("--buffer");
 
     public Argument<string[]> Ids { get; } = new("id") { Arity = ArgumentArity.ZeroOrMore };
 

@@ -31,8 +31,8 @@ public sealed record FlushCounts
     /// <summary>Flushes in interrupted CPUs, TLB_REMOTE_SHOOTDOWN.</summary>
     public long Remote { get; set; }
 
-    /// <summary>Interrupted CPUs; more than <see cref="Remote"/> if lazy CPUs are among them.</summary>
-    public long Interrupts { get; set; }
+    /// <summary>Interrupted CPUs; more than <see cref="Remote"/> if lazy CPUs are among them. Null if not known: tlb_flush events do not say.</summary>
+    public long? Interrupts { get; set; }
 }
 
 /// <summary>What one cause did.</summary>

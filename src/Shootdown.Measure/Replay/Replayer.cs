@@ -130,7 +130,7 @@ internal sealed class Prediction : IPredictedFlushes
     private readonly ReplaySelection _selection;
     private readonly NameTable _names;
     private readonly Dictionary<int, (int Pid, int Comm)> _threads = [];
-    private readonly FlushCounts _counts = new();
+    private readonly FlushCounts _counts = new() { Interrupts = 0 };
     private long _lazySpared;
     private bool _hasCpu;
 
@@ -194,7 +194,7 @@ internal sealed class Prediction : IPredictedFlushes
         _counts.LocalMm += flush.HasLocal ? 1 : 0;
         _counts.SendIpi += flush.HasSendIpi ? 1 : 0;
         _counts.Remote += flush.Remote;
-        _counts.Interrupts += flush.Interrupts;
+        _counts.Interrupts = (_counts.Interrupts ?? 0) + flush.Interrupts;
         _lazySpared += flush.LazySpared;
     }
 

@@ -1,3 +1,5 @@
+using System.IO.Compression;
+
 namespace Shootdown.Measure;
 
 /// <summary>A stream whose first bytes can be looked at before it is read.</summary>
@@ -8,6 +10,7 @@ internal sealed class PrefixStream : Stream
     private readonly byte[] _prefix = new byte[PrefixBytes];
     private readonly int _length;
     private int _position;
+    private uint _tail;
 
     /// <summary>Reads the first bytes.</summary>
     public PrefixStream(Stream inner)
@@ -45,10 +48,23 @@ internal sealed class PrefixStream : Stream
         {
             _prefix.AsSpan(_position, rest).CopyTo(buffer);
             _position += rest;
-            return rest;
+            return Noted(buffer, rest);
         }
 
-        return _inner.Read(buffer);
+        return Noted(buffer, _inner.Read(buffer));
+    }
+
+    /// <summary>The last four bytes that were read, as a little-endian number: what gzip says is the length of its contents.</summary>
+    public uint Tail => _tail;
+
+    private int Noted(ReadOnlySpan<byte> buffer, int count)
+    {
+        foreach (byte next in buffer[Math.Max(0, count - sizeof(uint))..count])
+        {
+            _tail = (_tail >> 8) | ((uint)next << 24);
+        }
+
+        return count;
     }
 
     /// <inheritdoc/>
@@ -74,5 +90,38 @@ internal sealed class PrefixStream : Stream
         }
 
         base.Dispose(disposing);
+    }
+}
+
+/// <summary>
+/// Contents of a gzip file. The base class ends silently where the file ends; this one compares with the length at its end.
+/// </summary>
+internal sealed class GzipText(PrefixStream packed) : GZipStream(packed, CompressionMode.Decompress)
+{
+    private uint _length;
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidDataException">The contents are not as long as the file says, or damaged.</exception>
+    public override int Read(byte[] array, int offset, int count) => Read(array.AsSpan(offset, count));
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidDataException">The contents are not as long as the file says, or damaged.</exception>
+    public override int Read(Span<byte> buffer)
+    {
+        int count = base.Read(buffer);
+        _length += (uint)count;
+        if (count > 0 || buffer.IsEmpty)
+        {
+            return count;
+        }
+
+        Span<byte> rest = stackalloc byte[256];
+        while (packed.Read(rest) > 0)
+        {
+        }
+
+        return packed.Tail == _length
+            ? 0
+            : throw new InvalidDataException("the compressed file is cut off (or several were joined): its length is not that of its contents");
     }
 }

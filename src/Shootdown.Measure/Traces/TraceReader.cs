@@ -1,5 +1,3 @@
-using System.IO.Compression;
-
 namespace Shootdown.Measure;
 
 /// <summary>
@@ -71,7 +69,7 @@ public sealed class TraceReader : IDisposable
         var buffered = new PrefixStream(stream);
         ReadOnlySpan<byte> magic = buffered.Prefix;
         Stream plain = magic.StartsWith((ReadOnlySpan<byte>)[0x1f, 0x8b])
-            ? new GZipStream(buffered, CompressionMode.Decompress)
+            ? new GzipText(buffered)
             : buffered;
         var lines = new TraceLines(plain);
         ReadOnlySpan<byte> start = lines.Peek();

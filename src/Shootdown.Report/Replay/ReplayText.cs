@@ -191,7 +191,7 @@ public static class ReplayText
         Add("flushes by initiators", predicted.LocalMm, recorded?.LocalMm);
         Add("shootdowns", predicted.SendIpi, recorded?.SendIpi);
         Add("CPUs interrupted to flush", predicted.Remote, recorded?.Remote);
-        Add("TLB interrupts", predicted.Interrupts, prediction.RecordedInterrupts);
+        Add("TLB interrupts", predicted.Interrupts ?? 0, prediction.RecordedInterrupts);
         Table(table, 0, writer);
         Lines(
             Paragraph.Wrap(
