@@ -3,7 +3,7 @@ using System.IO.Compression;
 namespace Shootdown.Measure;
 
 /// <summary>A stream whose first bytes can be looked at before it is read.</summary>
-internal sealed class PrefixStream : Stream
+internal sealed class PrefixStream : ForwardStream
 {
     private const int PrefixBytes = 16;
     private readonly Stream _inner;
@@ -21,24 +21,6 @@ internal sealed class PrefixStream : Stream
 
     /// <summary>The first bytes.</summary>
     public ReadOnlySpan<byte> Prefix => _prefix.AsSpan(0, _length);
-
-    /// <inheritdoc/>
-    public override bool CanRead => true;
-
-    /// <inheritdoc/>
-    public override bool CanSeek => false;
-
-    /// <inheritdoc/>
-    public override bool CanWrite => false;
-
-    /// <inheritdoc/>
-    public override long Length => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-    /// <inheritdoc/>
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     /// <inheritdoc/>
     public override int Read(Span<byte> buffer)
@@ -68,20 +50,6 @@ internal sealed class PrefixStream : Stream
     }
 
     /// <inheritdoc/>
-    public override void Flush()
-    {
-    }
-
-    /// <inheritdoc/>
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -94,21 +62,19 @@ internal sealed class PrefixStream : Stream
 }
 
 /// <summary>
-/// Contents of a gzip file. The base class ends silently where the file ends; this one compares with the length at its end.
+/// Contents of a gzip file. <see cref="GZipStream"/> ends silently where the file ends; this compares with the length at its
+/// end.
 /// </summary>
-internal sealed class GzipText(PrefixStream packed) : GZipStream(packed, CompressionMode.Decompress)
+internal sealed class GzipText(PrefixStream packed) : ForwardStream
 {
+    private readonly GZipStream _plain = new(packed, CompressionMode.Decompress);
     private uint _length;
-
-    /// <inheritdoc/>
-    /// <exception cref="InvalidDataException">The contents are not as long as the file says, or damaged.</exception>
-    public override int Read(byte[] array, int offset, int count) => Read(array.AsSpan(offset, count));
 
     /// <inheritdoc/>
     /// <exception cref="InvalidDataException">The contents are not as long as the file says, or damaged.</exception>
     public override int Read(Span<byte> buffer)
     {
-        int count = base.Read(buffer);
+        int count = _plain.Read(buffer);
         _length += (uint)count;
         if (count > 0 || buffer.IsEmpty)
         {
@@ -124,4 +90,54 @@ internal sealed class GzipText(PrefixStream packed) : GZipStream(packed, Compres
             ? 0
             : throw new InvalidDataException("the compressed file is cut off (or several were joined): its length is not that of its contents");
     }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _plain.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+}
+
+/// <summary>A stream that is only read, from its beginning to its end.</summary>
+internal abstract class ForwardStream : Stream
+{
+    /// <inheritdoc/>
+    public override bool CanRead => true;
+
+    /// <inheritdoc/>
+    public override bool CanSeek => false;
+
+    /// <inheritdoc/>
+    public override bool CanWrite => false;
+
+    /// <inheritdoc/>
+    public override long Length => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+    /// <inheritdoc/>
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    /// <inheritdoc/>
+    public abstract override int Read(Span<byte> buffer);
+
+    /// <inheritdoc/>
+    public override void Flush()
+    {
+    }
+
+    /// <inheritdoc/>
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }

@@ -139,8 +139,11 @@ public static unsafe class Calibration
     {
         long start = Stopwatch.GetTimestamp();
         action();
-        return (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+        return Nanoseconds(Stopwatch.GetTimestamp() - start);
     }
+
+    /// <summary>Ticks of the stopwatch; <see cref="TimeSpan"/> would round to 100 ns.</summary>
+    internal static long Nanoseconds(long ticks) => (long)(ticks * (1e9 / Stopwatch.Frequency));
 
     private static long OnRegion(Func<nint, bool, long> work, bool isRead)
     {

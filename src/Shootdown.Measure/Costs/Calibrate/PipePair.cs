@@ -21,7 +21,7 @@ internal sealed unsafe class PipePair
         long start = Stopwatch.GetTimestamp();
         _ = LinuxCalls.Write(_there[1], &token, 1);
         _ = LinuxCalls.Read(_back[0], &token, 1);
-        return (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+        return Calibration.Nanoseconds(Stopwatch.GetTimestamp() - start);
     }
 
     private void Start()
