@@ -98,7 +98,8 @@ internal sealed class KernelEventFields(NameTable names)
 
         foreach ((byte[] text, FlushReason known) in s_reasons)
         {
-            if (reason.StartsWith(text))
+            // Some kernels write "IPI" and "MM".
+            if (reason.Length >= text.Length && System.Text.Ascii.EqualsIgnoreCase(reason[..text.Length], text))
             {
                 parsed.A0 = (long)known;
                 return null;
