@@ -63,7 +63,8 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
                 packed, () => child is { HasExited: true } || (request.Duration is { } limit && clock.Elapsed >= limit), interruption.Token);
         }
 
-        string status = child is { HasExited: true } ? $"; {request.Command[0]} ended with {child.ExitCode}" : child is not null ? $"; {request.Command[0]} runs on" : "";
+        string status = child is { HasExited: true } ? $"; {request.Command[0]} ended with {child.ExitCode}"
+            : child is not null ? $"; {request.Command[0]} runs on" : "";
         host.Error.WriteLine($"{request.File}: {Quantity.Bytes(output.Length)} ({Quantity.Bytes(result.Bytes)} of text){status}");
         if (result.Lost > 0)
         {
@@ -130,7 +131,8 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
     private static long? TlbInterrupts()
     {
         const string file = "/proc/interrupts";
-        string? row = File.Exists(file) ? File.ReadLines(file).FirstOrDefault(line => line.TrimStart().StartsWith("TLB:", StringComparison.Ordinal)) : null;
+        string? row = File.Exists(file)
+            ? File.ReadLines(file).FirstOrDefault(line => line.TrimStart().StartsWith("TLB:", StringComparison.Ordinal)) : null;
         return row?.Split(' ', StringSplitOptions.RemoveEmptyEntries).Skip(1).TakeWhile(word => word.All(char.IsAsciiDigit))
             .Sum(word => long.Parse(word, CultureInfo.InvariantCulture));
     }

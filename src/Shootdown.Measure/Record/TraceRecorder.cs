@@ -30,7 +30,8 @@ public sealed class TraceRecorder : IDisposable
         "tlb/tlb_flush", "sched/sched_switch", "sched/sched_process_fork", "sched/sched_process_exit", "exceptions/page_fault_user",
         "ipi/ipi_send_cpu", "ipi/ipi_send_cpumask",
         .. Both("irq_vectors/call_function_", "entry", "exit"), .. Both("irq_vectors/call_function_single_", "entry", "exit"),
-        .. Calls("enter", "mmap", "munmap", "madvise", "mprotect", "mremap", "brk", "clone", "clone3", "fork", "vfork", "execve", "exit", "exit_group"),
+        .. Calls("enter", "mmap", "munmap", "madvise", "mprotect", "mremap", "brk", "clone", "clone3",
+            "fork", "vfork", "execve", "exit", "exit_group"),
         .. Calls("exit", "mmap", "munmap", "madvise", "mprotect", "mremap", "brk"),
     ];
 

@@ -6,14 +6,15 @@ namespace Shootdown.Measure;
 /// <summary>Files of tracefs below a root. Tests put a folder of plain files in its place.</summary>
 public class TracefsFiles(string root)
 {
-    private static readonly string[] s_mounts = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+    private static readonly string[] Mounts = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
     /// <summary>Where it is mounted.</summary>
     public string Root { get; } = root;
 
     /// <summary>Tracefs where it is usually mounted; null if it is not, or not for this user.</summary>
     public static TracefsFiles? Mounted()
-        => s_mounts.Select(mount => new TracefsFiles(mount)).FirstOrDefault(files => files.Exists("instances") && files.Exists("events/tlb/tlb_flush/enable"));
+        => Mounts.Select(mount => new TracefsFiles(mount))
+            .FirstOrDefault(files => files.Exists("instances") && files.Exists("events/tlb/tlb_flush/enable"));
 
     /// <summary>True if a file or folder exists.</summary>
     public bool Exists(string path) => Path.Exists(PathOf(path));

@@ -22,7 +22,8 @@ public sealed record KernelProfile(string Version, bool PageoutFlushesRange, boo
     public static KernelProfile For(string version)
     {
         string[] parts = version.Split('.', '-');
-        return parts.Length >= 2 && int.TryParse(parts[0], out int major) && int.TryParse(parts[1], out int minor) && (major < 6 || (major == 6 && minor < 7))
+        return parts.Length >= 2 && int.TryParse(parts[0], out int major) && int.TryParse(parts[1], out int minor)
+            && (major < 6 || (major == 6 && minor < 7))
             ? V61
             : V612;
     }

@@ -3,18 +3,18 @@ namespace Shootdown.Measure;
 /// <summary>What reports call the operation that a thread is in.</summary>
 internal static class OperationNames
 {
-    private static readonly Dictionary<long, string> s_advice = new()
+    private static readonly Dictionary<long, string> AdviceNames = new()
     {
         [4] = "DONTNEED", [8] = "FREE", [9] = "REMOVE", [14] = "HUGEPAGE", [15] = "NOHUGEPAGE", [20] = "COLD", [21] = "PAGEOUT",
         [24] = "DONTNEED_LOCKED", [25] = "COLLAPSE",
     };
 
-    private static readonly string[] s_daemons = ["kswapd", "khugepaged", "kcompactd", "ksmd", "kdamond"];
+    private static readonly string[] Daemons = ["kswapd", "khugepaged", "kcompactd", "ksmd", "kdamond"];
 
     /// <summary>A system call, with what decides its flushes.</summary>
     public static string Of(in TraceEvent call, NameTable names) => call.Call switch
     {
-        MemoryCall.Madvise or MemoryCall.ProcessMadvise => $"madvise({(s_advice.TryGetValue(call.A2, out string? name) ? name : call.A2)})",
+        MemoryCall.Madvise or MemoryCall.ProcessMadvise => $"madvise({(AdviceNames.TryGetValue(call.A2, out string? name) ? name : call.A2)})",
         MemoryCall.Mprotect or MemoryCall.PkeyMprotect => $"mprotect({Protection(call.A2)})",
         MemoryCall.Other => names[call.Name],
         _ => MemoryCalls.NameOf(call.Call),
@@ -29,7 +29,7 @@ internal static class OperationNames
     };
 
     /// <summary>A kernel thread that works on other address spaces; null if it is none.</summary>
-    public static string? OfDaemon(string comm) => Array.Find(s_daemons, daemon => comm.StartsWith(daemon, StringComparison.Ordinal));
+    public static string? OfDaemon(string comm) => Array.Find(Daemons, daemon => comm.StartsWith(daemon, StringComparison.Ordinal));
 
     private static string Protection(long bits)
         => (bits & 7) == 0 ? "NONE" : ((bits & 1) != 0 ? "R" : "") + ((bits & 2) != 0 ? "W" : "") + ((bits & 4) != 0 ? "X" : "");

@@ -77,7 +77,8 @@ public static class Replayer
             Calls = analysis.Calls,
             Heat = analysis.Heat,
             Timeline = hasFlushes && analysis.CpusSeen > 0 ? analysis.Timeline : null,
-            Prediction = prediction is not null && CanPredict(analysis) ? prediction.Row(recorded, options.Selection.IsAll ? reader.TlbInterrupts : null) : null,
+            Prediction = prediction is not null && CanPredict(analysis)
+                ? prediction.Row(recorded, options.Selection.IsAll ? reader.TlbInterrupts : null) : null,
             Missing = [.. MissingOf(analysis)],
             Problems = reader.Problems.All,
         };

@@ -25,7 +25,7 @@ internal sealed class ModelTask
 /// </summary>
 internal sealed class TaskTable(NameTable names)
 {
-    private static readonly string[] s_kernelThreads =
+    private static readonly string[] KernelThreads =
     [
         "swapper", "kworker", "ksoftirqd", "migration/", "rcu", "kthreadd", "kswapd", "khugepaged", "kcompactd", "ksmd", "watchdog", "kauditd",
         "jbd2", "irq/", "cpuhp/", "idle_inject", "scsi_", "ext4-", "xfs", "oom_reaper", "writeback", "kblockd", "kdevtmpfs", "kintegrityd",
@@ -151,5 +151,5 @@ internal sealed class TaskTable(NameTable names)
     }
 
     private static bool IsKernelThread(int tid, string name)
-        => tid == 0 || Array.Exists(s_kernelThreads, prefix => name.StartsWith(prefix, StringComparison.Ordinal));
+        => tid == 0 || Array.Exists(KernelThreads, prefix => name.StartsWith(prefix, StringComparison.Ordinal));
 }

@@ -5,27 +5,19 @@ namespace Shootdown.Measure;
 /// <summary>
 /// Sums up what a trace recorded, event by event: each flush is charged to the operation that its thread was in.
 /// </summary>
-internal sealed class TraceAnalysis(NameTable names, ReplaySelection selection)
+internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection selection)
 {
-    private static readonly string[] s_sizes = ["tables only", "1 page", "2 to 8 pages", "9 to 33 pages", "everything"];
+    private static readonly string[] SizeNames = ["tables only", "1 page", "2 to 8 pages", "9 to 33 pages", "everything"];
 
     private readonly Dictionary<int, ThreadState> _threads = [];
     private readonly Dictionary<string, CauseRow> _causes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _sites = new(StringComparer.Ordinal);
     private readonly Dictionary<string, CallRow> _calls = new(StringComparer.Ordinal);
-    private readonly long[][] _sizes = [.. s_sizes.Select(_ => new long[3])];
+    private readonly long[][] _sizes = [.. SizeNames.Select(_ => new long[3])];
     private readonly ShootdownTracker _open = new();
     private readonly HeatMap _heat = new();
     private readonly Timeline _timeline = new();
     private readonly Dictionary<int, (long StartNs, ThreadState? Thread)> _interrupts = [];
-    private StackState _stack;
-
-    private enum StackState
-    {
-        None, Wanted, KernelOnly,
-    }
-
-    private string _kernelFrame = "";
 
     /// <summary>Recorded flushes of the selection.</summary>
     public FlushCounts Counts { get; } = new();
@@ -53,14 +45,17 @@ internal sealed class TraceAnalysis(NameTable names, ReplaySelection selection)
 
     public bool HasInterruptEnds => Kinds[(int)TraceEventKind.InterruptExit] > 0;
 
-    public IReadOnlyList<CauseRow> Causes => [.. _causes.Values.OrderByDescending(c => c.Remote).ThenByDescending(c => c.Flushes).ThenBy(c => c.Cause, StringComparer.Ordinal)];
+    public IReadOnlyList<CauseRow> Causes => [.. _causes.Values.OrderByDescending(c => c.Remote)
+        .ThenByDescending(c => c.Flushes).ThenBy(c => c.Cause, StringComparer.Ordinal)];
 
-    public IReadOnlyList<SizeRow> Sizes => [.. s_sizes.Select((name, i) => new SizeRow(name, _sizes[i][0], _sizes[i][1], _sizes[i][2]))];
+    public IReadOnlyList<SizeRow> Sizes => [.. SizeNames.Select((name, i) => new SizeRow(name, _sizes[i][0], _sizes[i][1], _sizes[i][2]))];
 
     public IReadOnlyList<ThreadRow> Threads
-        => [.. _threads.Values.Select(t => t.Row).Where(r => r.Shootdowns + r.Received > 0).OrderByDescending(r => r.Sent).ThenByDescending(r => r.Received).ThenBy(r => r.Tid)];
+        => [.. _threads.Values.Select(t => t.Row).Where(r => r.Shootdowns + r.Received > 0)
+            .OrderByDescending(r => r.Sent).ThenByDescending(r => r.Received).ThenBy(r => r.Tid)];
 
-    public IReadOnlyList<SiteRow> Sites => [.. _sites.OrderByDescending(s => s.Value).ThenBy(s => s.Key, StringComparer.Ordinal).Select(s => new SiteRow(s.Key, s.Value))];
+    public IReadOnlyList<SiteRow> Sites => [.. _sites.OrderByDescending(s => s.Value).ThenBy(s => s.Key, StringComparer.Ordinal)
+        .Select(s => new SiteRow(s.Key, s.Value))];
 
     public IReadOnlyList<CallRow> Calls => [.. _calls.Values.OrderByDescending(c => c.Count).ThenBy(c => c.Call, StringComparer.Ordinal)];
 
@@ -274,46 +269,6 @@ internal sealed class TraceAnalysis(NameTable names, ReplaySelection selection)
 
         thread.InCall = false;
         thread.Operation = null;
-    }
-
-    private void AddFrame(in TraceEvent frame)
-    {
-        HasStacks = true;
-        if (_stack == StackState.None)
-        {
-            return;
-        }
-
-        string symbol = names[(int)frame.A0];
-        if (frame.A1 == 0)
-        {
-            CountSite(symbol);
-        }
-        else if (_stack == StackState.Wanted && !symbol.Contains("flush", StringComparison.Ordinal) && !symbol.Contains("trace", StringComparison.Ordinal))
-        {
-            _stack = StackState.KernelOnly;
-            _kernelFrame = symbol;
-        }
-    }
-
-    private void EndStack()
-    {
-        if (_stack == StackState.KernelOnly)
-        {
-            CountSite(_kernelFrame);
-        }
-
-        _stack = StackState.None;
-    }
-
-    private void CountSite(string symbol)
-    {
-        const int sitesMax = 10_000;
-        _stack = StackState.None;
-        if (_sites.Count < sitesMax || _sites.ContainsKey(symbol))
-        {
-            _sites[symbol] = _sites.GetValueOrDefault(symbol) + 1;
-        }
     }
 
     private ThreadState Thread(in TraceEvent next)

@@ -28,7 +28,8 @@ internal sealed class BpftraceParser(NameTable names, TraceProblems problems) : 
         }
 
         if (!ByteText.TryNumber(ByteText.NextWord(ref text), out parsed.TimeNs) || !ByteText.TryInt(ByteText.NextWord(ref text), out parsed.Cpu)
-            || !ByteText.TryInt(ByteText.NextWord(ref text), out parsed.Tid) || !TrySplit(text, out ReadOnlySpan<byte> comm, out ReadOnlySpan<byte> name))
+            || !ByteText.TryInt(ByteText.NextWord(ref text), out parsed.Tid)
+            || !TrySplit(text, out ReadOnlySpan<byte> comm, out ReadOnlySpan<byte> name))
         {
             return LineResult.Unreadable;
         }

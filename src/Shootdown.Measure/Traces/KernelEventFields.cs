@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Numerics;
 
 namespace Shootdown.Measure;
 
@@ -9,7 +8,7 @@ namespace Shootdown.Measure;
 /// </summary>
 internal sealed class KernelEventFields(NameTable names)
 {
-    private static readonly (byte[] Text, FlushReason Reason)[] s_reasons =
+    private static readonly (byte[] Text, FlushReason Reason)[] Reasons =
     [
         ("flush on task switch"u8.ToArray(), FlushReason.TaskSwitch),
         ("remote shootdown"u8.ToArray(), FlushReason.RemoteShootdown),
@@ -96,7 +95,7 @@ internal sealed class KernelEventFields(NameTable names)
             return null;
         }
 
-        foreach ((byte[] text, FlushReason known) in s_reasons)
+        foreach ((byte[] text, FlushReason known) in Reasons)
         {
             // Some kernels write "IPI" and "MM".
             if (reason.Length >= text.Length && System.Text.Ascii.EqualsIgnoreCase(reason[..text.Length], text))

@@ -209,7 +209,8 @@ internal sealed class KernelTextParser(NameTable names, TraceProblems problems) 
         {
             ReadOnlySpan<byte> counts = text[(at + "entries-in-buffer/entries-written: ".Length)..];
             int slash = counts.IndexOf((byte)'/');
-            if (slash > 0 && ByteText.TryNumber(counts[..slash], out long kept) && ByteText.TryNumber(counts[(slash + 1)..], out long written) && written > kept)
+            if (slash > 0 && ByteText.TryNumber(counts[..slash], out long kept)
+                && ByteText.TryNumber(counts[(slash + 1)..], out long written) && written > kept)
             {
                 Problem(TraceProblemKind.OverwrittenEvents, Encoding.UTF8.GetString(text), written - kept);
             }

@@ -3,7 +3,7 @@ namespace Shootdown.Measure;
 /// <summary>Names and arguments of system calls that change address spaces.</summary>
 internal static class MemoryCalls
 {
-    private static readonly (byte[] Name, MemoryCall Call)[] s_calls =
+    private static readonly (byte[] Name, MemoryCall Call)[] Known =
     [
         .. Enum.GetValues<MemoryCall>().Where(call => call != MemoryCall.Other)
             .Select(call => (System.Text.Encoding.ASCII.GetBytes(NameOf(call)), call)),
@@ -22,7 +22,7 @@ internal static class MemoryCalls
     /// <summary>The call with a name.</summary>
     public static MemoryCall Find(ReadOnlySpan<byte> name)
     {
-        foreach ((byte[] known, MemoryCall call) in s_calls)
+        foreach ((byte[] known, MemoryCall call) in Known)
         {
             if (name.SequenceEqual(known))
             {

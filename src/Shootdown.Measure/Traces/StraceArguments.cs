@@ -3,7 +3,7 @@ namespace Shootdown.Measure;
 /// <summary>Arguments as strace prints them: by position, numbers plain or as names of flags.</summary>
 internal sealed class StraceArguments
 {
-    private static readonly Dictionary<string, long> s_flags = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, long> FlagValues = new(StringComparer.Ordinal)
     {
         ["PROT_NONE"] = 0, ["PROT_READ"] = 1, ["PROT_WRITE"] = 2, ["PROT_EXEC"] = 4,
         ["MAP_SHARED"] = 1, ["MAP_PRIVATE"] = 2, ["MAP_SHARED_VALIDATE"] = 3, ["MAP_FIXED"] = 0x10, ["MAP_ANONYMOUS"] = 0x20,
@@ -17,7 +17,7 @@ internal sealed class StraceArguments
         ["MREMAP_MAYMOVE"] = 1, ["MREMAP_FIXED"] = 2, ["MREMAP_DONTUNMAP"] = 4,
     };
 
-    private readonly Dictionary<string, long>.AlternateLookup<ReadOnlySpan<char>> _flags = s_flags.GetAlternateLookup<ReadOnlySpan<char>>();
+    private readonly Dictionary<string, long>.AlternateLookup<ReadOnlySpan<char>> _flags = FlagValues.GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>Reads the arguments of a call; the first that cannot be read, or null.</summary>
     public string? Read(MemoryCall call, ReadOnlySpan<byte> text, ref TraceEvent parsed)

@@ -79,7 +79,8 @@ internal sealed class StraceParser(NameTable names, TraceProblems problems) : Tr
         }
 
         text = ByteText.Trimmed(text);
-        if (word.IndexOf((byte)':') == 2 && word.Length > 8 && ByteText.TryInt(word[..2], out int hours) && ByteText.TryInt(word[3..5], out int minutes)
+        if (word.IndexOf((byte)':') == 2 && word.Length > 8 && ByteText.TryInt(word[..2], out int hours)
+            && ByteText.TryInt(word[3..5], out int minutes)
             && ByteText.TrySeconds(word[6..], out long seconds, out bool hasComma))
         {
             parsed.TimeNs = ((hours * 60L) + minutes) * 60 * 1_000_000_000 + seconds;

@@ -208,9 +208,11 @@ public sealed class TraceReader : IDisposable
 
     private static string? BinaryName(ReadOnlySpan<byte> start)
         => start.StartsWith("PERFILE2"u8) ? "this is perf's binary file; give its text: perf script -i FILE --ns > FILE.txt"
-            : start.Length > 10 && start[3..].StartsWith("tracing"u8) ? "this is trace-cmd's binary file; give its text: trace-cmd report -i FILE > FILE.txt"
+            : start.Length > 10 && start[3..].StartsWith("tracing"u8)
+                ? "this is trace-cmd's binary file; give its text: trace-cmd report -i FILE > FILE.txt"
             : start.StartsWith((ReadOnlySpan<byte>)[0x28, 0xb5, 0x2f, 0xfd]) ? "compressed by zstd; only gzip is read: zstd -dc FILE | gzip > FILE.gz"
-            : start.StartsWith((ReadOnlySpan<byte>)[0xfd, (byte)'7', (byte)'z', (byte)'X', (byte)'Z']) ? "compressed by xz; only gzip is read: xz -dc FILE | gzip > FILE.gz"
+            : start.StartsWith((ReadOnlySpan<byte>)[0xfd, (byte)'7', (byte)'z', (byte)'X', (byte)'Z'])
+                ? "compressed by xz; only gzip is read: xz -dc FILE | gzip > FILE.gz"
             : null;
 
     private static string Printable(ReadOnlySpan<byte> line)

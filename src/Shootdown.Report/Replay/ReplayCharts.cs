@@ -73,7 +73,8 @@ internal static class ReplayCharts
             {
                 long count = heat[cpus[row]][cpus[column]];
                 string tip = $"CPU {cpus[row]} interrupts CPU {cpus[column]}: {Quantity.Exact(count)}";
-                svg.Rectangle(Left + column * cell, top + row * cell, cell - 1, cell - 1, count == 0 ? "none" : "heat", tip, count == 0 ? 1 : 0.12 + 0.88 * count / highest);
+                svg.Rectangle(Left + column * cell, top + row * cell, cell - 1, cell - 1,
+                    count == 0 ? "none" : "heat", tip, count == 0 ? 1 : 0.12 + 0.88 * count / highest);
                 if (cell >= 30 && count > 0)
                 {
                     string style = count * 2 > highest ? "onheat" : "label";
@@ -104,7 +105,8 @@ internal static class ReplayCharts
             svg.Rectangle(nameWidth, top, Math.Max(1, cause.Remote * scale), 13, "received", $"{Quantity.Exact(cause.Remote)} CPUs interrupted");
             svg.Text(nameWidth + cause.Remote * scale + 6, top + 11, $"{Quantity.Exact(cause.Remote)} interrupted", style: "small");
             svg.Rectangle(nameWidth, top + 15, Math.Max(1, cause.Flushes * scale), 9, "sent", $"{Quantity.Exact(cause.Flushes)} flushes");
-            svg.Text(nameWidth + cause.Flushes * scale + 6, top + 24, $"{Quantity.Exact(cause.Flushes)} flushes, {Quantity.Exact(cause.Full)} full", style: "small");
+            svg.Text(nameWidth + cause.Flushes * scale + 6, top + 24,
+                $"{Quantity.Exact(cause.Flushes)} flushes, {Quantity.Exact(cause.Full)} full", style: "small");
         }
 
         return svg.ToString();

@@ -21,7 +21,8 @@ public static class ReplayHtml
         th:first-child, td:first-child { text-align: left; padding-left: 0 }
         .label, .small, .onheat { font: 12px system-ui, sans-serif; fill: var(--ink) } .small { font-size: 11px; fill: var(--dim) } .onheat { fill: #fff }
         .sent { fill: var(--sent) } .received, .heat { fill: var(--received) } .none { fill: var(--none) } .axis { stroke: var(--line) }
-        .key { display: inline-block; width: .8em; height: .8em; margin: 0 .35em 0 .9em } .warn { border-left: 4px solid var(--received); padding: .2rem .8rem; margin: 1rem 0 }
+        .key { display: inline-block; width: .8em; height: .8em; margin: 0 .35em 0 .9em }
+        .warn { border-left: 4px solid var(--received); padding: .2rem .8rem; margin: 1rem 0 }
         """;
 
     /// <summary>Writes the page.</summary>

@@ -44,12 +44,17 @@ internal static class ReplayWords
 
     /// <summary>What was selected.</summary>
     public static string Selection(ReplaySelection selection)
-        => string.Join(", ", new[] { selection.Pid is { } pid ? $"process {pid}" : null, selection.Comm is { } comm ? $"threads named {comm}*" : null }.OfType<string>());
+    {
+        string process = selection.Pid is { } pid ? $"process {pid}" : "";
+        string threads = selection.Comm is { } comm ? $"threads named {comm}*" : "";
+        return string.Join(", ", new[] { process, threads }.Where(text => text.Length > 0));
+    }
 
     /// <summary>One problem: what, how often, where, and what it means for the figures.</summary>
     public static string Problem(TraceProblem problem)
     {
-        string lines = problem.Lines.Count == 0 ? "" : $" (line {string.Join(", ", problem.Lines)}{(problem.Count > problem.Lines.Count && !IsLoss(problem) ? ", ..." : "")})";
+        string more = problem.Count > problem.Lines.Count && !IsLoss(problem) ? ", ..." : "";
+        string lines = problem.Lines.Count == 0 ? "" : $" (line {string.Join(", ", problem.Lines)}{more})";
         string what = problem.Kind switch
         {
             TraceProblemKind.UnreadableLine => $"{Quantity.Count(problem.Count, "line")} skipped that are no events",

@@ -24,11 +24,13 @@ internal sealed class Svg(double width, double height)
 
     /// <summary>Adds text; <paramref name="anchor"/> is start, middle or end.</summary>
     public void Text(double x, double y, string text, string anchor = "start", string style = "label")
-        => _body.Append(Invariant($"<text x=\"{x:0.##}\" y=\"{y:0.##}\" text-anchor=\"{anchor}\" class=\"{style}\">")).Append(WebUtility.HtmlEncode(text)).Append("</text>\n");
+        => _body.Append(Invariant($"<text x=\"{x:0.##}\" y=\"{y:0.##}\" text-anchor=\"{anchor}\" class=\"{style}\">"))
+            .Append(WebUtility.HtmlEncode(text)).Append("</text>\n");
 
     /// <summary>The picture.</summary>
     public override string ToString()
-        => Invariant($"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:0} {height:0}\" width=\"{width:0}\" height=\"{height:0}\" role=\"img\">\n{_body}</svg>\n");
+        => Invariant($"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:0} {height:0}\" width=\"{width:0}\" height=\"{height:0}\"")
+            + $" role=\"img\">\n{_body}</svg>\n";
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

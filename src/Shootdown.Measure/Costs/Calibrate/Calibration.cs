@@ -43,7 +43,7 @@ public static unsafe class Calibration
                 LinuxCalls.Pin(cpu);
                 work();
             }
-            catch (Exception exception) when (exception is OperationCanceledException or OutOfMemoryException)
+            catch (Exception exception) when (exception is OperationCanceledException or InvalidOperationException)
             {
                 failure = exception;
             }
@@ -59,21 +59,22 @@ public static unsafe class Calibration
     private static void Alone(List<CalibrationRow> rows, CancellationToken interrupted)
     {
         const int calls = 100;
-        rows.Add(Measure("system call (getppid)", 123, calls, interrupted, ["kernel.syscall_ns"], () => Time(() =>
+        rows.Add(Measure("system call (getppid)", 123, calls, ["kernel.syscall_ns"], () => Time(() =>
         {
             for (int i = 0; i < calls; i++)
             {
                 _ = LinuxCalls.GetParent();
             }
-        })));
-        rows.Add(Measure("fault: first read of a page", 651, RegionPages, interrupted, ["kernel.fault_ns"], () => OnRegion(Touch, isRead: true)));
+        }), interrupted));
+        rows.Add(Measure("fault: first read of a page", 651, RegionPages, ["kernel.fault_ns"], () => OnRegion(Touch, isRead: true), interrupted));
         rows.Add(Measure(
-            "fault: first write of a page", 1362, RegionPages, interrupted, ["memory.allocate_page_ns", "memory.free_page_ns"], () => OnRegion(Touch, isRead: false)));
-        rows.Add(Measure("fault: write to the page of zeroes", 1522, RegionPages, interrupted, ["memory.copy_page_ns"], CopyOnWrite));
-        rows.Add(Measure("munmap of a page", 3485, 1, interrupted, ["kernel.munmap_ns", "kernel.mmap_ns", "kernel.mremap_ns"], () => OnPage(UnmapPage)));
-        rows.Add(Measure("madvise(DONTNEED) of a page", 1032, 1, interrupted, ["kernel.madvise_ns"], () => OnPage(DropPage)));
-        rows.Add(Measure("mprotect of a page", 2553, 1, interrupted, ["kernel.mprotect_ns"], () => OnPage(ProtectPage)));
-        rows.Add(Measure("context switch (pipe)", 2343, 2, interrupted, ["kernel.context_switch_ns", "lock.sleep_wake_ns"], new PipePair().RoundTrip));
+            "fault: first write of a page", 1362, RegionPages, ["memory.allocate_page_ns", "memory.free_page_ns"],
+            () => OnRegion(Touch, isRead: false), interrupted));
+        rows.Add(Measure("fault: write to the page of zeroes", 1522, RegionPages, ["memory.copy_page_ns"], CopyOnWrite, interrupted));
+        rows.Add(Measure("munmap of a page", 3485, 1, ["kernel.munmap_ns", "kernel.mmap_ns", "kernel.mremap_ns"], () => OnPage(UnmapPage), interrupted));
+        rows.Add(Measure("madvise(DONTNEED) of a page", 1032, 1, ["kernel.madvise_ns"], () => OnPage(DropPage), interrupted));
+        rows.Add(Measure("mprotect of a page", 2553, 1, ["kernel.mprotect_ns"], () => OnPage(ProtectPage), interrupted));
+        rows.Add(Measure("context switch (pipe)", 2343, 2, ["kernel.context_switch_ns", "lock.sleep_wake_ns"], new PipePair().RoundTrip, interrupted));
     }
 
     private static void WithRemote(List<CalibrationRow> rows, int remoteCpu, CancellationToken interrupted)
@@ -98,14 +99,15 @@ public static unsafe class Calibration
                     "interrupt of one CPU and answer (membarrier)",
                     9354,
                     1,
-                    interrupted,
-                    ["ipi.send_ns", "ipi.send_each_ns", "ipi.deliver_min_ns", "ipi.deliver_median_ns", "ipi.deliver_p90_ns", "ipi.handler_ns", "ipi.acknowledge_ns"],
-                    () => Time(LinuxCalls.Membarrier)));
+                    ["ipi.send_ns", "ipi.send_each_ns", "ipi.deliver_min_ns", "ipi.deliver_median_ns",
+                     "ipi.deliver_p90_ns", "ipi.handler_ns", "ipi.acknowledge_ns"],
+                    () => Time(LinuxCalls.Membarrier),
+                    interrupted));
             }
 
-            rows.Add(Measure("munmap of a page, one CPU to interrupt", 13871, 1, interrupted, [], () => OnPage(UnmapPage)));
-            rows.Add(Measure("madvise(DONTNEED) of a page, one CPU to interrupt", 12929, 1, interrupted, [], () => OnPage(DropPage)));
-            rows.Add(Measure("mprotect of a page, one CPU to interrupt", 13620, 1, interrupted, [], () => OnPage(ProtectPage)));
+            rows.Add(Measure("munmap of a page, one CPU to interrupt", 13871, 1, [], () => OnPage(UnmapPage), interrupted));
+            rows.Add(Measure("madvise(DONTNEED) of a page, one CPU to interrupt", 12929, 1, [], () => OnPage(DropPage), interrupted));
+            rows.Add(Measure("mprotect of a page, one CPU to interrupt", 13620, 1, [], () => OnPage(ProtectPage), interrupted));
         }
         finally
         {
@@ -116,7 +118,7 @@ public static unsafe class Calibration
 
     /// <summary>Times an operation many times; each sample is divided by <paramref name="operations"/>.</summary>
     private static CalibrationRow Measure(
-        string name, double referenceNs, int operations, CancellationToken interrupted, IReadOnlyList<string> fields, Func<long> sample)
+        string name, double referenceNs, int operations, IReadOnlyList<string> fields, Func<long> sample, CancellationToken interrupted)
     {
         const int warmUp = 50;
         const int deciles = 10;

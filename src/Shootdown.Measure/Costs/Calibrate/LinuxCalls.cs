@@ -15,11 +15,11 @@ internal static unsafe partial class LinuxCalls
     private const int PrivateExpedited = 8;
 
     /// <summary>New private memory.</summary>
-    /// <exception cref="OutOfMemoryException">There is none.</exception>
+    /// <exception cref="InvalidOperationException">There is none.</exception>
     public static byte* Map(nint bytes)
     {
         nint address = MapMemory(0, bytes, ReadWrite, PrivateAnonymous, -1, 0);
-        return address == -1 ? throw new OutOfMemoryException("mmap failed") : (byte*)address;
+        return address == -1 ? throw new InvalidOperationException("mmap failed") : (byte*)address;
     }
 
     /// <summary>Pins this thread to a CPU; false if that is not allowed.</summary>

@@ -32,7 +32,7 @@ internal sealed unsafe class PipePair
         {
             if (LinuxCalls.Pipe(there) != 0 || LinuxCalls.Pipe(back) != 0)
             {
-                throw new OutOfMemoryException("pipe failed");
+                throw new InvalidOperationException("pipe failed");
             }
         }
 
