@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Shootdown.Catalogue;
 using Shootdown.Check;
+using Shootdown.Measure;
 
 namespace Shootdown.Cli;
 
@@ -30,6 +31,9 @@ internal sealed record CliHost
 
     /// <summary>Reads a file with operations or patches.</summary>
     public Func<string, SingleFileTypes> LoadTypes { get; init; } = SingleFileTypes.Load;
+
+    /// <summary>Tracefs; null if it is not there for this user.</summary>
+    public Func<TracefsFiles?> Tracefs { get; init; } = TracefsFiles.Mounted;
 
     /// <summary>Calls back on Ctrl-C until disposed.</summary>
     public Func<Action, IDisposable?> OnInterrupt { get; init; } = _ => null;

@@ -54,45 +54,34 @@ internal static class CommandLine
         }
 
         RequireUnderstood(parsed, command, tree, host);
-        if (command == tree.Check)
+        return command == tree.Root ? WithoutCommand(parsed, tree, host) : Run(command, parsed, tree, host);
+    }
+
+    private static int Run(Command command, ParseResult parsed, CommandTree tree, CliHost host) => command.Name switch
+    {
+        "list" => List(parsed.GetValue(tree.Tags) ?? [], parsed.GetValue(tree.Json), host),
+        "explain" => Explain(parsed.GetValue(tree.Ids) ?? [], parsed.GetValue(tree.Json), host),
+        "check" => new CheckCommand(host, CheckRequest.Read(parsed, tree)).Run(),
+        "pairs" => new PairsCommand(host, PairsRequest.Read(parsed, tree)).Run(),
+        "seeds" when parsed.GetValue(tree.ListOnly) => SeedsCommand.List(host.Out),
+        "seeds" => new SeedsCommand(host, SeedsRequest.Read(parsed, tree)).Run(),
+        "paths" => new PathsCommand(host, parsed, tree).Run(),
+        "replay" => new TraceReplayCommand(host, ReplayRequest.Read(parsed, tree)).Run(),
+        "record" => new RecordCommand(host, RecordRequest.Read(parsed, tree)).Run(),
+        "calibrate" => new CalibrateCommand(host, parsed.GetValue(tree.Out)).Run(),
+        _ => throw new InvalidOperationException($"nothing runs the command {command.Name}"),
+    };
+
+    private static int WithoutCommand(ParseResult parsed, CommandTree tree, CliHost host)
+    {
+        if (!parsed.GetValue(tree.Version))
         {
-            return new CheckCommand(host, CheckRequest.Read(parsed, tree)).Run();
+            string[] names = [.. tree.Root.Subcommands.Select(command => command.Name)];
+            throw new UsageException($"a command is missing: {string.Join(", ", names[..^1])} or {names[^1]}", HelpHint);
         }
 
-        if (command == tree.Pairs)
-        {
-            return new PairsCommand(host, PairsRequest.Read(parsed, tree)).Run();
-        }
-
-        if (command == tree.Seeds)
-        {
-            return parsed.GetValue(tree.ListOnly)
-                ? SeedsCommand.List(host.Out)
-                : new SeedsCommand(host, SeedsRequest.Read(parsed, tree)).Run();
-        }
-
-        if (command == tree.Paths)
-        {
-            return new PathsCommand(host, parsed, tree).Run();
-        }
-
-        if (command == tree.List)
-        {
-            return List(parsed.GetValue(tree.Tags) ?? [], parsed.GetValue(tree.Json), host);
-        }
-
-        if (command == tree.Explain)
-        {
-            return Explain(parsed.GetValue(tree.Ids) ?? [], parsed.GetValue(tree.Json), host);
-        }
-
-        if (parsed.GetValue(tree.Version))
-        {
-            host.Out.WriteLine($"shootdown {Version}");
-            return ExitCode.Pass;
-        }
-
-        throw new UsageException("a command is missing: list, explain, check, pairs, seeds or paths", HelpHint);
+        host.Out.WriteLine($"shootdown {Version}");
+        return ExitCode.Pass;
     }
 
     private static int List(IReadOnlyList<string> tags, bool isJson, CliHost host)
@@ -136,7 +125,7 @@ internal static class CommandLine
     private static void RequireUnderstood(ParseResult parsed, Command command, CommandTree tree, CliHost host)
     {
         IEnumerable<string> strangers = parsed.UnmatchedTokens;
-        if (command == tree.Check || command == tree.Explain || command == tree.Pairs || command == tree.Seeds)
+        if (command != tree.Record && command.Arguments.Contains(tree.Ids))
         {
             strangers = strangers.Concat((parsed.GetValue(tree.Ids) ?? []).Where(id => id.StartsWith('-')));
         }

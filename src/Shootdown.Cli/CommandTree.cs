@@ -33,6 +33,11 @@ internal sealed class CommandTree
         Add(Seeds, ListOnly, RunName, Memory, Time, Workers, Json, Quiet, Schedule, Trace);
         Seeds.Add(Ids);
         Add(Paths, To, From, Spinlocks, Json);
+        Add(Replay, Pid, Comm, Kernel, Json, Html, TraceOut);
+        Replay.Add(Ids);
+        Add(Record, Pid, Seconds, Out, Buffer);
+        Record.Add(Ids);
+        Add(Calibrate, Out);
         BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
             .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
         foreach (Option<string> bound in BoundOptions)
@@ -58,6 +63,12 @@ internal sealed class CommandTree
     public Option<string> RunName { get; } = new("--run");
 
     public Command Paths { get; } = new("paths") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Replay { get; } = new("replay") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Record { get; } = new("record") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Calibrate { get; } = new("calibrate") { TreatUnmatchedTokensAsErrors = false };
 
     public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
 
@@ -104,6 +115,22 @@ internal sealed class CommandTree
     public Option<string> Schedule { get; } = new("--schedule");
 
     public Option<string> Trace { get; } = new("--trace");
+
+    public Option<string> Pid { get; } = new("--pid");
+
+    public Option<string> Comm { get; } = new("--comm");
+
+    public Option<string> Kernel { get; } = new("--kernel");
+
+    public Option<string> Html { get; } = new("--html");
+
+    public Option<string> TraceOut { get; } = new("--trace-out");
+
+    public Option<string> Seconds { get; } = new("--seconds");
+
+    public Option<string> Out { get; } = new("--out");
+
+    public Option<string> Buffer { get; } = new("--buffer");
 
     public Argument<string[]> Ids { get; } = new("id") { Arity = ArgumentArity.ZeroOrMore };
 

@@ -17,6 +17,9 @@ internal static class HelpText
           pairs     crosses every operation of the mm with every other
           seeds     answers the five mails that this project starts from, claim by claim
           paths     which operations reach a function, and what they hold there
+          replay    reads a trace: shootdowns by cause, predicted and recorded
+          record    makes such a trace, straight from the kernel
+          calibrate measures what system calls, faults and interrupts cost here
           COMMAND --help tells more
 
           --version
@@ -28,6 +31,8 @@ internal static class HelpText
           ./shootdown check madv-dontneed-parallel
           ./shootdown check B02 --variant fix --cpus 4
           ./shootdown pairs --bug B02
+          sudo ./shootdown record -- ./my-service
+          ./shootdown replay shootdown.trace.gz
 
         """;
 
@@ -57,6 +62,71 @@ internal static class HelpText
         examples:
           ./shootdown explain madv-dontneed-parallel
           ./shootdown explain B02
+
+        """;
+
+    private const string Replay = """
+        usage: ./shootdown replay FILE [options]
+
+        Reads a trace and says which operations shot TLBs down, how large, who was
+        interrupted and who waited for how long. Then it predicts the same numbers from
+        system calls, faults and context switches alone and states the error. FILE is the
+        text of perf script, trace-cmd report, tracefs (trace, trace_pipe), strace -f -ttt -T
+        or bpftrace, or what record wrote; .gz too. The format is found out. What a trace
+        lacks is said, and its figures are left out; what is wrong with it is counted.
+
+          --pid P          only this process (in formats without processes, this thread)
+          --comm NAME      only threads whose name begins with NAME
+          --kernel V       rules of the prediction: 6.1 or 6.12 (default: what the trace
+                           names, else 6.12)
+          --html FILE      the same as a page with pictures
+          --trace-out FILE a timeline for ui.perfetto.dev
+          --json           one JSON document
+
+        exit code: 0, 2 interrupted, 3 the trace cannot be read, 64 usage, 70 internal error.
+
+        examples:
+          ./shootdown replay trace.txt.gz
+          ./shootdown replay perf-script.txt --comm redis-server --html redis.html
+
+        """;
+
+    private const string Record = """
+        usage: sudo ./shootdown record [options] -- COMMAND...
+               sudo ./shootdown record [options] --pid P --seconds N
+               sudo ./shootdown record [options] --seconds N
+
+        Records what replay needs, straight from tracefs, for the life of COMMAND or for some
+        seconds. All CPUs and processes are recorded, because the interrupted ones are others.
+        Uses a trace instance of its own, which is removed in the end, also after Ctrl-C; no
+        other setting is touched. Events that were lost are counted in the file.
+
+          --out FILE       where to (default shootdown.trace.gz)
+          --buffer SIZE    ring of each CPU: 64M, 1G (default 32M)
+
+        Without root or tracefs it prints the perf commands to run instead.
+
+        exit code: 0, 3 not possible here, 64 usage, 70 internal error.
+
+        examples:
+          sudo ./shootdown record -- ./my-service --port 8080
+          sudo ./shootdown record --pid 4711 --seconds 10 --out service.trace.gz
+
+        """;
+
+    private const string Calibrate = """
+        usage: ./shootdown calibrate [--out FILE]
+
+        Measures on this machine what the timed machine needs to know: system call, faults,
+        munmap, madvise, mprotect, context switch, a shootdown with a thread on another CPU.
+        Takes about 5 seconds and wants an idle machine. Fields that cannot be measured from
+        user code keep their defaults, and it says which.
+
+          --out FILE       writes a file for costs/ (default: prints it)
+
+        examples:
+          ./shootdown calibrate
+          ./shootdown calibrate --out costs/my-machine.json
 
         """;
 
@@ -204,6 +274,9 @@ internal static class HelpText
         "pairs" => Pairs,
         "seeds" => Seeds,
         "paths" => Paths,
+        "replay" => Replay,
+        "record" => Record,
+        "calibrate" => Calibrate,
         _ => Root,
     };
 

@@ -117,7 +117,7 @@ public class Hugetlb : Mechanism
     public virtual async Proc<bool> HugePmdShare(Cpu cpu, Mm mm, Mm other, FileMapping file, int page)
     {
         ArgumentNullException.ThrowIfNull(file);
-        await cpu.DownRead(file.MmapRwsem);
+        await file.MmapRwsem.LockRead(cpu);
         PageTable found = await Kernel.PageWalk.TableAt(cpu, other, page, 0);
         bool shared = false;
         if (found.Index >= 0)
@@ -138,7 +138,7 @@ public class Hugetlb : Mechanism
             }
         }
 
-        await cpu.UpRead(file.MmapRwsem);
+        await file.MmapRwsem.UnlockRead(cpu);
         return shared;
     }
 
@@ -159,13 +159,13 @@ public class Hugetlb : Mechanism
     protected virtual async Proc IMmapLockWrite(Cpu cpu, FileMapping file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        await cpu.DownWrite(file.MmapRwsem);
+        await file.MmapRwsem.LockWrite(cpu);
     }
 
     /// <summary>include/linux/fs.h: <c>i_mmap_unlock_write</c>.</summary>
     protected virtual async Proc IMmapUnlockWrite(Cpu cpu, FileMapping file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        await cpu.UpWrite(file.MmapRwsem);
+        await file.MmapRwsem.UnlockWrite(cpu);
     }
 }

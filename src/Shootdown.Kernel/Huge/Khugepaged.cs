@@ -42,7 +42,7 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
     [KernelName("collapse_huge_page")]
     protected virtual async Proc<bool> CollapseTable(Cpu cpu, Mm mm, PageTable pmd, int address, int huge)
     {
-        await cpu.DownWrite(mm.AnonVma);
+        await mm.AnonVma.LockWrite(cpu);
         await MmuNotifierInvalidateRangeStart(cpu, mm, address);
         await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
         Pte old = await PmdpCollapseFlush(cpu, mm, pmd, address);
@@ -58,11 +58,11 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
             await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
             await cpu.EntryStore(pmd, address, old, "pmd_populate");
             await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
-            await cpu.UpWrite(mm.AnonVma);
+            await mm.AnonVma.UnlockWrite(cpu);
             return false;
         }
 
-        await cpu.UpWrite(mm.AnonVma);
+        await mm.AnonVma.UnlockWrite(cpu);
         await CollapseHugePageCopy(cpu, table, huge);
         await InstallHugePmd(cpu, mm, pmd, table, huge);
         return true;

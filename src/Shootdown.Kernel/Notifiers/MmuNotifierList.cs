@@ -79,19 +79,19 @@ public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
     {
         for (int i = 0; i < Kernel.Files.Count; i++)
         {
-            await cpu.DownWrite(Kernel.Files[i].MmapRwsem);
+            await Kernel.Files[i].MmapRwsem.LockWrite(cpu);
         }
 
-        await cpu.DownWrite(mm.AnonVma);
+        await mm.AnonVma.LockWrite(cpu);
     }
 
     /// <summary>mm/mmap.c: <c>mm_drop_all_locks</c>.</summary>
     protected virtual async Proc MmDropAllLocks(Cpu cpu, Mm mm)
     {
-        await cpu.UpWrite(mm.AnonVma);
+        await mm.AnonVma.UnlockWrite(cpu);
         for (int i = 0; i < Kernel.Files.Count; i++)
         {
-            await cpu.UpWrite(Kernel.Files[i].MmapRwsem);
+            await Kernel.Files[i].MmapRwsem.UnlockWrite(cpu);
         }
     }
 }

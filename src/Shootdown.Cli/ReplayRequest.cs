@@ -1,0 +1,59 @@
+using System.CommandLine;
+using System.Globalization;
+using Shootdown.Measure;
+
+namespace Shootdown.Cli;
+
+/// <summary>What <c>replay</c> was asked to do.</summary>
+internal sealed record ReplayRequest
+{
+    /// <summary>The trace.</summary>
+    public required string File { get; init; }
+
+    /// <summary>What to look at.</summary>
+    public required ReplaySelection Selection { get; init; }
+
+    /// <summary>Rules for the prediction; null for those that fit the trace.</summary>
+    public required KernelProfile? Kernel { get; init; }
+
+    /// <summary>True for one JSON document instead of text.</summary>
+    public required bool Json { get; init; }
+
+    /// <summary>File for the page with pictures; null for none.</summary>
+    public required string? Html { get; init; }
+
+    /// <summary>File for the timeline; null for none.</summary>
+    public required string? TraceOut { get; init; }
+
+    /// <summary>Reads the values.</summary>
+    /// <exception cref="UsageException">One of them makes no sense.</exception>
+    public static ReplayRequest Read(ParseResult parsed, CommandTree tree)
+    {
+        string[] files = parsed.GetValue(tree.Ids) ?? [];
+        if (files.Length != 1)
+        {
+            throw new UsageException(
+                files.Length == 0 ? "replay takes a trace" : $"replay takes one trace, not {files.Length}", "./shootdown replay --help");
+        }
+
+        return new ReplayRequest
+        {
+            File = files[0],
+            Selection = new ReplaySelection(parsed.GetValue(tree.Pid) is { } pid ? ProcessId(pid) : null, parsed.GetValue(tree.Comm)),
+            Kernel = parsed.GetValue(tree.Kernel) is { } kernel ? Profile(kernel) : null,
+            Json = parsed.GetValue(tree.Json),
+            Html = parsed.GetValue(tree.Html),
+            TraceOut = parsed.GetValue(tree.TraceOut),
+        };
+    }
+
+    /// <summary>Reads <c>--pid</c>.</summary>
+    public static int ProcessId(string text)
+        => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && pid > 0
+            ? pid
+            : throw new UsageException($"--pid '{text}': expected the number of a process");
+
+    private static KernelProfile Profile(string text)
+        => KernelProfile.All.FirstOrDefault(profile => profile.Version == text)
+            ?? throw new UsageException($"--kernel '{text}': expected {string.Join(" or ", KernelProfile.All.Select(profile => profile.Version))}");
+}

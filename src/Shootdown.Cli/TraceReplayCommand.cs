@@ -1,0 +1,72 @@
+using Shootdown.Measure;
+using Shootdown.Report;
+
+namespace Shootdown.Cli;
+
+/// <summary>Reads a trace, says what it recorded and what the rules predict.</summary>
+internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
+{
+    /// <summary>Runs it and returns the exit code: 0, or 3 if the trace cannot be read.</summary>
+    public int Run()
+    {
+        using var interruption = new CancellationTokenSource();
+        using IDisposable? listening = host.OnInterrupt(interruption.Cancel);
+        ReplayReport report;
+        try
+        {
+            report = Replay(interruption.Token);
+        }
+        catch (TraceFormatException exception)
+        {
+            host.Error.WriteLine($"shootdown: {exception.Message}");
+            return ExitCode.Unsupported;
+        }
+        catch (OperationCanceledException)
+        {
+            host.Error.WriteLine("shootdown: interrupted: nothing is printed for a part of a trace");
+            return ExitCode.Inconclusive;
+        }
+
+        if (request.Html is { } html)
+        {
+            using StreamWriter page = new(Create("--html", html)) { NewLine = "\n" };
+            ReplayHtml.Write(report, page);
+        }
+
+        if (request.Json)
+        {
+            ReplayJson.Write(report, CommandLine.Version, host.Out);
+        }
+        else
+        {
+            ReplayText.Write(report, host.Out);
+        }
+
+        return ExitCode.Pass;
+    }
+
+    private ReplayReport Replay(CancellationToken interrupted)
+    {
+        using TraceReader reader = TraceReader.Open(request.File);
+        using Stream? timeline = request.TraceOut is { } file ? Create("--trace-out", file) : null;
+        return Replayer.Run(reader, request.File, new ReplayOptions
+        {
+            Selection = request.Selection,
+            Kernel = request.Kernel,
+            TimelineOut = timeline,
+            Cancellation = interrupted,
+        });
+    }
+
+    private static FileStream Create(string option, string path)
+    {
+        try
+        {
+            return File.Create(path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"{option} '{path}': cannot be written: {exception.Message}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+using System.Globalization;
+using System.Text;
+
+namespace Shootdown.Measure;
+
+/// <summary>How to record.</summary>
+/// <param name="Files">Tracefs.</param>
+/// <param name="BufferKb">Ring of each CPU.</param>
+/// <param name="Kernel">Version of the kernel, for the file's head.</param>
+/// <param name="Target">What is recorded, for the file's head.</param>
+/// <param name="ReadInterrupts">Row TLB of /proc/interrupts, all CPUs; null if there is none.</param>
+public sealed record RecordOptions(TracefsFiles Files, int BufferKb, string Kernel, string Target, Func<long?> ReadInterrupts);
+
+/// <summary>What a recording came to.</summary>
+/// <param name="Bytes">Text before compression.</param>
+/// <param name="Lost">Events that the kernel dropped.</param>
+/// <param name="TlbInterrupts">TLB interrupts in that time, as the kernel counts them; null if it does not.</param>
+/// <param name="Missing">Events that this kernel does not have.</param>
+public sealed record RecordResult(long Bytes, long Lost, long? TlbInterrupts, IReadOnlyList<string> Missing);
+
+/// <summary>
+/// Records in a tracefs instance of its own, so that nothing has to be restored but the instance: it is removed in the end
+/// whatever happens. The file is the text of trace_pipe between lines that start with <c># shootdown</c>.
+/// </summary>
+public sealed class TraceRecorder : IDisposable
+{
+    /// <summary>Events that are recorded; those that a kernel lacks are left out and named.</summary>
+    public static readonly IReadOnlyList<string> Events =
+    [
+        "tlb/tlb_flush", "sched/sched_switch", "sched/sched_process_fork", "sched/sched_process_exit", "exceptions/page_fault_user",
+        "ipi/ipi_send_cpu", "ipi/ipi_send_cpumask",
+        .. Both("irq_vectors/call_function_", "entry", "exit"), .. Both("irq_vectors/call_function_single_", "entry", "exit"),
+        .. Calls("enter", "mmap", "munmap", "madvise", "mprotect", "mremap", "brk", "clone", "clone3",
+            "fork", "vfork", "execve", "exit", "exit_group"),
+        .. Calls("exit", "mmap", "munmap", "madvise", "mprotect", "mremap", "brk"),
+    ];
+
+    private const string Prefix = "shootdown-";
+    private readonly RecordOptions _options;
+    private readonly string _instance;
+    private readonly List<string> _missing = [];
+    private readonly byte[] _buffer = new byte[1 << 16];
+    private TracePipe? _pipe;
+    private long? _interruptsBefore;
+    private bool _isRemoved;
+
+    /// <summary>Makes the instance, sizes its rings and enables events; nothing is recorded yet.</summary>
+    /// <exception cref="IOException">Tracefs refuses.</exception>
+    /// <exception cref="UnauthorizedAccessException">This user may not.</exception>
+    public TraceRecorder(RecordOptions options)
+    {
+        _options = options;
+        _instance = $"instances/{Prefix}{Environment.ProcessId}";
+        RemoveLeftOvers();
+        options.Files.CreateInstance(_instance);
+        try
+        {
+            Write("tracing_on", "0");
+            Write("buffer_size_kb", options.BufferKb.ToString(CultureInfo.InvariantCulture));
+            Write("trace_clock", "mono");
+            WriteIfThere("options/record-tgid");
+            WriteIfThere("options/print-tgid");
+            EnableEvents();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Starts recording and writes the file's head.</summary>
+    public void Start(Stream file)
+    {
+        int cpus = _options.Files.List($"{_instance}/per_cpu").Count;
+        WriteText(file, $"# shootdown recording 1\n# shootdown kernel={_options.Kernel} cpus={cpus} target={_options.Target}\n");
+        _pipe = _options.Files.OpenPipe($"{_instance}/trace_pipe");
+        _interruptsBefore = _options.ReadInterrupts();
+        Write("tracing_on", "1");
+    }
+
+    /// <summary>Copies what the rings hold; returns the bytes.</summary>
+    public long Drain(Stream file)
+    {
+        long bytes = 0;
+        for (int count = _pipe!.Read(_buffer); count > 0; count = _pipe.Read(_buffer))
+        {
+            file.Write(_buffer, 0, count);
+            bytes += count;
+        }
+
+        return bytes;
+    }
+
+    /// <summary>
+    /// Records until <paramref name="isOver"/> says so or somebody interrupts, then stops, copies the rest and writes the foot.
+    /// </summary>
+    public RecordResult Run(Stream file, Func<bool> isOver, CancellationToken interrupted)
+    {
+        const int pauseMs = 20;
+        long bytes = 0;
+        while (!isOver() && !interrupted.IsCancellationRequested)
+        {
+            long now = Drain(file);
+            bytes += now;
+            if (now == 0)
+            {
+                interrupted.WaitHandle.WaitOne(pauseMs);
+            }
+        }
+
+        Write("tracing_on", "0");
+        long? interrupts = _options.ReadInterrupts() - _interruptsBefore;
+        bytes += Drain(file);
+        long lost = Lost();
+        string counted = interrupts is { } count ? $" tlb_interrupts={count}" : "";
+        WriteText(file, $"# shootdown end lost={lost}{counted}\n");
+        return new RecordResult(bytes, lost, interrupts, _missing);
+    }
+
+    /// <summary>Stops and removes the instance.</summary>
+    public void Dispose()
+    {
+        if (_isRemoved)
+        {
+            return;
+        }
+
+        _isRemoved = true;
+        _pipe?.Dispose();
+        try
+        {
+            Write("tracing_on", "0");
+        }
+        catch (IOException)
+        {
+            // The instance is removed below, which stops it too.
+        }
+
+        _options.Files.RemoveInstance(_instance);
+    }
+
+    private static IEnumerable<string> Both(string start, params string[] ends) => ends.Select(end => start + end);
+
+    private static IEnumerable<string> Calls(string side, params string[] names) => names.Select(name => $"syscalls/sys_{side}_{name}");
+
+    private static void WriteText(Stream file, string text) => file.Write(Encoding.UTF8.GetBytes(text));
+
+    private void Write(string path, string text) => _options.Files.Write($"{_instance}/{path}", text);
+
+    private void WriteIfThere(string path)
+    {
+        if (_options.Files.Exists($"{_instance}/{path}"))
+        {
+            Write(path, "1");
+        }
+    }
+
+    private void EnableEvents()
+    {
+        foreach (string name in Events)
+        {
+            if (_options.Files.Exists($"{_instance}/events/{name}/enable"))
+            {
+                Write($"events/{name}/enable", "1");
+            }
+            else
+            {
+                _missing.Add(name.Replace('/', ':'));
+            }
+        }
+
+        if (_missing.Contains("tlb:tlb_flush"))
+        {
+            throw new IOException("this kernel has no event tlb:tlb_flush");
+        }
+    }
+
+    /// <summary>Events that the rings dropped: the rows "overrun" and "dropped events" of each CPU.</summary>
+    private long Lost()
+    {
+        long lost = 0;
+        foreach (string cpu in _options.Files.List($"{_instance}/per_cpu"))
+        {
+            string path = $"{_instance}/per_cpu/{cpu}/stats";
+            if (!_options.Files.Exists(path))
+            {
+                continue;
+            }
+
+            foreach (string line in _options.Files.Read(path).Split('\n'))
+            {
+                string[] words = line.Split(':', StringSplitOptions.TrimEntries);
+                bool isLoss = words.Length == 2 && words[0] is "overrun" or "dropped events";
+                lost += isLoss && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long count) ? count : 0;
+            }
+        }
+
+        return lost;
+    }
+
+    /// <summary>Instances of recorders that were killed: their process is gone.</summary>
+    private void RemoveLeftOvers()
+    {
+        foreach (string name in _options.Files.List("instances").Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)))
+        {
+            bool isNumber = int.TryParse(name[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int pid);
+            if (isNumber && (pid == Environment.ProcessId || !Directory.Exists($"/proc/{pid}")))
+            {
+                _options.Files.RemoveInstance($"instances/{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+namespace Shootdown.Measure;
+
+/// <summary>What an area maps.</summary>
+internal enum AreaKind : byte
+{
+    /// <summary>Private memory without file.</summary>
+    Anonymous,
+
+    /// <summary>A private mapping of a file.</summary>
+    PrivateFile,
+
+    /// <summary>A shared mapping.</summary>
+    Shared,
+}
+
+/// <summary>A mapped range of pages (vm_area_struct).</summary>
+internal readonly record struct Area(long First, long End, int Protection, AreaKind Kind, bool IsStack);
+
+/// <summary>Areas of an address space as calls have made them, in order, without overlap. What was mapped before the trace began is not here.</summary>
+internal sealed class AreaList
+{
+    private const int WriteBit = 2;
+    private readonly List<Area> _areas = [];
+
+    /// <summary>The area of a page; null if it is not known.</summary>
+    public Area? Find(long page)
+    {
+        int index = FirstBehind(page);
+        return index < _areas.Count && _areas[index].First <= page ? _areas[index] : null;
+    }
+
+    /// <summary>True if an area has a page of the range.</summary>
+    public bool Intersects(long first, long end)
+    {
+        int index = FirstBehind(first);
+        return index < _areas.Count && _areas[index].First < end;
+    }
+
+    /// <summary>Maps an area where nothing is mapped.</summary>
+    public void Add(Area area)
+    {
+        if (area.End > area.First)
+        {
+            _areas.Insert(FirstBehind(area.First), area);
+        }
+    }
+
+    /// <summary>Unmaps a range; areas that stick out of it are cut. Returns what was unmapped.</summary>
+    public IReadOnlyList<Area> Remove(long first, long end)
+    {
+        var removed = new List<Area>();
+        int index = FirstBehind(first);
+        while (index < _areas.Count && _areas[index].First < end)
+        {
+            Area area = _areas[index];
+            _areas.RemoveAt(index);
+            removed.Add(area with { First = Math.Max(first, area.First), End = Math.Min(end, area.End) });
+            if (area.First < first)
+            {
+                _areas.Insert(index++, area with { End = first });
+            }
+
+            if (area.End > end)
+            {
+                _areas.Insert(index, area with { First = end });
+            }
+        }
+
+        return removed;
+    }
+
+    /// <summary>Forgets everything.</summary>
+    public void Clear() => _areas.Clear();
+
+    /// <summary>A copy, for fork.</summary>
+    public AreaList Copy()
+    {
+        var copy = new AreaList();
+        copy._areas.AddRange(_areas);
+        return copy;
+    }
+
+    /// <summary>True if the protection allows writes.</summary>
+    public static bool IsWritable(int protection) => (protection & WriteBit) != 0;
+
+    /// <summary>Index of the first area that ends behind the page.</summary>
+    private int FirstBehind(long page)
+    {
+        int low = 0;
+        int high = _areas.Count;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            if (_areas[middle].End > page)
+            {
+                high = middle;
+            }
+            else
+            {
+                low = middle + 1;
+            }
+        }
+
+        return low;
+    }
+}

@@ -1,0 +1,121 @@
+using System.Text;
+using Shootdown.Measure;
+
+namespace Shootdown.Tests.Measure;
+
+/// <summary>Recording, on a folder of plain files in tracefs's place: what is switched on, what is written, that nothing stays.</summary>
+public sealed class RecorderTests : IDisposable
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("shootdown-tracefs-").FullName;
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+
+    [Fact]
+    public void A_recording_is_a_trace_that_names_its_kernel_its_losses_and_its_interrupts()
+    {
+        var files = new FakeTracefs(_root);
+        long interrupts = 100;
+        var output = new MemoryStream();
+        RecordResult result;
+        using (var recorder = new TraceRecorder(new RecordOptions(files, 4096, "6.1.0", "service", () => interrupts += 7)))
+        {
+            Assert.Equal("4096", files.Setting("buffer_size_kb"));
+            Assert.Equal("mono", files.Setting("trace_clock"));
+            Assert.Equal("1", files.Setting("events/tlb/tlb_flush/enable"));
+            recorder.Start(output);
+            Assert.Equal("1", files.Setting("tracing_on"));
+            int polls = 0;
+            result = recorder.Run(output, () => polls++ > 0, default);
+            Assert.Equal("0", files.Setting("tracing_on"));
+        }
+
+        Assert.Equal((12, 7), (result.Lost, result.TlbInterrupts));
+        Assert.Contains("syscalls:sys_enter_mremap", result.Missing);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(_root, "instances")));
+
+        (IReadOnlyList<TraceEvent> events, TraceReader reader) = TraceText.Read(output.ToArray());
+        Assert.Equal(TraceFormat.Recording, reader.Format);
+        Assert.Equal(("6.1.0", 2, 7L), (reader.KernelVersion, reader.Cpus, reader.TlbInterrupts));
+        Assert.Equal(TraceEventKind.TlbFlush, Assert.Single(events).Kind);
+        Assert.Equal(["LostEvents 12 4"], TraceText.Problems(reader));
+    }
+
+    [Fact]
+    public void Nothing_stays_when_the_kernel_refuses_or_the_caller_fails()
+    {
+        var files = new FakeTracefs(_root) { HasFlushEvent = false };
+        Assert.Throws<IOException>(() => new TraceRecorder(new RecordOptions(files, 64, "6.1", "all", () => null)));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(_root, "instances")));
+    }
+
+    [Fact]
+    public void Ctrl_C_ends_a_recording_like_its_time_does()
+    {
+        using var interruption = new CancellationTokenSource();
+        interruption.Cancel();
+        var output = new MemoryStream();
+        using (var recorder = new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", () => null)))
+        {
+            recorder.Start(output);
+            recorder.Run(output, () => false, interruption.Token);
+        }
+
+        Assert.EndsWith("# shootdown end lost=12\n", Encoding.UTF8.GetString(output.ToArray()), StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(_root, "instances")));
+    }
+
+    [Fact]
+    public void The_instance_of_a_recorder_that_was_killed_is_removed_and_those_of_others_stay()
+    {
+        Directory.CreateDirectory(Path.Combine(_root, "instances/shootdown-999999999"));
+        Directory.CreateDirectory(Path.Combine(_root, "instances/someone-else"));
+        new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", () => null)).Dispose();
+
+        Assert.Equal(["someone-else"], Directory.EnumerateDirectories(Path.Combine(_root, "instances")).Select(Path.GetFileName));
+    }
+
+    /// <summary>Fills a new instance with the files that the kernel would make, and drops them all at once.</summary>
+    private sealed class FakeTracefs : TracefsFiles
+    {
+        private string _instance = "";
+
+        public FakeTracefs(string root)
+            : base(root)
+            => Directory.CreateDirectory(Path.Combine(root, "instances"));
+
+        public bool HasFlushEvent { get; init; } = true;
+
+        public string Setting(string path) => Read($"{_instance}/{path}");
+
+        public override void CreateInstance(string path)
+        {
+            base.CreateInstance(path);
+            _instance = path;
+            foreach (string file in new[] { "tracing_on", "buffer_size_kb", "trace_clock", "options/record-tgid" })
+            {
+                Make(file, "");
+            }
+
+            foreach (string name in TraceRecorder.Events.Where(name => !name.EndsWith("mremap", StringComparison.Ordinal)))
+            {
+                if (HasFlushEvent || !name.StartsWith("tlb/", StringComparison.Ordinal))
+                {
+                    Make($"events/{name}/enable", "");
+                }
+            }
+
+            Make("per_cpu/cpu0/stats", "entries: 5\noverrun: 9\ndropped events: 1\n");
+            Make("per_cpu/cpu1/stats", "entries: 5\noverrun: 0\ndropped events: 2\n");
+            Make("trace_pipe", "  a-10    (   10) [000] d..2.  1.000021: tlb_flush: pages:2 reason:local mm shootdown (3)\n");
+        }
+
+        public override void RemoveInstance(string path) => Directory.Delete(PathOf(path), recursive: true);
+
+        private void Make(string path, string text)
+        {
+            string whole = Path.Combine(PathOf(_instance), path);
+            Directory.CreateDirectory(Path.GetDirectoryName(whole)!);
+            File.WriteAllText(whole, text);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Shootdown.Cli;
+using Shootdown.Measure;
+using Shootdown.Tests.Docs;
+
+namespace Shootdown.Tests.Measure;
+
+/// <summary>The commands, and that the guide shows what they print.</summary>
+public sealed partial class ReplayCommandTests
+{
+    [Fact]
+    public void The_guide_shows_what_its_commands_print()
+    {
+        MatchCollection blocks = Example().Matches(Repository.Read("docs/replay.md"));
+        Assert.InRange(blocks.Count, 2, 20);
+        foreach (Match block in blocks)
+        {
+            string[] arguments = block.Groups["arguments"].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            string[] inPlace = [.. arguments.Select(word => word.StartsWith("examples/", StringComparison.Ordinal) ? Repository.PathOf(word) : word)];
+            (int code, string output, string error) = Run(inPlace);
+            Assert.True(code == 0, error);
+            output = output.Replace(Repository.PathOf("examples/"), "examples/", StringComparison.Ordinal);
+            foreach (string part in block.Groups["output"].Value.Split("...\n", StringSplitOptions.RemoveEmptyEntries))
+            {
+                Assert.Contains(part, output, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public void Json_is_one_document()
+    {
+        (int code, string output, _) = Run("replay", TraceText.PathOf("mix2.perf-script.txt"), "--json", "--comm", "mix");
+        using JsonDocument document = JsonDocument.Parse(output);
+
+        Assert.Equal(0, code);
+        Assert.Equal("shootdown/replay/1", document.RootElement.GetProperty("schema").GetString());
+        Assert.True(document.RootElement.GetProperty("replay").GetProperty("recorded").GetProperty("local_mm").GetInt64() > 0);
+    }
+
+    [Theory]
+    [InlineData(64, "replay takes a trace", "replay")]
+    [InlineData(64, "--kernel '5.4': expected 6.1 or 6.12", "replay", "x", "--kernel", "5.4")]
+    [InlineData(64, "--pid 'me': expected the number of a process", "replay", "x", "--pid", "me")]
+    [InlineData(3, "no-such-file: no such file", "replay", "no-such-file")]
+    [InlineData(64, "record needs a command behind '--', or --seconds", "record")]
+    [InlineData(64, "record takes a command or --pid, not both", "record", "--pid", "1", "--", "ls")]
+    [InlineData(64, "--buffer '1K': expected from 4K to 1T", "record", "--seconds", "1", "--buffer", "1K")]
+    [InlineData(3, "sudo perf record -a", "record", "--seconds", "1")]
+    [InlineData(3, "-- ls '-l a'", "record", "--", "ls", "-l a")]
+    public void What_cannot_be_done_says_why(int exitCode, string message, params string[] arguments)
+    {
+        (int code, _, string error) = Run(arguments);
+        Assert.Contains(message, error, StringComparison.Ordinal);
+        Assert.Equal(exitCode, code);
+    }
+
+    [Fact]
+    public void A_cost_file_scales_what_was_measured_and_keeps_the_rest()
+    {
+        var output = new MemoryStream();
+        CalibrationRow[] rows = [new("system call", 246, 240, 250, 123, ["kernel.syscall_ns"])];
+        IReadOnlyList<string> kept = CalibratedCosts.Write(rows, "twice as slow", output);
+        using JsonDocument document = JsonDocument.Parse(output.ToArray());
+        using JsonDocument defaults = JsonDocument.Parse(Repository.Read("costs/default.json"));
+
+        int before = defaults.RootElement.GetProperty("kernel").GetProperty("syscall_ns").GetInt32();
+        Assert.Equal(2 * before, document.RootElement.GetProperty("kernel").GetProperty("syscall_ns").GetInt32());
+        Assert.DoesNotContain("kernel.syscall_ns", kept);
+        Assert.Contains("tlb.invlpg_ns", kept);
+        Assert.Equal("twice as slow", document.RootElement.GetProperty("description").GetString());
+    }
+
+    private static (int Code, string Output, string Error) Run(params string[] arguments)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        int code = CommandLine.Run(arguments, CliHost.OfProcess() with
+        {
+            Out = output,
+            Error = error,
+            ErrorIsTerminal = false,
+            Scenarios = () => [],
+            Tracefs = () => null,
+            OnInterrupt = _ => null,
+        });
+        return (code, output.ToString(), error.ToString());
+    }
+
+    [GeneratedRegex(@"```\n\$ \./shootdown (?<arguments>replay .*)\n(?<output>(.*\n)*?)```", RegexOptions.ExplicitCapture)]
+    private static partial Regex Example();
+}
