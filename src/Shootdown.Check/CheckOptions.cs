@@ -15,6 +15,12 @@ public sealed record CheckOptions
     /// <summary>False explores every order of independent steps too.</summary>
     public bool Reduction { get; init; } = true;
 
+    /// <summary>
+    /// False chooses anew in every state, looks nowhere ahead, and repeats a pass in which anything at all was learned: the slow way to the
+    /// same states, for comparing.
+    /// </summary>
+    public bool RemembersChoices { get; init; } = true;
+
     /// <summary>False tells apart states that differ only in the names of CPUs and pages that the model says are alike.</summary>
     public bool Symmetry { get; init; } = true;
 

@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using Shootdown.Machine;
 
 namespace Shootdown.Check;
@@ -18,8 +17,9 @@ namespace Shootdown.Check;
 /// <para>A chosen set never contains an enabled agent at a loop head (<see cref="ReductionTable.Entry.IsSticky"/>), so that every cycle
 /// has a state in which all agents are moved and none is ignored for ever.</para>
 /// </remarks>
-internal sealed class AmpleChooser
+internal sealed partial class AmpleChooser
 {
+    private readonly bool _remembers;
     private readonly ReductionTable _table;
     private readonly Agent[] _agentList;
     private readonly ChoiceMemory _known = new();
@@ -46,8 +46,13 @@ internal sealed class AmpleChooser
     private ulong _blocked;
     private ulong _blockedOwners;
 
-    internal AmpleChooser(MachineModel machine, ReductionTable table)
+    /// <summary>A chooser for one pass.</summary>
+    /// <param name="machine">The machine.</param>
+    /// <param name="table">What its programs may touch.</param>
+    /// <param name="remembers">False to choose anew every time.</param>
+    internal AmpleChooser(MachineModel machine, ReductionTable table, bool remembers)
     {
+        _remembers = remembers;
         _table = table;
         _reliance = new Reliance(machine, table);
         _conflicts = new ConflictMemory(table, _reliance);
@@ -73,14 +78,18 @@ internal sealed class AmpleChooser
     internal ulong Choose(MachineState state, ulong enabled, ulong observers, out bool isReduced)
     {
         LoadKey(state, enabled);
-        if (_known.TryGet(_keyLow, _keyHigh, out ulong known, out isReduced))
+        if (_known.TryGet(_keyLow, _keyHigh, out ulong known, out isReduced) && _remembers)
         {
             return known;
         }
 
         Load(state, enabled, observers);
         ulong chosen = ChooseNew(enabled & ~observers, out isReduced);
-        _known.Add(_keyLow, _keyHigh, chosen, isReduced);
+        if (_remembers)
+        {
+            _known.Add(_keyLow, _keyHigh, chosen, isReduced);
+        }
+
         return chosen;
     }
 
@@ -88,7 +97,7 @@ internal sealed class AmpleChooser
     {
         ulong best = movers;
         isReduced = BitOperations.PopCount(movers) == 1 && (movers & _sticky) == 0;
-        int bestCount = BitOperations.PopCount(movers);
+        int bestCount = BitOperations.PopCount(best);
         isReduced |= TrySeeds(movers & _interrupts, 0, ref best, ref bestCount)
             | TrySeeds(movers & ~_interrupts, 0, ref best, ref bestCount)
             | (_blockedOwners != 0 && TrySeeds(movers, _blockedOwners, ref best, ref bestCount));
@@ -117,52 +126,6 @@ internal sealed class AmpleChooser
         }
 
         return improved;
-    }
-
-    /// <summary>
-    /// The fingerprint of all that a choice depends on: where the agents stand, who can move, what keeps the others, and the
-    /// barriers that are raised with the owners of locks. Many states agree in that.
-    /// </summary>
-    private void LoadKey(MachineState state, ulong enabled)
-    {
-        ulong low = enabled;
-        ulong high = ~enabled;
-        ulong localLow = 0;
-        ulong localHigh = 0;
-        for (int i = 0; i < _agentList.Length; i++)
-        {
-            LocalState local = state.LocalOf(i);
-            localLow ^= local.HashLow;
-            localHigh ^= local.HashHigh;
-            if ((enabled & (1UL << i)) != 0 || local.Operation is null)
-            {
-                _blockedOn[i] = -1;
-                continue;
-            }
-
-            int word = state.BlockedOn(_agentList[i]);
-            _blockedOn[i] = word;
-            AddToKey(ref low, ref high, ((ulong)i << 32) | (uint)word);
-        }
-
-        for (int i = 0; i < _barriers.Length; i++)
-        {
-            ulong value = state.Read(_barriers[i]);
-            if (value != 0)
-            {
-                AddToKey(ref low, ref high, ((ulong)(i + 64) << 32) | (_isLock[i] ? value : 1));
-            }
-        }
-
-        _keyLow = Hash128.Mix(low) ^ localLow;
-        _keyHigh = Hash128.Mix(high) ^ localHigh;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddToKey(ref ulong low, ref ulong high, ulong value)
-    {
-        low = BitOperations.RotateLeft((low ^ value) * 0x9fb21c651e98df25, 29);
-        high = BitOperations.RotateLeft((high ^ value) * 0xc4ceb9fe1a85ec53, 31);
     }
 
     private void Load(MachineState state, ulong enabled, ulong observers)
@@ -293,64 +256,6 @@ internal sealed class AmpleChooser
 
             frozen &= ~thawed;
         }
-    }
-
-    /// <summary>True if a step conflicts with what an agent outside the set may do before it must wait for the set.</summary>
-    private bool MayConflict(int member, int agent)
-    {
-        ReductionTable.Entry step = _entries[member];
-        ReductionTable.Entry other = _entries[agent];
-        bool conflicts = _conflicts.MayConflict(step, other, Reliance.Ever);
-        for (int i = 0; conflicts && i < _heldCount; i++)
-        {
-            conflicts = _conflicts.MayConflict(step, other, _held[i]);
-        }
-
-        return conflicts;
-    }
-
-    private bool MayWrite(int agent, int address)
-    {
-        bool writes = MayEverWrite(agent, address);
-        for (int i = 0; writes && i < _heldCount; i++)
-        {
-            writes = MayWriteBefore(agent, _held[i], address);
-        }
-
-        return writes;
-    }
-
-    private bool MayEverWrite(int agent, int address)
-    {
-        bool writes = _entries[agent].Future.Writes(address);
-        if (!writes)
-        {
-            _reliance.AddNoWrite(_entries[agent], Reliance.Ever, address);
-        }
-
-        return writes;
-    }
-
-    private bool MayWriteBefore(int agent, int barrier, int address)
-    {
-        bool writes = _entries[agent].FutureBefore[barrier].Writes(address);
-        if (!writes)
-        {
-            _reliance.AddNoWrite(_entries[agent], barrier, address);
-        }
-
-        return writes;
-    }
-
-    private bool MayEverWriteWhatTouches(int agent, int member)
-    {
-        bool writes = _entries[agent].Future.WritesWhatTouches(_entries[member].Operation);
-        if (!writes)
-        {
-            _reliance.AddNoWriteOfTouched(_entries[agent], _entries[member]);
-        }
-
-        return writes;
     }
 
     /// <summary>

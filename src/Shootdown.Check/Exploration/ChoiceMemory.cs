@@ -46,7 +46,7 @@ internal sealed class ChoiceMemory
 
     private static uint Place(ulong low, int slots) => (uint)(low >> 32) & (uint)(slots - 1);
 
-    private void Insert(in Slot slot)
+    private void Insert(Slot slot)
     {
         uint i = Place(slot.Low, _slots.Length);
         while (_slots[i].Low != 0)

@@ -41,14 +41,19 @@ public static class Explorer
         }
 
         var reduction = new ReductionTable(model.Machine);
-        var start = new MachineState(model.Machine);
-        StepRunner.RunPrologues(start);
-        new RandomWalker(start).Learn();
+        if (options.RemembersChoices)
+        {
+            var start = new MachineState(model.Machine);
+            StepRunner.RunPrologues(start);
+            new RandomWalker(start).Learn();
+        }
+
         while (true)
         {
             reduction.BeginPass();
             ExplorationResult result = RunPass(model, options, reduction, null, clock);
-            if (result.Violation is not null || result.Incomplete is not null || (result.ChoicesStand && reduction.LoopHeadsStand()))
+            bool stands = (options.RemembersChoices ? result.ChoicesStand : reduction.GrowthCount == 0) && reduction.LoopHeadsStand();
+            if (stands || result.Violation is not null || result.Incomplete is not null)
             {
                 return result;
             }

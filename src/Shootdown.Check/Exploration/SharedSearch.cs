@@ -40,6 +40,8 @@ internal sealed class SharedSearch : IDisposable
 
     internal VisitedSet Visited { get; }
 
+    internal bool RemembersChoices => _options.RemembersChoices;
+
     internal bool CollectFinalStates => _options.CollectFinalStates;
 
     internal HashSet<UInt128> FinalStates { get; } = [];

@@ -17,14 +17,15 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
     /// <param name="mm">The address space.</param>
     /// <param name="promise">The old range.</param>
     /// <param name="newFirst">
-    /// First page of the new range, which is not mapped and lies behind the old one: walks from a page to its entries
-    /// look at the old place first and cannot miss it. Otherwise the kernel takes the rmap locks too.
+    /// First page of the new range, which is not mapped and does not touch the old one. It may lie before it.
     /// </param>
     public virtual async Proc MoveVma(Cpu cpu, Mm mm, Promise promise, int newFirst)
     {
-        if (newFirst < promise.FirstPage || !Kernel.Options.AnonMoves)
+        if (Math.Abs(newFirst - promise.FirstPage) < promise.PageCount || !Kernel.Options.AnonMoves)
         {
-            throw new ProcRuleException("mremap moves pages upwards only, and needs KernelOptions.AnonMoves");
+            throw new ProcRuleException(
+                $"mremap of {promise.PageCount} pages from page {promise.FirstPage} to {newFirst}: the new range must not touch the old one, and "
+                + "moves need KernelOptions.AnonMoves");
         }
 
         await cpu.BeginPromise(promise);
@@ -67,7 +68,36 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
     /// mm/mremap.c: <c>move_ptes</c>. Both tables' locks are held until the old range is flushed: whoever finds the
     /// page through its new entry takes the new table's lock, flushes only the new address, and may free the page.
     /// </summary>
+    /// <remarks>
+    /// Walks from a page to its entries go upwards, here in the order of addresses, in the kernel in that of the anon_vma's tree: a move
+    /// upwards they meet at the old place or at the new one. A move downwards can pass them by; then the rmap locks are taken.
+    /// </remarks>
     public virtual async Proc MovePtes(Cpu cpu, Mm mm, int oldFirst, int newFirst, int count)
+    {
+        if (NeedsRmapLocks(oldFirst, newFirst))
+        {
+            await TakeRmapLocks(cpu, mm);
+            await MoveEntries(cpu, mm, oldFirst, newFirst, count);
+            await DropRmapLocks(cpu, mm);
+        }
+        else
+        {
+            await MoveEntries(cpu, mm, oldFirst, newFirst, count);
+        }
+    }
+
+    /// <summary>mm/mremap.c: <c>take_rmap_locks</c>, of anonymous memory.</summary>
+    public virtual async Proc TakeRmapLocks(Cpu cpu, Mm mm) => await cpu.DownWrite(mm.AnonVma);
+
+    /// <summary>mm/mremap.c: <c>drop_rmap_locks</c>.</summary>
+    public virtual async Proc DropRmapLocks(Cpu cpu, Mm mm) => await cpu.UpWrite(mm.AnonVma);
+
+    /// <summary>mm/vma.c: what <c>copy_vma</c> returns in <c>need_rmap_locks</c>.</summary>
+    protected virtual bool NeedsRmapLocks(int oldFirst, int newFirst) => newFirst < oldFirst;
+
+    /// <summary>mm/mremap.c: the rest of <c>move_ptes</c>.</summary>
+    [KernelName("move_ptes")]
+    protected virtual async Proc MoveEntries(Cpu cpu, Mm mm, int oldFirst, int newFirst, int count)
     {
         PageTable from = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, oldFirst);
         if (from.Index < 0)

@@ -41,6 +41,30 @@ public sealed class RandomProgramTests
         => CompareAll(family, Programs / 4, 0.15, "explicit TLB", "lagging TLB", (program, property) =>
             (Explore(program.Build(TlbKind.Explicit, property: property)), Explore(program.Build(property: property))));
 
+    /// <summary>
+    /// What was chosen before is not chosen again, and a pass that learned something counts if it relied on nothing that turned out
+    /// otherwise: then it is, state by state, the pass that would be repeated.
+    /// </summary>
+    [Theory]
+    [InlineData(Family.Memory)]
+    [InlineData(Family.Paging)]
+    [InlineData(Family.Tables)]
+    [InlineData(Family.Switching)]
+    public void Remembered_choices_agree_with_choosing_anew(Family family)
+        => CompareAll(family, Programs, 0.9, "chosen anew", "remembered", (program, property) =>
+        {
+            ExplorationResult slow = Explore(program.Build(property: property), remembers: false);
+            ExplorationResult fast = Explore(program.Build(property: property));
+            if (slow.Violation is null && slow.Incomplete is null && fast.Incomplete is null)
+            {
+                Assert.True(slow.States == fast.States, $"{slow.States} states, with remembered choices {fast.States}\n{program}");
+                Assert.Equal(slow.Transitions, fast.Transitions);
+                Assert.Equal(slow.Executions, fast.Executions);
+            }
+
+            return (slow, fast);
+        });
+
     [Theory]
     [InlineData(Family.Memory)]
     [InlineData(Family.Paging)]
@@ -138,11 +162,12 @@ public sealed class RandomProgramTests
         }
     }
 
-    private static ExplorationResult Explore(CheckModel model, bool reduction = true, int workers = 1)
+    private static ExplorationResult Explore(CheckModel model, bool reduction = true, int workers = 1, bool remembers = true)
         => Explorer.Explore(model, new CheckOptions
         {
             Workers = workers,
             Reduction = reduction,
+            RemembersChoices = remembers,
             CollectFinalStates = true,
             MemoryBytes = SlowBytes,
         });

@@ -59,6 +59,26 @@ public sealed class PairMatrixTests
         }
     }
 
+    [Fact]
+    public void Three_operations_meet_on_one_page()
+    {
+        IReadOnlyList<PairCell> cells = PairMatrix.Triples(OperationList.All, Chosen("madvise-cold", "reclaim", "user-load"));
+        Assert.Equal(
+            ["same-anonymous-busy", "same-anonymous-lazy", "same-anonymous-switching", "same-copyonwrite-busy"],
+            cells.Select(cell => cell.Machine));
+        IReadOnlyList<PairResult> results = PairRun.Run(cells, new PairSetup(), Options);
+        Assert.All(results, result => Assert.Equal((Verdict.Pass, 3), (result.Report.Verdict, result.Cell.Operations.Count)));
+        Assert.Equal([380L, 1_575, 2_565, 603], results.Select(result => result.Report.Stats.States));
+    }
+
+    [Fact]
+    public void Three_operations_show_a_bug_of_two()
+    {
+        PairCell cell = PairMatrix.Triples(OperationList.All, Chosen("mprotect-ro", "reclaim-batched", "user-load"))[0];
+        CheckReport report = PairRun.Check(cell, PairSetup.OfBug(ScenarioList.Find("B01")!)!, Options with { Workers = 1 });
+        Assert.Equal((Verdict.Violation, "P-ret"), (report.Verdict, report.Counterexample!.PropertyId));
+    }
+
     /// <summary>Every machine of a few small operations, in full and with fills and evictions as steps.</summary>
     [Theory]
     [InlineData("", "mprotect-ro", "reclaim-batched")]
