@@ -93,18 +93,25 @@ public sealed class AnonExclusiveVsGupFast : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        int pages = setup["pages"];
-        MachineOptions options = Stage.FlatOptions(setup, setup["cpus"], pages, 1 + setup["cpus"]);
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, setup["order"] != PlainStore, PartsOf(setup), BugOptions);
+        Stage stage = StageOf(setup, setup["cpus"], setup["pages"], PartsOf(setup), setup["order"] != PlainStore);
+        return stage.ToModel(setup, new PPin(), new PLife());
+    }
+
+    /// <summary>The machine with any kernel; clean pages are not marked dirty by a locked instruction as they are unmapped.</summary>
+    internal static Stage StageOf(ScenarioSetup setup, int cpus, int pages, KernelParts parts, bool dirty)
+    {
+        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, 1 + cpus);
+        var build = new KernelOptions { AnonFolios = true, Pins = true };
+        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty, parts, build);
         (KernelModel kernel, Mm mm) = stage;
         stage.AddKernelThread(0, "kswapd", () => Reclaim(kernel, stage.Cpu(0), pages));
-        for (int index = 1; index < setup["cpus"]; index++)
+        for (int index = 1; index < cpus; index++)
         {
             var call = new GupCall(stage.Cpu(index), mm, 0, GupFlags.Pin | GupFlags.Write | GupFlags.FastOnly);
             stage.AddThread(index, "O_DIRECT", () => PinAndStore(kernel, call));
         }
 
-        return stage.ToModel(setup, new PPin(), new PLife());
+        return stage;
     }
 
     /// <summary>A kernel with one of the bugs.</summary>
@@ -112,7 +119,14 @@ public sealed class AnonExclusiveVsGupFast : Scenario
     {
         LooksTooEarly => new KernelParts { Reclaim = kernel => new LooksForPinsFirst(kernel) },
         ReadsOnce => new KernelParts { Gup = kernel => new PinsWithoutSecondLook(kernel), TlbFlush = kernel => new HypervisorTlbFlush(kernel) },
-        _ => new KernelParts { PteOps = kernel => new ClearsByPlainStore(kernel), AnonExclusive = kernel => new WithoutFence(kernel) },
+        _ => Clearing(locked: false, fence: false),
+    };
+
+    /// <summary>A kernel that clears entries by a locked exchange or a plain store, with or without a fence behind it, and flushes later.</summary>
+    internal static KernelParts Clearing(bool locked, bool fence) => new()
+    {
+        PteOps = kernel => new ClearsWithoutFlush(kernel, locked),
+        AnonExclusive = kernel => fence ? new AnonExclusive(kernel) : new WithoutFence(kernel),
     };
 
     private static async Proc Reclaim(KernelModel kernel, Cpu cpu, int pages)
@@ -144,12 +158,17 @@ public sealed class AnonExclusiveVsGupFast : Scenario
         protected override async Proc<bool> PteChanged(GupCall call, PageTable table, Pte pte) => false;
     }
 
-    /// <summary>An architecture that clears an entry by a plain store and flushes later.</summary>
-    private sealed class ClearsByPlainStore(KernelModel kernel) : PteOps(kernel)
+    /// <summary>An architecture that flushes later, so that no flush stands between the entry and the look for pins.</summary>
+    private sealed class ClearsWithoutFlush(KernelModel kernel, bool locked) : PteOps(kernel)
     {
         /// <inheritdoc/>
         public override async Proc<Pte> PtepClearFlush(Cpu cpu, Mm mm, PageTable table, int page)
         {
+            if (locked)
+            {
+                return await PtepGetAndClear(cpu, table, page);
+            }
+
             Pte old = await cpu.EntryRead(table, page);
             await cpu.EntryStore(table, page, Pte.None, "ptep_get_and_clear");
             return old;

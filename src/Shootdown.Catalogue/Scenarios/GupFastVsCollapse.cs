@@ -111,7 +111,7 @@ public sealed class GupFastVsCollapse : Scenario
 
     internal static KernelParts PartsWith(bool recheck, bool syncIpi, bool flushIpi) => new()
     {
-        Gup = kernel => recheck ? new Gup(kernel) : new GupBefore60(kernel),
+        Gup = kernel => recheck ? new Gup(kernel) : new GupWithoutRecheck(kernel),
         Khugepaged = kernel => syncIpi ? new Khugepaged(kernel) : new CollapseWithoutSync(kernel),
         TlbFlush = kernel => flushIpi ? new TlbFlush(kernel) : new HypervisorTlbFlush(kernel),
     };
@@ -121,7 +121,7 @@ public sealed class GupFastVsCollapse : Scenario
     private static async Proc Pin(KernelModel kernel, GupCall call) => await kernel.Gup.GupFastFallback(call);
 
     /// <summary>GUP-fast before 70cbc3cc78a9: the entry that led to the table is read once.</summary>
-    internal sealed class GupBefore60(KernelModel kernel) : Gup(kernel)
+    internal class GupWithoutRecheck(KernelModel kernel) : Gup(kernel)
     {
         /// <inheritdoc/>
         protected override async Proc<bool> PmdChanged(GupCall call, PageTable above, Pte pmd) => false;

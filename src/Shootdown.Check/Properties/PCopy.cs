@@ -70,9 +70,12 @@ public sealed class PCopy : Property
     {
         for (int copy = 0; copy < _machine.Paging.Frames.Count; copy++)
         {
-            if (copy == frame || (state.Read(_copies + copy) & ushort.MaxValue) == (ulong)frame + 1)
+            ulong word = state.Read(_copies + copy);
+            if (copy == frame || (word & ushort.MaxValue) == (ulong)frame + 1)
             {
-                state.Write(_copies + copy, 0);
+                // The original may go before the copy is mapped (collapse): stores that it took with it are not forgotten.
+                ulong lost = (word >> StoredShift) & ~(word >> MappedShift) & ((1UL << PlacesMax) - 1);
+                state.Write(_copies + copy, copy == frame || lost == 0 ? 0 : (word & ~(ulong)ushort.MaxValue) | ushort.MaxValue);
             }
         }
     }
@@ -104,7 +107,8 @@ public sealed class PCopy : Property
         ulong word = state.Read(_copies + copy);
         if ((word >> (StoredShift + place) & word >> (MappedShift + place) & 1) != 0)
         {
-            Report(state, $"A store to {Paging.AddressText(page)} went to frame {(word & ushort.MaxValue) - 1} after it was copied to frame {copy}, "
+            string original = (word & ushort.MaxValue) == ushort.MaxValue ? "the original" : $"frame {(word & ushort.MaxValue) - 1}";
+            Report(state, $"A store to {Paging.AddressText(page)} went to {original} after it was copied to frame {copy}, "
                 + "which is mapped instead: the store is lost.");
         }
     }

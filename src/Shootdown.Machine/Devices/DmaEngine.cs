@@ -34,10 +34,10 @@ public sealed class DmaEngine : MachineHandle
 
     /// <summary>Asks the device to write a value to a frame (a read from a disk).</summary>
     public Op SubmitWrite(Cpu cpu, int frame, int value)
-        => Submit(cpu, ((ulong)value << ValueShift) | WriteBit | (ulong)(frame + 1));
+        => Submit(cpu, ((ulong)(uint)value << ValueShift) | WriteBit | (uint)(frame + 1));
 
     /// <summary>Asks the device to read a frame (a write to a disk).</summary>
-    public Op SubmitRead(Cpu cpu, int frame) => Submit(cpu, (ulong)(frame + 1));
+    public Op SubmitRead(Cpu cpu, int frame) => Submit(cpu, (uint)(frame + 1));
 
     /// <summary>Waits until the transfer is done.</summary>
     public Op<ulong> AwaitCompletion(Cpu cpu)

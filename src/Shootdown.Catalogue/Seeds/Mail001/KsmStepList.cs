@@ -1,0 +1,101 @@
+using Shootdown.Check;
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>S001-12: the steps of KSM, each taken out, beside what they are there for.</summary>
+public sealed class KsmStepList : SeedItem
+{
+    private static readonly KsmPeer[] Peers = [KsmPeer.Pins, KsmPeer.Stores, KsmPeer.Forks, KsmPeer.Protects];
+
+    private static readonly (string Name, KernelParts Parts)[] Kernels =
+    [
+        ("core", new KernelParts()),
+        ("counts before clearing", KsmVsGupFast.CountsFirst),
+        ("no flush", new KernelParts { Ksm = kernel => new KsmWithoutFlush(kernel) }),
+        ("references not counted", new KernelParts { Ksm = kernel => new KsmWithoutCount(kernel, false) }),
+        ("nor pins looked for", new KernelParts { Ksm = kernel => new KsmWithoutCount(kernel, true) }),
+        ("no look at pending flushes", new KernelParts { Ksm = kernel => new KsmWithoutPending(kernel) }),
+    ];
+
+    /// <inheritdoc/>
+    public override string Id => "S001-12";
+
+    /// <inheritdoc/>
+    public override string Lines => "99, 110-111";
+
+    /// <inheritdoc/>
+    public override string Claim => "KSM: clear and flush, count, restore on mismatch, share the exclusive mark, install read-only";
+
+    /// <inheritdoc/>
+    public override SeedVerdict Expected => SeedVerdict.Holds;
+
+    /// <inheritdoc/>
+    public override string Experiment =>
+        """
+        The whole merge beside a device that reads from a disk into the page (pin before, during and after), a thread that stores through a TLB
+        that may be stale, fork, and mprotect whose flush is pending. P-pin and P-life beside the pin, P-copy and P-life beside the others.
+        Then with one step taken out at a time.
+        """;
+
+    /// <inheritdoc/>
+    public override string Remark =>
+        """
+        Two of the steps are not needed beside anything that was tried. The count of references is covered by the look for pins, which came
+        with the exclusive mark (5.19), as far as holders take FOLL_PIN. The look at pending flushes is covered by the mark, too: an
+        exclusive page is cleared and flushed in any case, and a page that is not has no writable entry left but in a fork, which
+        holds mmap_lock until it has flushed.
+        """;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<SeedRun> Runs =>
+        [.. from kernel in Kernels from peer in Peers select SeedRun.OfModel(Name(kernel.Name, peer), $"ksm beside {peer}: {kernel.Name}", () => Model(kernel.Parts, peer))];
+
+    /// <inheritdoc/>
+    public override SeedAnswer Judge(SeedResults results)
+    {
+        ArgumentNullException.ThrowIfNull(results);
+        var table = new SeedTable(
+            "KSM beside",
+            ["kernel", "pin and disk", "store", "fork", "mprotect"],
+            [.. Kernels.Select(kernel => new[] { kernel.Name }.Concat(Peers.Select(peer => results[Name(kernel.Name, peer)].Cell)).ToArray())]);
+        bool core = Peers.All(peer => results.Passed(Name("core", peer)));
+        string[] needed = [.. Kernels.Skip(1).Where(kernel => Peers.Any(peer => results.Violated(Name(kernel.Name, peer)))).Select(kernel => kernel.Name)];
+        return new SeedAnswer(
+            core ? SeedVerdict.Holds : SeedVerdict.Refuted,
+            $"the core is {(core ? "safe" : "not safe")} beside all four; wrong are: {string.Join("; ", needed)}") { Tables = [table] };
+    }
+
+    private static string Name(string kernel, KsmPeer peer) => $"{kernel}, {peer}";
+
+    private static CheckModel Model(KernelParts parts, KsmPeer peer) => KsmStage.Make(
+        GupModels.Setup(), parts, peer, peer == KsmPeer.Protects ? 3 : 2, peer == KsmPeer.Pins ? new PPin() : new PCopy());
+
+    private sealed class KsmWithoutFlush(KernelModel kernel) : Ksm(kernel)
+    {
+        protected override async Proc<Pte> PtepClearFlush(Cpu cpu, Mm mm, PageTable table, int address)
+            => await Kernel.PteOps.PtepGetAndClear(cpu, table, address);
+    }
+
+    private sealed class KsmWithoutCount(KernelModel kernel, bool ignoresPins) : Ksm(kernel)
+    {
+        protected override async Proc<bool> ReferencesAreExplained(Cpu cpu, int frame) => true;
+
+        protected override async Proc<bool> TryShare(Cpu cpu, int frame)
+        {
+            if (!ignoresPins)
+            {
+                return await base.TryShare(cpu, frame);
+            }
+
+            await Kernel.AnonExclusive.ClearPageAnonExclusive(cpu, frame);
+            return true;
+        }
+    }
+
+    private sealed class KsmWithoutPending(KernelModel kernel) : Ksm(kernel)
+    {
+        protected override async Proc<bool> IsFlushPending(Cpu cpu, Mm mm) => false;
+    }
+}
