@@ -33,7 +33,7 @@ public static class PairModel
             destination += moved;
         }
 
-        AddBystander(stage, cell, cell.Operations.Count);
+        AddBystander(stage, cell, cell.Operations.Count, setup.BindDevice);
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy()] : [];
         return new CheckModel(
@@ -106,7 +106,7 @@ public static class PairModel
         stage.Machine.AddAgent(operation.Role, AgentKind.Task, cpu, mayStop, () => operation.Run(call));
     }
 
-    private static void AddBystander(Stage stage, PairCell cell, int index)
+    private static void AddBystander(Stage stage, PairCell cell, int index, Func<Stage, IommuSva>? bind)
     {
         Cpu cpu = stage.Cpu(Math.Min(index, cell.Cpus - 1));
         (KernelModel kernel, Mm mm) = stage;
@@ -119,7 +119,7 @@ public static class PairModel
                 stage.AddThread(index, "kthread", () => GoLazy(kernel, cpu, mm, cell.Pages));
                 break;
             case Bystander.Device:
-                Device device = stage.BindDevice(ats: false).Device;
+                Device device = (bind?.Invoke(stage) ?? stage.BindDevice(ats: false)).Device;
                 device.AddProgram(() => DeviceStage.StorePages(device, cell.Pages));
                 break;
             default:

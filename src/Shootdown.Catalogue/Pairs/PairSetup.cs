@@ -15,6 +15,9 @@ public sealed record PairSetup
     /// <summary>The kernel's build-time choices, as far as no operation needs others.</summary>
     public KernelOptions Options { get; init; } = new();
 
+    /// <summary>Binds the device of cells that have one, if not <see cref="DeviceStage.BindDevice"/>: a driver that is tried.</summary>
+    public Func<Stage, IommuSva>? BindDevice { get; init; }
+
     /// <summary>Memory model.</summary>
     public MemoryModelKind Model { get; init; } = MemoryModelKind.Sc;
 
