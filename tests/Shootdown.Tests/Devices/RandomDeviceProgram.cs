@@ -15,7 +15,7 @@ public enum DeviceAct
 /// <summary>One instruction of a random program.</summary>
 public readonly record struct DeviceInstruction(DeviceAct Act, int Page, int Value);
 
-/// <summary>A small random program for two CPUs and a device, made from a seed: page tables change, invalidations are queued, the device accesses.</summary>
+/// <summary>A small random program for two CPUs and a device: page tables change, invalidations are queued, the device accesses.</summary>
 public sealed class RandomDeviceProgram
 {
     private static readonly DeviceAct[] Flat =
@@ -42,14 +42,19 @@ public sealed class RandomDeviceProgram
         _tables = seed % 2 == 1;
         _ats = random.Next(3) != 0;
         DeviceAct[] device = _tables
-            ? [DeviceAct.DeviceTouch, DeviceAct.DeviceWalk] : [DeviceAct.DeviceTouch, DeviceAct.DeviceTouch, DeviceAct.DeviceLoad, DeviceAct.DeviceStore];
-        _code = [Make(random, _tables ? Tables : Flat, random.Next(2, 6)), Make(random, _tables ? Tables : Flat, random.Next(1, 3)), Make(random, device, random.Next(1, 4))];
+            ? [DeviceAct.DeviceTouch, DeviceAct.DeviceWalk]
+            : [DeviceAct.DeviceTouch, DeviceAct.DeviceTouch, DeviceAct.DeviceLoad, DeviceAct.DeviceStore];
+        DeviceAct[] menu = _tables ? Tables : Flat;
+        _code = [Make(random, menu, random.Next(2, 6)), Make(random, menu, random.Next(1, 3)), Make(random, device, random.Next(1, 4))];
     }
 
     public int Seed { get; }
 
     public override string ToString()
-        => $"seed {Seed}{(_ats ? ", ATS" : string.Empty)}:\n" + string.Join('\n', _code.Select((code, i) => $"  {(i < 2 ? $"CPU{i}" : "device")}: {string.Join("; ", code.Select(at => $"{at.Act} {at.Page} {at.Value}"))}"));
+        => $"seed {Seed}{(_ats ? ", ATS" : string.Empty)}:\n" + string.Join('\n', _code.Select(TextOf));
+
+    private static string TextOf(ImmutableArray<DeviceInstruction> code, int agent)
+        => $"  {(agent < 2 ? $"CPU{agent}" : "device")}: {string.Join("; ", code.Select(at => $"{at.Act} {at.Page} {at.Value}"))}";
 
     /// <summary>Builds the model; property 0 is P-life, 1 P-ret, 2 P-write.</summary>
     /// <param name="tlb">Representation of TLBs.</param>
@@ -61,7 +66,8 @@ public sealed class RandomDeviceProgram
         int cpus = small ? 1 : 2;
         var machine = new MachineModel(new MachineOptions
         {
-            Cpus = cpus, Devices = 1, Levels = _tables ? 2 : 1, EntriesPerTable = 2, Tables = !_tables ? 1 : small ? 2 : 3, Frames = 3, Tlb = tlb, Model = model,
+            Cpus = cpus, Devices = 1, Levels = _tables ? 2 : 1, EntriesPerTable = 2, Frames = 3, Tables = !_tables ? 1 : small ? 2 : 3,
+            Tlb = tlb, Model = model,
         });
         AddressSpace space = machine.Paging.NewAddressSpace("mm");
         int pages = small ? 2 : machine.Paging.PageCount;

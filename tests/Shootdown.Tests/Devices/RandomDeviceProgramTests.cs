@@ -78,11 +78,14 @@ public sealed class RandomDeviceProgramTests
 
             compared++;
             violations += slow.Verdict == Verdict.Violation ? 1 : 0;
-            Assert.True(slow.Verdict == fast.Verdict, $"{slow.Verdict} in the slow way, {fast.Verdict} in the fast one: {fast.Counterexample?.Sentence}\n{program}");
+            Assert.True(
+                slow.Verdict == fast.Verdict,
+                $"{slow.Verdict} in the slow way, {fast.Verdict} in the fast one: {fast.Counterexample?.Sentence}\n{program}");
         }
 
         Assert.True(compared >= programs * decided, $"only {compared} of {programs} programs could be compared");
-        Assert.True(violations > programs / 10 && violations < compared * 9 / 10, $"{violations} of {compared} programs violate: the generator lost its teeth");
+        Assert.True(
+            violations > programs / 10 && violations < compared * 9 / 10, $"{violations} of {compared} programs violate: no teeth");
     }
 
     private static CheckReport Check(CheckModel model, bool reduction = true)

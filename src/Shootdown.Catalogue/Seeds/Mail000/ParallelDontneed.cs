@@ -39,7 +39,8 @@ public sealed class ParallelDontneed : SeedItem
         bool clean = results.Runs.Skip(1).All(run => results.Passed(run.Name));
         return (found, clean) switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Holds, "violates P-ret without the count of gathers; clean with it, also with 4 CPUs and with 2 pages"),
+            (true, true) => new SeedAnswer(SeedVerdict.Holds,
+                "violates P-ret without the count of gathers; clean with it, also with 4 CPUs and with 2 pages"),
             (true, false) => new SeedAnswer(SeedVerdict.Depends, "found before 2017, but today's kernel is not clean either"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "no run shows it"),
         };

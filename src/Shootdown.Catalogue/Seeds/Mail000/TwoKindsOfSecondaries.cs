@@ -25,8 +25,9 @@ public sealed class TwoKindsOfSecondaries : UnmapItem
     /// <inheritdoc/>
     public override string Experiment =>
         """
-        Reclaim unmaps a page of which nobody else holds a reference. Kind 1: an IOMMU that walks the CPUs' tables, told under the lock, or by range_end only. Kind
-        2: a driver with a table of its own that is filled by faults, with start, end and a retry, or with invalidate_range alone, while a fault is under way.
+        Reclaim unmaps a page of which nobody else holds a reference. Kind 1: an IOMMU that walks the CPUs' tables, told under
+        the lock, or by range_end only. Kind 2: a driver with a table of its own that is filled by faults, with start, end and a
+        retry, or with invalidate_range alone, while a fault is under way.
         """;
 
     /// <inheritdoc/>
@@ -51,8 +52,11 @@ public sealed class TwoKindsOfSecondaries : UnmapItem
             ]);
         SeedAnswer answer = (sharing, own) switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Holds, "who shares the tables needs the call under the lock; who fills its own needs start, end and retry, and the call alone is not enough"),
-            (true, false) => new SeedAnswer(SeedVerdict.Depends, "true of those that share the tables; those with tables of their own are not as the mail says"),
+            (true, true) => new SeedAnswer(SeedVerdict.Holds,
+                "who shares the tables needs the call under the lock; who fills its own needs start, end and retry, and the "
+                    + "call alone is not enough"),
+            (true, false) => new SeedAnswer(SeedVerdict.Depends,
+                "true of those that share the tables; those with tables of their own are not as the mail says"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "those that share the tables do not need the call under the lock"),
         };
         return answer with { Tables = [table] };
