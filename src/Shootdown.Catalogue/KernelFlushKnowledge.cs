@@ -37,7 +37,8 @@ public sealed class KernelFlushKnowledge : IFlushKnowledge
     }
 
     /// <summary>
-    /// Never of a device: it uses what it has. True in lazy mode, with interrupts off and in an interrupt handler: a switch, leaving lazy mode, or a flush is
+    /// Never of a device: it uses what it has.
+    /// True in lazy mode, with interrupts off and in an interrupt handler: a switch, leaving lazy mode, or a flush is
     /// under way. If it ends and leaves an old translation behind, a reader who comes later finds that.
     /// </summary>
     public bool WillFlushFirst(MachineState state, Cpu cpu)

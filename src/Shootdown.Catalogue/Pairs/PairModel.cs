@@ -35,7 +35,7 @@ public static class PairModel
             destination += moved;
         }
 
-        AddBystander(stage, cell, cell.Operations.Count, guest);
+        AddBystander(stage, cell, cell.Operations.Count, guest, setup.BindDevice);
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         Property[] guests = cell.Bystander == Bystander.Guest ? [new PSecondary()] : [];
         Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy()] : [];
@@ -112,7 +112,7 @@ public static class PairModel
         stage.Machine.AddAgent(operation.Role, AgentKind.Task, cpu, mayStop, () => operation.Run(call));
     }
 
-    private static void AddBystander(Stage stage, PairCell cell, int index, Kvm? guest)
+    private static void AddBystander(Stage stage, PairCell cell, int index, Kvm? guest, Func<Stage, IommuSva>? bind)
     {
         Cpu cpu = stage.Cpu(Math.Min(index, cell.Cpus - 1));
         (KernelModel kernel, Mm mm) = stage;
@@ -130,7 +130,7 @@ public static class PairModel
                     "vcpu", AgentKind.Task, cpu, cell.Operations.Any(one => one.MayLeaveOthersWaiting), () => StoreByGuest(guest!, cpu, cell.Pages));
                 break;
             case Bystander.Device:
-                Device device = stage.BindDevice(ats: false).Device;
+                Device device = (bind?.Invoke(stage) ?? stage.BindDevice(ats: false)).Device;
                 device.AddProgram(() => DeviceStage.StorePages(device, cell.Pages));
                 break;
             default:

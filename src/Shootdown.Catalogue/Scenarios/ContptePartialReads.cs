@@ -35,8 +35,8 @@ public sealed class ContptePartialReads : Scenario
     /// <inheritdoc/>
     public override string Story =>
         """
-        On arm64 sixteen neighbouring entries may be marked as one contiguous group. Hardware may then take any of them for any page of the group, so all
-        must say the same, apart from accessed and dirty state, which software has to read from all of them.
+        On arm64 sixteen neighbouring entries may be marked as one contiguous group. Hardware may then take any of them for any
+        page of the group, so all must say the same, apart from accessed and dirty state, which software has to read from all of them.
 
         A store of a CPU through one page makes its entry writable and dirty. A device stores through the same page: its SMMU, which does not set
         dirty bits itself, has cached another entry of the group, still write-protected, and reports a fault for the page. The handler looks at the

@@ -32,7 +32,8 @@ public sealed class SvaKernelWalkCache : Scenario
     [
         new("cpus", 1, 1, 2, "CPU0 frees kernel memory, CPU1 is a user thread; there is a device besides"),
         new("pages", 1, 1, 2, "pages of the kernel's half, in a table of their own; the process has as many"),
-        new("attempt", 0, 0, SleepsInFlush, "0: nobody invalidates; 1: the first version of the fix, which took a sleeping lock in the flush (P-atomic)"),
+        new("attempt", 0, 0, SleepsInFlush,
+            "0: nobody invalidates; 1: the first version of the fix, which took a sleeping lock in the flush (P-atomic)"),
     ];
 
     /// <inheritdoc/>

@@ -3,8 +3,8 @@ using Shootdown.Machine;
 namespace Shootdown.Check;
 
 /// <summary>
-/// P-redundant: no invalidation of a device's TLBs is for nothing. One is for nothing if no translation that is out of date can be cached where it looks:
-/// an earlier one, or nobody, has seen to that. Correct but wasteful kernels violate it.
+/// P-redundant: no invalidation of a device's TLBs is for nothing. One is for nothing if no translation that is out of date can be
+/// cached where it looks: an earlier one, or nobody, has seen to that. Correct but wasteful kernels violate it.
 /// </summary>
 public sealed class PRedundant : Property
 {

@@ -84,7 +84,7 @@ public sealed class InvalidationQueue : MachineHandle
         _status = [.. Enumerable.Range(0, Machine.Options.Cpus).Select(cpu => Machine.NewWord($"{device.Name}.wait_status[{cpu}]"))];
     }
 
-    /// <summary>Puts a command and, if asked for, a wait descriptor of this CPU behind it into the queue (<c>qi_submit_sync</c>, first half).</summary>
+    /// <summary>Queues a command and, if asked for, a wait descriptor of this CPU behind it (<c>qi_submit_sync</c>, first half).</summary>
     public Op Submit(Cpu cpu, InvalidationCommand command, bool withWait = true) => new(new SubmitOperation(this, cpu, command, withWait));
 
     /// <summary>Waits until this CPU's wait descriptor is done (<c>qi_submit_sync</c>, second half).</summary>

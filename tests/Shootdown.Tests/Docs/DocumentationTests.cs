@@ -13,6 +13,7 @@ public sealed partial class DocumentationTests
     public static TheoryData<string> Pages =>
     [
         "README.md", "docs/README.md", "docs/architecture.md", "docs/scenario.md", "docs/soundness.md", "docs/json.md", "docs/operation.md",
+        "docs/devices.md",
     ];
 
     [Fact]
@@ -49,16 +50,18 @@ public sealed partial class DocumentationTests
         AssertShown(Block("README.md", string.Empty), output);
     }
 
-    [Fact]
-    public void The_scenario_page_shows_what_its_file_prints()
+    [Theory]
+    [InlineData("docs/scenario.md", Example)]
+    [InlineData("docs/devices.md", "examples/device-driver.cs")]
+    public void The_page_shows_what_its_file_prints(string page, string example)
     {
         string cache = Directory.CreateTempSubdirectory("shootdown-test-").FullName;
         try
         {
-            ScenarioFile file = SingleFileScenario.Load(Repository.PathOf(Example), cache);
+            ScenarioFile file = SingleFileScenario.Load(Repository.PathOf(example), cache);
             Assert.Equal(string.Empty, file.Reason);
-            string output = Run([], _ => file, "check", Example);
-            AssertShown(Block("docs/scenario.md", string.Empty), output);
+            string output = Run([], _ => file, "check", example);
+            AssertShown(Block(page, string.Empty), output);
         }
         finally
         {

@@ -38,7 +38,8 @@ public sealed class DeferredToRangeEnd : UnmapItem
             [((string[])["implies"], Models(true)), ((string[])["does not"], Models(false))]);
         SeedAnswer answer = (lives, implied, plain) switch
         {
-            (true, true, false) => new SeedAnswer(SeedVerdict.Depends, "no page dies early; other calls keep their promises only because their own range_end tells the device of the whole range"),
+            (true, true, false) => new SeedAnswer(SeedVerdict.Depends,
+                "no page dies early; other calls keep their promises only because their own range_end tells the device of the whole range"),
             (true, true, true) => new SeedAnswer(SeedVerdict.Holds, "safe, whatever the others' range_end implies"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "it is not safe even if the others' range_end implies invalidate_range"),
         };

@@ -39,8 +39,10 @@ public sealed class DoubleInvalidate : UnmapItem
             .All(pair => Result(results, pair.First).Cell == Result(results, pair.Second).Cell);
         return (wastes, same) switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Holds, "equally safe beside every operation; the second invalidation of each unmap never finds anything out of date"),
-            (true, false) => new SeedAnswer(SeedVerdict.Depends, "the second call finds nothing after an unmap alone, but the designs differ beside other operations"),
+            (true, true) => new SeedAnswer(SeedVerdict.Holds,
+                "equally safe beside every operation; the second invalidation of each unmap never finds anything out of date"),
+            (true, false) => new SeedAnswer(SeedVerdict.Depends,
+                "the second call finds nothing after an unmap alone, but the designs differ beside other operations"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "no invalidation was for nothing"),
         };
     }

@@ -53,7 +53,9 @@ public sealed class EndApis : SeedItem
         SeedAnswer answer = (covered && equal, lose.Length) switch
         {
             (true, 0) => new SeedAnswer(SeedVerdict.Holds, "no call site needs the implied call"),
-            (true, _) => new SeedAnswer(SeedVerdict.Depends, $"equal if {lose.Length} of {all.Length} operations get the full end; they lose a call that they need with the plain one"),
+            (true, _) => new SeedAnswer(
+                SeedVerdict.Depends,
+                $"equal if {lose.Length} of {all.Length} operations get the full end; they lose a call that they need with the plain one"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "the two interfaces cannot be made equal: a call site is unsafe with both ends"),
         };
         return answer with { Tables = [table] };
@@ -66,7 +68,8 @@ public sealed class EndApis : SeedItem
     private static string Subject(PairCell cell)
         => cell.Operations.FirstOrDefault(operation => operation is not UserStoreOperation)?.Id ?? cell.Operations[0].Id;
 
-    private static string NameOf(PairCell cell, bool implies) => $"{cell.Name}, range_end {(implies ? "implies" : "does not imply")} invalidate_range";
+    private static string NameOf(PairCell cell, bool implies)
+        => $"{cell.Name}, range_end {(implies ? "implies" : "does not imply")} invalidate_range";
 
     private static SeedRun RunOf(PairCell cell, bool implies)
     {

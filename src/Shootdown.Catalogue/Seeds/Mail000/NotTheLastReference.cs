@@ -48,7 +48,8 @@ public sealed class NotTheLastReference : UnmapItem
         bool needed = shortest.Skip(1).All(reference => reference > ReferenceHeld.No);
         SeedAnswer answer = (decided, needed, shortest[0]) switch
         {
-            (true, true, ReferenceHeld.No) => new SeedAnswer(SeedVerdict.Holds, "safe if and only if a reference is held until the last flush; with both flushes under the PTL the entry's own will do"),
+            (true, true, ReferenceHeld.No) => new SeedAnswer(SeedVerdict.Holds,
+                "safe if and only if a reference is held until the last flush; with both flushes under the PTL the entry's own will do"),
             (true, true, _) => new SeedAnswer(SeedVerdict.Holds, "every design needs the caller's reference, until its last flush"),
             (true, false, _) => new SeedAnswer(SeedVerdict.Refuted, "a design that flushes behind the lock is safe without the caller's reference"),
             _ => new SeedAnswer(SeedVerdict.Depends, "a design is not safe even if the reference is held throughout"),

@@ -37,7 +37,8 @@ public sealed class OutsideOfLock : UnmapItem
         SeedTable table = TableOf(results, "invalidate_page behind the unlock", ["page lock", "extra reference", .. Columns.Select(NameOf)], Rows);
         SeedAnswer answer = (lives, orders, diesWithout) switch
         {
-            (true, false, true) => new SeedAnswer(SeedVerdict.Depends, "with a reference of the caller's no page dies early, but the device may read the old page after a CPU stored to its successor"),
+            (true, false, true) => new SeedAnswer(SeedVerdict.Depends,
+                "with a reference of the caller's no page dies early, but the device may read the old page after a CPU stored to its successor"),
             (true, true, true) => new SeedAnswer(SeedVerdict.Depends, "safe with a reference of the caller's, not without"),
             (false, _, _) => new SeedAnswer(SeedVerdict.Holds, "pages die early even with a reference of the caller's"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "it is safe even without a reference of the caller's"),

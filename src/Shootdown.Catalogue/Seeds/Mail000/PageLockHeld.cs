@@ -45,7 +45,8 @@ public sealed class PageLockHeld : UnmapItem
         SeedAnswer answer = (matters, safeWithBoth) switch
         {
             (true, true) => new SeedAnswer(SeedVerdict.Holds, "without the page lock migration races with the unmapping, with it not"),
-            (false, true) => new SeedAnswer(SeedVerdict.Depends, "there is no such race, but not because of the lock: it changes no cell; the caller's reference decides"),
+            (false, true) => new SeedAnswer(SeedVerdict.Depends,
+                "there is no such race, but not because of the lock: it changes no cell; the caller's reference decides"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "migration races with the unmapping although the page lock is held"),
         };
         return answer with { Tables = [table] };

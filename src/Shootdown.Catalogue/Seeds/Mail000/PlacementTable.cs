@@ -3,7 +3,8 @@ namespace Shootdown.Catalogue;
 /// <summary>S000-09: the whole table.</summary>
 public sealed class PlacementTable : UnmapItem
 {
-    private static readonly SecondaryFlush[] Secondaries = [SecondaryFlush.UnderLock, SecondaryFlush.RangeEnd, SecondaryFlush.Both, SecondaryFlush.None];
+    private static readonly SecondaryFlush[] Secondaries =
+        [SecondaryFlush.UnderLock, SecondaryFlush.RangeEnd, SecondaryFlush.Both, SecondaryFlush.None];
 
     /// <inheritdoc/>
     public override string Id => "S000-09";
@@ -20,11 +21,12 @@ public sealed class PlacementTable : UnmapItem
     /// <inheritdoc/>
     public override string Experiment =>
         """
-        try_to_unmap_one() of 4.14 with the CPUs' flush under the page-table lock, behind it or batched; the device told under the lock, by range_end, by
-        both or never; the caller with a reference until all is flushed, or with none; beside a user thread, MADV_DONTNEED, mprotect, munmap and mmap
-        of the same range, a store that faults a new page in and rings the device, and migration. Judged: no page is freed while a CPU or the
-        device can reach it (P-life), promises of the calls (P-ret), stores that end up in a page that was replaced (P-copy), and that the device, when
-        it is rung, reads what was stored (assert).
+        try_to_unmap_one() of 4.14 with the CPUs' flush under the page-table lock, behind it or batched; the device told under
+        the lock, by range_end, by both or never; the caller with a reference until all is flushed, or with none; beside a user
+        thread, MADV_DONTNEED, mprotect, munmap and mmap of the same range, a store that faults a new page in and rings the
+        device, and migration. Judged: no page is freed while a CPU or the device can reach it (P-life), promises of the calls
+        (P-ret), stores that end up in a page that was replaced (P-copy), and that the device, when it is rung, reads what was
+        stored (assert).
         """;
 
     /// <inheritdoc/>
@@ -43,10 +45,11 @@ public sealed class PlacementTable : UnmapItem
                 .Select(row => $"{row.Texts[0]}/{row.Texts[1]}/{(row.Texts[2] == "no" ? "no ref" : "ref")}"),
         ];
         SeedVerdict verdict = safe == cells ? SeedVerdict.Holds : safe == 0 ? SeedVerdict.Refuted : SeedVerdict.Depends;
-        string text = $"{safe} of {cells} cells are safe; {everywhere.Length} rows beside everything: the device told under the PTL, and the CPUs flushed there or batched";
+        string text = $"{safe} of {cells} cells are safe; {everywhere.Length} rows beside everything";
+        const string Which = ": the device told under the PTL, and the CPUs flushed there or batched";
         bool onlyThose = everywhere.Length > 0 && Rows.Where(row => row.Models.All(model => IsSafe(results, model)))
             .All(row => row.Texts[1] is "under PTL" or "both" && row.Texts[0] != NameOf(PrimaryFlush.AfterLock));
-        return new SeedAnswer(verdict, onlyThose ? text : $"{safe} of {cells} cells are safe; {everywhere.Length} rows beside everything") { Tables = [table] };
+        return new SeedAnswer(verdict, onlyThose ? text + Which : text) { Tables = [table] };
     }
 
     private static IEnumerable<(string[] Texts, IEnumerable<UnmapModel> Models)> Rows

@@ -39,7 +39,8 @@ public sealed class SecondaryBehindClear : UnmapItem
             results, "Place of invalidate_range", ["secondary", "extra reference", .. Peers.Select(NameOf)], Rows);
         SeedAnswer answer = (early, under) switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Holds, "before the clearing the device refills and is never safe; behind it under the PTL is always safe; later needs more"),
+            (true, true) => new SeedAnswer(SeedVerdict.Holds,
+                "before the clearing the device refills and is never safe; behind it under the PTL is always safe; later needs more"),
             (true, false) => new SeedAnswer(SeedVerdict.Depends, "before the clearing it is never safe, but behind it not always either"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "an invalidation before the clearing is safe somewhere"),
         };

@@ -28,7 +28,8 @@ public abstract class UnmapItem : SeedItem
     /// <param name="rows">For each row its text cells and its machines.</param>
     protected static SeedTable TableOf(
         SeedResults results, string title, IReadOnlyList<string> columns, IEnumerable<(string[] Texts, IEnumerable<UnmapModel> Models)> rows)
-        => new(title, columns, [.. rows.Select(row => (IReadOnlyList<string>)[.. row.Texts, .. row.Models.Select(model => Result(results, model).Cell)])]);
+        => new(title, columns, [.. rows.Select(row
+            => (IReadOnlyList<string>)[.. row.Texts, .. row.Models.Select(model => Result(results, model).Cell)])]);
 
     /// <summary>In words.</summary>
     protected static string NameOf(PrimaryFlush flush) => flush switch
