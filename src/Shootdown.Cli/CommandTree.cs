@@ -30,6 +30,8 @@ internal sealed class CommandTree
         Check.Add(Ids);
         Add(Pairs, Bug, Triples, Operations, Machine, Model, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
         Pairs.Add(Ids);
+        Add(Designs, Workload, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
+        Designs.Add(Ids);
         BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
             .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
         foreach (Option<string> bound in BoundOptions)
@@ -47,6 +49,8 @@ internal sealed class CommandTree
     public Command Check { get; } = new("check") { TreatUnmatchedTokensAsErrors = false };
 
     public Command Pairs { get; } = new("pairs") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Designs { get; } = new("designs") { TreatUnmatchedTokensAsErrors = false };
 
     public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
 
@@ -73,6 +77,8 @@ internal sealed class CommandTree
     public Option<bool> Operations { get; } = Flag("--operations");
 
     public Option<string> Machine { get; } = new("--machine");
+
+    public Option<string> Workload { get; } = new("--workload");
 
     public Option<string> VariantName { get; } = new("--variant");
 

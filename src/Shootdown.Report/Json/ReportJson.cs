@@ -32,6 +32,15 @@ public static class ReportJson
             MatrixDocument.Of(matrix, version, exitCode), ReportJsonContext.Readable.MatrixDocument));
     }
 
+    /// <summary>Writes the document of <c>designs --json</c>.</summary>
+    public static void WriteDesigns(DesignReport report, int exitCode, string version, TextWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteLine(JsonSerializer.Serialize(
+            DesignDocument.Of(report, version, exitCode), ReportJsonContext.Readable.DesignDocument));
+    }
+
     /// <summary>Writes the document of <c>list --json</c>.</summary>
     public static void WriteList(IReadOnlyList<ScenarioCard> cards, TextWriter writer)
     {
@@ -53,6 +62,7 @@ public static class ReportJson
 [JsonSerializable(typeof(CheckDocument))]
 [JsonSerializable(typeof(ListDocument))]
 [JsonSerializable(typeof(MatrixDocument))]
+[JsonSerializable(typeof(DesignDocument))]
 [JsonSerializable(typeof(ExplainDocument))]
 internal sealed partial class ReportJsonContext : JsonSerializerContext
 {
