@@ -103,9 +103,11 @@ internal sealed class DesignsCommand(CliHost host, DesignsRequest request)
     {
         FlushDesign[] own = [.. files.SelectMany(file => file.InstancesOf<FlushDesign>())];
         FlushDesign[] known = [.. own, .. DesignList.Designs];
-        foreach (SingleFileTypes file in files.Where(file => file.InstancesOf<FlushDesign>().Count == 0 && file.InstancesOf<DesignWorkload>().Count == 0))
+        foreach (SingleFileTypes file in files.Where(file => file.InstancesOf<FlushDesign>().Count == 0
+            && file.InstancesOf<DesignWorkload>().Count == 0))
         {
-            throw new UsageException($"{file.Path} has no class that derives from {nameof(FlushDesign)} or {nameof(DesignWorkload)}", "docs/designs.md");
+            throw new UsageException(
+                $"{file.Path} has no class that derives from {nameof(FlushDesign)} or {nameof(DesignWorkload)}", "docs/designs.md");
         }
 
         FlushDesign[] named = [.. request.Names.Select(name => known.FirstOrDefault(design => Same(design.Id, name))
@@ -151,7 +153,8 @@ internal sealed class DesignsCommand(CliHost host, DesignsRequest request)
         FlushDesign design = result.Design;
         string[] words =
         [
-            $"./shootdown designs {(DesignList.Designs.Contains(design) ? design.Id : string.Join(' ', request.Files.Select(CheckInvocation.Quoted)))}",
+            "./shootdown designs "
+                + (DesignList.Designs.Contains(design) ? design.Id : string.Join(' ', request.Files.Select(CheckInvocation.Quoted))),
             $"--workload {result.Workload.Id}",
         ];
         return new DesignEntry(

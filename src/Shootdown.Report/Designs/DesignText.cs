@@ -63,7 +63,8 @@ public static class DesignText
     private static void WriteGroup(DesignEntry[] entries, bool isInFull, TextWriter writer)
     {
         DesignEntry first = entries[0];
-        writer.WriteLine(isInFull ? $"{first.Design.Id}  {first.Design.Title} ({first.Design.Year})" : first.Workload);
+        string head = isInFull ? $"{first.Design.Title} ({first.Design.Year})" : string.Empty;
+        WriteLines(Paragraph.Wrap(head, isInFull ? $"{first.Design.Id}  " : first.Workload, Margin), writer);
         string text = isInFull ? $"{first.Design.Story}\n\n{first.Design.Source}." : first.WorkloadTitle;
         WriteLines(Paragraph.WrapAll(text, Margin), writer);
         writer.WriteLine();
@@ -83,13 +84,16 @@ public static class DesignText
         => entry.Costs is { Verdict: Verdict.Pass, Costs.Run: { } run } ? run[kind].ToString() : "?";
 
     private static string Row(string name, string verdict, IReadOnlyList<string> cells, int width)
-        => (Margin + name.PadRight(width + 1) + verdict.PadRight(CellWidth) + string.Concat(cells.Select(cell => cell.PadLeft(CellWidth)))).TrimEnd();
+        => (Margin + name.PadRight(width + 1)
+            + verdict.PadRight(CellWidth) + string.Concat(cells.Select(cell => cell.PadLeft(CellWidth)))).TrimEnd();
 
     private static string Summary(DesignReport report)
     {
         int unsafeCount = report.Entries.Count(entry => entry.Safety.Verdict == Verdict.Violation);
-        int open = report.Entries.Count(entry => entry.Safety.Verdict is not (Verdict.Violation or Verdict.Pass) || entry.Costs.Verdict != Verdict.Pass);
-        return $"{Quantity.Count(report.Entries.Count, "run")}: {report.Entries.Count(entry => entry.Safety.Verdict == Verdict.Pass)} safe, {unsafeCount} not"
+        int open = report.Entries.Count(entry => entry.Safety.Verdict is not (Verdict.Violation or Verdict.Pass)
+            || entry.Costs.Verdict != Verdict.Pass);
+        return $"{Quantity.Count(report.Entries.Count, "run")}: "
+            + $"{report.Entries.Count(entry => entry.Safety.Verdict == Verdict.Pass)} safe, {unsafeCount} not"
             + (open > 0 ? $", {open} not settled" : string.Empty)
             + (report.NotRun > 0 ? $", {report.NotRun} not run" : string.Empty);
     }

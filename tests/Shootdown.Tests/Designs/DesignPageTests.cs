@@ -71,7 +71,10 @@ public sealed class DesignPageTests
     private static string Block(string marker)
     {
         Match block = Regex.Match(
-            Repository.Read("docs/designs.md"), $"<!-- {marker} -->\n```[a-z]*\n(?<text>.*?)\n```", RegexOptions.Singleline | RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(5));
+            Repository.Read("docs/designs.md"),
+            $"<!-- {marker} -->\n```[a-z]*\n(?<text>.*?)\n```",
+            RegexOptions.Singleline | RegexOptions.ExplicitCapture,
+            TimeSpan.FromSeconds(5));
         Assert.True(block.Success, $"docs/designs.md has no block '{marker}'");
         return block.Groups["text"].Value;
     }

@@ -45,12 +45,13 @@ public sealed class DesignSpaceOfGenerations : SeedItem
                 point.Id, .. Workloads.Select(workload => results[Name(point, workload)].Cell),
                 results.Cost(CostName(point), CostKind.FullFlushes).ToString(), results.Cost(CostName(point), CostKind.PartialFlushes).ToString(),
             ])]);
-        bool always = safe.Length > 0 && safe.All(point => point.Id.StartsWith("increment=always", StringComparison.Ordinal));
+        bool always = safe.Length > 0 && safe.All(AlwaysIncrements);
         SeedAnswer answer = safe.Length == 0
             ? new SeedAnswer(SeedVerdict.Refuted, "no combination is safe")
             : new SeedAnswer(SeedVerdict.Depends, $"{safe.Length} of {Points.Length} are safe: "
-                + (always ? "exactly those that always increment" : string.Join("; ", safe.Where(point => !point.Id.Contains("always", StringComparison.Ordinal)).Select(point => point.Id))
-                    + (safe.Any(point => point.Id.Contains("always", StringComparison.Ordinal)) ? "; and always incrementing" : string.Empty)));
+                + (always ? "exactly those that always increment"
+                    : string.Join("; ", safe.Where(point => !AlwaysIncrements(point)).Select(point => point.Id))
+                        + (safe.Any(AlwaysIncrements) ? "; and always incrementing" : string.Empty)));
         return answer with { Tables = [table] };
     }
 
@@ -61,6 +62,8 @@ public sealed class DesignSpaceOfGenerations : SeedItem
            from compares in new[] { true, false }
            select new EnumeratedDesign(rule, aimed, compares),
     ];
+
+    private static bool AlwaysIncrements(FlushDesign point) => point.Id.StartsWith("increment=always", StringComparison.Ordinal);
 
     private static DesignWorkload[] Workloads => [new TwoMadvise(), new SwitchAwayAndBack(), new LazyTables(), new LateReader()];
 

@@ -36,11 +36,15 @@ public sealed class EntryBeforeGeneration : SeedItem
     public override SeedAnswer Judge(SeedResults results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        bool plainFails = results.Violated(Name("plain store", MemoryModelKind.X86Tso)) && results.Passed(Name("plain store", MemoryModelKind.Sc));
-        bool othersPass = Kinds.Skip(1).All(kind => results.Passed(Name(kind, MemoryModelKind.X86Tso)) && results.Passed(Name(kind, MemoryModelKind.Sc)));
+        bool plainFails = results.Violated(Name("plain store", MemoryModelKind.X86Tso))
+            && results.Passed(Name("plain store", MemoryModelKind.Sc));
+        bool othersPass = Kinds.Skip(1).All(kind => results.Passed(Name(kind, MemoryModelKind.X86Tso))
+            && results.Passed(Name(kind, MemoryModelKind.Sc)));
         return (plainFails, othersPass) switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Depends, "safe under x86-tso iff the change is atomic or a full fence follows; a plain store fails there; arm64 is not modelled"),
+            (true, true) => new SeedAnswer(
+                SeedVerdict.Depends,
+                "safe under x86-tso iff the change is atomic or a full fence follows, a plain store is not; arm64 is not modelled"),
             (false, true) => new SeedAnswer(SeedVerdict.Holds, "safe however the entry is changed"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "an atomic change or a fence does not suffice"),
         };

@@ -36,7 +36,8 @@ public sealed class GenerationsAndNumaHints : SeedItem
     {
         ArgumentNullException.ThrowIfNull(results);
         string[] lost = [.. Designs.Where(design => !results.Passed(design.Id)).Select(design => design.Id)];
-        var table = new SeedTable("flushes of all runs, least..most", ["design", "verdict", "IPIs", "nothing to drop"], [.. Designs.Select(design => new[]
+        var table = new SeedTable(
+            "flushes of all runs, least..most", ["design", "verdict", "IPIs", "nothing to drop"], [.. Designs.Select(design => new[]
         {
             design.Id, results[design.Id].Cell, results.Cost($"{design.Id}, costs", CostKind.IpisSent).ToString(),
             results.Cost($"{design.Id}, costs", CostKind.Redundant).ToString(),

@@ -47,7 +47,8 @@ public sealed class OneGenerationIsNotEnough : SeedItem
     public override SeedAnswer Judge(SeedResults results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        bool fixedEverywhere = results.Runs.Where(run => run.Name.EndsWith("every change", StringComparison.Ordinal)).All(run => results.Passed(run.Name));
+        bool fixedEverywhere = results.Runs.Where(run => run.Name.EndsWith("every change", StringComparison.Ordinal))
+            .All(run => results.Passed(run.Name));
         bool found = results.Violated("2 PCIDs");
         string pcid = results.Violated("1 PCID") ? "found with 1 PCID too" : "needs retained PCIDs";
         string last = results.Passed("2 PCIDs, last flush takes one") ? "not if the last flush takes one" : "also if the last flush takes one";

@@ -47,19 +47,22 @@ public sealed class RingOfFlushes : SeedItem
     {
         ArgumentNullException.ThrowIfNull(results);
         string[] missed = [.. Questions.Where(question => !results.Violated(question.Name)).Select(question => question.Name)];
-        bool right = results.Runs.Where(run => run.Name.EndsWith("right", StringComparison.Ordinal) || run.Name.StartsWith("ring on", StringComparison.Ordinal))
+        bool right = results.Runs
+            .Where(run => run.Name.EndsWith("right", StringComparison.Ordinal) || run.Name.StartsWith("ring on", StringComparison.Ordinal))
             .All(run => results.Passed(run.Name)) && results.Passed("(b) generation first, compared");
         var table = new SeedTable("questions", ["question", "mistake", "right"], [.. Questions.Select(question => new[]
         {
             question.Name, results[question.Name].Cell, results[$"{question.Name}, right"].Cell,
         })]);
-        var costs = new SeedTable("three small flushes that a CPU missed", ["design", "partial", "CR3 writes that flush"], [.. Costs.Select(name => new[]
+        var costs = new SeedTable(
+            "three small flushes that a CPU missed", ["design", "partial", "CR3 writes that flush"], [.. Costs.Select(name => new[]
         {
             name, results.Cost(name, CostKind.PartialFlushes).ToString(), results.Cost(name, CostKind.SwitchFlushes).ToString(),
         })]);
         bool cheaper = results.Cost("ring, costs", CostKind.SwitchFlushes).Max < results.Cost("6.12, costs", CostKind.SwitchFlushes).Max;
         SeedAnswer answer = right && missed.Length == 0 && cheaper
-            ? new SeedAnswer(SeedVerdict.Holds, "safe if all of (a) to (g) are right, each mistake loses a flush; the CPU that missed three catches up page by page")
+            ? new SeedAnswer(
+                SeedVerdict.Holds, "safe if all of (a) to (g) are right, each mistake loses a flush; who missed three catches up page by page")
             : right ? new SeedAnswer(SeedVerdict.Depends, $"safe; no run against {string.Join(", ", missed)}; cheaper: {cheaper}")
             : new SeedAnswer(SeedVerdict.Refuted, "the ring is not safe");
         return answer with { Tables = [table, costs] };

@@ -39,7 +39,8 @@ public sealed class SkippedGenerationIsFull : SeedItem
         bool clean = results.Runs.Take(2).All(run => results.Passed(run.Name));
         string[] needed = [.. results.Runs.Skip(2).Where(run => results.Violated(run.Name)).Select(run => run.Name)];
         return clean
-            ? new SeedAnswer(SeedVerdict.Holds, $"no run of the rules is wrong; {needed.Length} of 3 changes to them are: {string.Join("; ", needed)}")
+            ? new SeedAnswer(
+                SeedVerdict.Holds, $"no run of the rules is wrong; {needed.Length} of 3 changes to them are: {string.Join("; ", needed)}")
             : new SeedAnswer(SeedVerdict.Refuted, "the rules as they are lose a flush");
     }
 }

@@ -38,7 +38,8 @@ public sealed class SplitOfAnArea : SeedItem
         bool carrySuffices = results.Passed(Name((false, true)));
         return (lockSuffices, unlockedFails) switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Depends, "mmap_lock for writing suffices, carried or not: no gather is under way then; without it "
+            (true, true) => new SeedAnswer(
+                SeedVerdict.Depends, "mmap_lock for writing suffices, carried or not: no gather is under way then; without it "
                 + (carrySuffices ? "the note must be carried" : "a carried note is not enough")),
             (true, false) => new SeedAnswer(SeedVerdict.Holds, "no run loses the note"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "mmap_lock does not suffice"),
