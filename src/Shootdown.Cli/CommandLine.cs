@@ -65,6 +65,7 @@ internal static class CommandLine
         "pairs" => new PairsCommand(host, PairsRequest.Read(parsed, tree)).Run(),
         "seeds" when parsed.GetValue(tree.ListOnly) => SeedsCommand.List(host.Out),
         "seeds" => new SeedsCommand(host, SeedsRequest.Read(parsed, tree)).Run(),
+        "designs" => new DesignsCommand(host, DesignsRequest.Read(parsed, tree)).Run(),
         "paths" => new PathsCommand(host, parsed, tree).Run(),
         "replay" => new TraceReplayCommand(host, ReplayRequest.Read(parsed, tree)).Run(),
         "record" => new RecordCommand(host, RecordRequest.Read(parsed, tree)).Run(),

@@ -38,6 +38,8 @@ internal sealed class CommandTree
         Add(Record, Pid, Seconds, Out, Buffer);
         Record.Add(Ids);
         Add(Calibrate, Out);
+        Add(Designs, Workload, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
+        Designs.Add(Ids);
         BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
             .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
         foreach (Option<string> bound in BoundOptions)
@@ -70,6 +72,8 @@ internal sealed class CommandTree
 
     public Command Calibrate { get; } = new("calibrate") { TreatUnmatchedTokensAsErrors = false };
 
+    public Command Designs { get; } = new("designs") { TreatUnmatchedTokensAsErrors = false };
+
     public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
 
     public Option<bool> Version { get; } = Flag("--version");
@@ -101,6 +105,8 @@ internal sealed class CommandTree
     public Option<bool> Operations { get; } = Flag("--operations");
 
     public Option<string> Machine { get; } = new("--machine");
+
+    public Option<string> Workload { get; } = new("--workload");
 
     public Option<string> VariantName { get; } = new("--variant");
 

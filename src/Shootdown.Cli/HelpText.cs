@@ -20,6 +20,7 @@ internal static class HelpText
           replay    reads a trace: shootdowns by cause, predicted and recorded
           record    makes such a trace, straight from the kernel
           calibrate measures what system calls, faults and interrupts cost here
+          designs   compares ways to flush: safe or not, and what they cost
           COMMAND --help tells more
 
           --version
@@ -222,6 +223,41 @@ internal static class HelpText
 
         """;
 
+    private const string Designs = """
+        usage: ./shootdown designs [NAME...] [FILE.cs...] [options]
+
+        Compares ways to keep TLBs in line with page tables on a handful of small workloads:
+        safe or not, and the flushes and IPIs of all runs. With NAME only that design, with its
+        story and with a diagram for every workload on which it is not safe. FILE.cs adds
+        designs and workloads of your own (docs/designs.md).
+
+        what to run
+          --workload W         only this workload, e.g. two-madvise
+
+        limits
+          --memory SIZE        for visited states: 512M, 4G (default 75 % of memory)
+          --time T             for each check: 60s, 5m, 2h (default 60s)
+          --workers N          checks that run side by side (default one a core)
+          --no-reduction       explore every order of independent steps too
+
+        output
+          --trace full         every step of violating runs, with calls and notes
+          --schedule S         replay one run, as printed under a violation
+          --quiet, -q          tables only, no progress
+          --json               one JSON document (docs/designs.md), no progress
+
+        exit code: 0 all was settled, and what was named is safe; 1 a design that was named is
+        not safe, 2 inconclusive (a limit was reached, Ctrl-C), 3 unsupported, 64 usage, 70
+        internal error.
+
+        examples:
+          ./shootdown designs
+          ./shootdown designs flush-ring
+          ./shootdown designs vma-generation-rfc --workload switch-away
+          ./shootdown designs my-design.cs
+
+        """;
+
     private const string Check = """
         usage: ./shootdown check ID... | FILE.cs... | --all | --tag T  [options]
 
@@ -277,6 +313,7 @@ internal static class HelpText
         "replay" => Replay,
         "record" => Record,
         "calibrate" => Calibrate,
+        "designs" => Designs,
         _ => Root,
     };
 

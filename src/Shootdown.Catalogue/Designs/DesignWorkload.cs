@@ -36,6 +36,13 @@ public abstract class DesignWorkload
         return new CheckModel(Build(design).Machine, [new PCost()]);
     }
 
+    /// <summary>The model with other properties.</summary>
+    public CheckModel BuildWith(FlushDesign design, params IReadOnlyList<Property> properties)
+    {
+        ArgumentNullException.ThrowIfNull(design);
+        return new CheckModel(Build(design).Machine, properties);
+    }
+
     /// <summary>A stage under a design: one address space in which frame p is mapped at page p.</summary>
     /// <param name="design">The design.</param>
     /// <param name="cpus">CPUs.</param>

@@ -48,6 +48,15 @@ public static class ReportJson
             new PathsDocument("shootdown/paths/1", version, page), ReportJsonContext.Readable.PathsDocument));
     }
 
+    /// <summary>Writes the document of <c>designs --json</c>.</summary>
+    public static void WriteDesigns(DesignReport report, int exitCode, string version, TextWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteLine(JsonSerializer.Serialize(
+            DesignDocument.Of(report, version, exitCode), ReportJsonContext.Readable.DesignDocument));
+    }
+
     /// <summary>Writes the document of <c>list --json</c>.</summary>
     public static void WriteList(IReadOnlyList<ScenarioCard> cards, TextWriter writer)
     {
@@ -70,6 +79,7 @@ public static class ReportJson
 [JsonSerializable(typeof(ListDocument))]
 [JsonSerializable(typeof(MatrixDocument))]
 [JsonSerializable(typeof(SeedsDocument))]
+[JsonSerializable(typeof(DesignDocument))]
 [JsonSerializable(typeof(ExplainDocument))]
 [JsonSerializable(typeof(PathsDocument))]
 internal sealed partial class ReportJsonContext : JsonSerializerContext

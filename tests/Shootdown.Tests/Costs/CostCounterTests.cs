@@ -13,7 +13,8 @@ public sealed class CostCounterTests
     [Fact]
     public void Second_flush_of_a_range_is_redundant()
     {
-        CostRow run = Cost(1, (machine, x) => machine.AddTask(machine.Cpus[0], "mprotect", () => ProtectAndFlushTwice(machine.Cpus[0], Table(machine), x)));
+        CostRow run = Cost(1, (machine, x) => machine.AddTask(
+            machine.Cpus[0], "mprotect", () => ProtectAndFlushTwice(machine.Cpus[0], Table(machine), x)));
         Assert.Equal(new CostRange(2, 2), run[CostKind.PartialFlushes]);
         Assert.Equal(new CostRange(4, 4), run[CostKind.Entries]);
         Assert.Equal(new CostRange(0, 0), run[CostKind.FullFlushes]);

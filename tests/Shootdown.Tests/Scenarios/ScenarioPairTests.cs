@@ -85,11 +85,8 @@ public sealed class ScenarioPairTests
     [Theory]
     [MemberData(nameof(Pairs))]
     [MemberData(nameof(FlushPairs.Pairs), MemberType = typeof(FlushPairs))]
-<<<<<<< HEAD
     [MemberData(nameof(PinPairs.Pairs), MemberType = typeof(PinPairs))]
-=======
     [MemberData(nameof(DevicePairs.Pairs), MemberType = typeof(DevicePairs))]
->>>>>>> iommu
     [MemberData(nameof(LargePairs))]
     public void Bug_is_found_and_fix_passes(string number, string bounds, long bugStates, long fixStates)
     {
@@ -108,11 +105,8 @@ public sealed class ScenarioPairTests
     [Theory]
     [MemberData(nameof(Pairs))]
     [MemberData(nameof(FlushPairs.Pairs), MemberType = typeof(FlushPairs))]
-<<<<<<< HEAD
     [MemberData(nameof(PinPairs.Pairs), MemberType = typeof(PinPairs))]
-=======
     [MemberData(nameof(DevicePairs.Pairs), MemberType = typeof(DevicePairs))]
->>>>>>> iommu
     public void All_workers_see_the_same_states_of_the_fix(string number, string bounds, long bugStates, long fixStates)
     {
         _ = bugStates;

@@ -1,4 +1,3 @@
-using Shootdown.Check;
 using Shootdown.Kernel;
 using Shootdown.Machine;
 

@@ -53,13 +53,8 @@ public sealed class ParallelDontneed : SeedItem
         int shapes = before.Count(run => run.Verdict == Verdict.Violation);
         return (found, clean) switch
         {
-<<<<<<< HEAD
             (true, true) => new SeedAnswer(
                 SeedVerdict.Holds, $"P-ret is violated without the count of gathers, in {shapes} of {before.Length} shapes; with it all {today.Length} are clean"),
-=======
-            (true, true) => new SeedAnswer(SeedVerdict.Holds,
-                "violates P-ret without the count of gathers; clean with it, also with 4 CPUs and with 2 pages"),
->>>>>>> iommu
             (true, false) => new SeedAnswer(SeedVerdict.Depends, "found before 2017, but today's kernel is not clean either"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "no run shows it"),
         };

@@ -1,0 +1,97 @@
+using Shootdown.Catalogue;
+using Shootdown.Check;
+using Shootdown.Machine;
+
+namespace Shootdown.Tests.Designs;
+
+/// <summary>Which designs are safe on which workloads; docs/designs.md holds the whole table with costs.</summary>
+public sealed class DesignTableTests
+{
+    private static readonly CheckOptions Options = new() { Workers = 1 };
+
+    /// <summary>Everything that is not safe, and by which property.</summary>
+    public static TheoryData<string, string> Unsafe => new()
+    {
+        { "unmarked", "page-cache assert, reclaim-mprotect P-ret, two-madvise P-ret" },
+        { "vma-generation-rfc", "lazy-tables P-life, page-cache assert, switch-away P-ret" },
+        { "table-generation-rfc", "lazy-tables P-life, page-cache assert, switch-away P-ret" },
+        { "immediate", "" },
+        { "mmu-gather", "" },
+        { "lazy-until-reuse", "" },
+        { "batched", "page-cache assert" },
+        { "per-mm-pending", "page-cache assert" },
+        { "vma-generation", "page-cache assert" },
+        { "table-generation", "page-cache assert" },
+        { "always-increment", "page-cache assert" },
+        { "flush-ring", "page-cache assert" },
+        { "broadcast", "page-cache assert" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Unsafe))]
+    public void Design_is_safe_save_for(string id, string notSafe)
+    {
+        FlushDesign design = DesignList.Designs.Single(candidate => candidate.Id == id);
+        var found = new List<string>();
+        foreach (DesignWorkload workload in DesignList.Workloads)
+        {
+            CheckReport report = DesignRun.CheckSafety(design, workload, Options);
+            Assert.True(report.Verdict is Verdict.Pass or Verdict.Violation, $"{id} on {workload.Id}: {report.Verdict} {report.Reason}");
+            if (report.Verdict == Verdict.Violation)
+            {
+                found.Add($"{workload.Id} {report.Counterexample!.PropertyId}");
+            }
+        }
+
+        Assert.Equal(notSafe, string.Join(", ", found));
+        Assert.Equal(design.IsSound, found.TrueForAll(cell => cell.StartsWith("page-cache", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Every_design_is_pinned()
+        => Assert.Equal(
+            DesignList.Designs.Select(design => design.Id).Order(StringComparer.Ordinal),
+            Unsafe.Select(row => row.Data.Item1).Order(StringComparer.Ordinal));
+
+    /// <summary>A CPU that missed three small flushes: page by page with the ring, a CR3 write that drops everything without.</summary>
+    [Theory]
+    [InlineData("batched", 3, 2)]
+    [InlineData("vma-generation", 3, 2)]
+    [InlineData("flush-ring", 6, 1)]
+    public void Catching_up_with_three_small_flushes(string id, long partial, long switches)
+    {
+        CostRow run = Costs(id, new SmallRanges());
+        Assert.Equal(new CostRange(partial, partial), run[CostKind.PartialFlushes]);
+        Assert.Equal(new CostRange(switches, switches), run[CostKind.SwitchFlushes]);
+    }
+
+    /// <summary>Whoever looks at the whole process flushes entries of other areas for nothing.</summary>
+    [Theory]
+    [InlineData("batched", 3)]
+    [InlineData("vma-generation", 1)]
+    [InlineData("table-generation", 1)]
+    public void Needless_flushes_in_other_areas(string id, long most)
+        => Assert.Equal(new CostRange(0, most), Costs(id, new OtherArea())[CostKind.Redundant]);
+
+    [Theory]
+    [InlineData("switch-away")]
+    [InlineData("two-madvise")]
+    public void Reduction_does_not_change_what_a_workload_costs(string workloadId)
+    {
+        DesignWorkload workload = DesignList.Workloads.Single(candidate => candidate.Id == workloadId);
+        foreach (FlushDesign design in DesignList.Designs.Where(design => design is BatchedFlush or VmaGeneration or UnmarkedDeferral))
+        {
+            CheckReport fast = DesignRun.CountCosts(design, workload, Options);
+            CheckReport slow = DesignRun.CountCosts(design, workload, Options with { Reduction = false });
+            Assert.Equal(Verdict.Pass, slow.Verdict);
+            Assert.Equal(slow.Costs!.Run!.Kinds, fast.Costs!.Run!.Kinds);
+        }
+    }
+
+    private static CostRow Costs(string id, DesignWorkload workload)
+    {
+        CheckReport report = DesignRun.CountCosts(DesignList.Designs.Single(design => design.Id == id), workload, Options);
+        Assert.Equal(Verdict.Pass, report.Verdict);
+        return report.Costs!.Run!;
+    }
+}
