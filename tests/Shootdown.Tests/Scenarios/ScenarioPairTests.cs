@@ -85,6 +85,7 @@ public sealed class ScenarioPairTests
     [Theory]
     [MemberData(nameof(Pairs))]
     [MemberData(nameof(FlushPairs.Pairs), MemberType = typeof(FlushPairs))]
+    [MemberData(nameof(AtomicPairs.Pairs), MemberType = typeof(AtomicPairs))]
     [MemberData(nameof(LargePairs))]
     public void Bug_is_found_and_fix_passes(string number, string bounds, long bugStates, long fixStates)
     {
@@ -103,6 +104,7 @@ public sealed class ScenarioPairTests
     [Theory]
     [MemberData(nameof(Pairs))]
     [MemberData(nameof(FlushPairs.Pairs), MemberType = typeof(FlushPairs))]
+    [MemberData(nameof(AtomicPairs.Pairs), MemberType = typeof(AtomicPairs))]
     public void All_workers_see_the_same_states_of_the_fix(string number, string bounds, long bugStates, long fixStates)
     {
         _ = bugStates;
