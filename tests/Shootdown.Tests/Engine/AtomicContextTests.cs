@@ -231,5 +231,5 @@ public sealed class AtomicContextTests
     private static MachineModel Machine(int cpus, MemoryModelKind model = MemoryModelKind.Sc, bool letThrough = false)
         => new(new MachineOptions { Cpus = cpus, Frames = 0, Model = model, SleepsInAtomic = letThrough });
 
-    private static CheckOptions Options() => new() { Workers = 1 };
+    private static CheckOptions Options() => new() { Workers = 1, CollectFinalStates = true };
 }
