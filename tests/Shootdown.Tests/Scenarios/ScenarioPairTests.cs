@@ -87,6 +87,7 @@ public sealed class ScenarioPairTests
     [MemberData(nameof(FlushPairs.Pairs), MemberType = typeof(FlushPairs))]
     [MemberData(nameof(PinPairs.Pairs), MemberType = typeof(PinPairs))]
     [MemberData(nameof(DevicePairs.Pairs), MemberType = typeof(DevicePairs))]
+    [MemberData(nameof(AtomicPairs.Pairs), MemberType = typeof(AtomicPairs))]
     [MemberData(nameof(LargePairs))]
     public void Bug_is_found_and_fix_passes(string number, string bounds, long bugStates, long fixStates)
     {
@@ -107,6 +108,7 @@ public sealed class ScenarioPairTests
     [MemberData(nameof(FlushPairs.Pairs), MemberType = typeof(FlushPairs))]
     [MemberData(nameof(PinPairs.Pairs), MemberType = typeof(PinPairs))]
     [MemberData(nameof(DevicePairs.Pairs), MemberType = typeof(DevicePairs))]
+    [MemberData(nameof(AtomicPairs.Pairs), MemberType = typeof(AtomicPairs))]
     public void All_workers_see_the_same_states_of_the_fix(string number, string bounds, long bugStates, long fixStates)
     {
         _ = bugStates;

@@ -1,0 +1,49 @@
+using Shootdown.Catalogue;
+using Shootdown.Kernel;
+
+namespace Shootdown.Tests.Paths;
+
+/// <summary>Which operations reach a function, and with what.</summary>
+public sealed class PathFinderTests
+{
+    private const string RangeStart = "mmu_notifier_invalidate_range_start";
+
+    /// <summary>"You missed truncate": with a spinlock for i_mmap_lock, truncation calls notifiers with it held; today it does not.</summary>
+    [Fact]
+    public void Truncation_reaches_the_notifiers_with_a_spinlock_held()
+    {
+        MmOperation[] truncate = [OperationList.All.Single(operation => operation.Id == "truncate")];
+        PathReport spin = PathFinder.Find(RangeStart, truncate, new KernelOptions { IMmapLock = RmapLockKind.Spinlock });
+        Assert.Contains(spin.Paths, path => path.IsAtomic && path.CallText.StartsWith("truncate_setsize > unmap_mapping_range > ", StringComparison.Ordinal));
+        PathReport today = PathFinder.Find(RangeStart, truncate);
+        Assert.NotEmpty(today.Paths);
+        Assert.DoesNotContain(today.Paths, path => path.IsAtomic);
+        Assert.All(today.Paths, path => Assert.Contains("i_mmap_rwsem (read)", path.HeldText, StringComparison.Ordinal));
+    }
+
+    /// <summary>zap_pte_range looks for batched flushes under the table's lock and the mmap_lock, which munmap has downgraded by then.</summary>
+    [Fact]
+    public void Munmap_holds_the_table_lock_where_it_looks_for_batched_flushes()
+    {
+        MmOperation[] munmap = [OperationList.All.Single(operation => operation.Id == "munmap")];
+        PathReport report = PathFinder.Find("flush_tlb_batched_pending", munmap);
+        Assert.Contains(report.Paths, path => path.HeldText == "mm.mmap_lock (read), ptl (spinlock)");
+    }
+
+    [Theory]
+    [InlineData("zap_pte_range", "zap_pte_range")]
+    [InlineData("ZapPteRange", "zap_pte_range")]
+    [InlineData("zap_pte_range()", "zap_pte_range")]
+    [InlineData("InvalidateRangeStart", RangeStart)]
+    [InlineData("no_such_function", null)]
+    public void A_function_is_found_by_either_name(string asked, string? function) => Assert.Equal(function, CallGraph.Library.Resolve(asked));
+
+    /// <summary>What the compiled code says: unmap_vmas is called from munmap, madvise and truncation, and from exit, which no operation runs.</summary>
+    [Fact]
+    public void The_call_graph_knows_callers_that_no_operation_runs()
+    {
+        Assert.Contains("zap_page_range_single", CallGraph.Library.CallersOf("unmap_vmas"));
+        Assert.Contains("do_munmap", CallGraph.Library.CallersOf("unmap_vmas"));
+        Assert.Contains("exit_mm", CallGraph.Library.RootsOf("unmap_vmas"));
+    }
+}

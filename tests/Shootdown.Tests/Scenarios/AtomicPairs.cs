@@ -1,0 +1,28 @@
+namespace Shootdown.Tests.Scenarios;
+
+/// <summary>Scenarios about sleeping and about flags of gathers; see <see cref="ScenarioPairTests"/>.</summary>
+internal static class AtomicPairs
+{
+    /// <summary>Scenario, bounds, states until the bug is found, states of the fix.</summary>
+    public static TheoryData<string, string, long, long> Pairs => new()
+    {
+        { "B37", "vmas=2 policy=3", 12, 34 },
+        { "B37", "vmas=3 policy=3", 16, 43 },
+        { "B37", "vmas=2 policy=0", 16, 35 },
+        { "B37", "vmas=2 policy=1", 16, 35 },
+        { "B37", "vmas=2 policy=2", 13, 30 },
+        { "B37", "vmas=2 policy=4", 16, 35 },
+        { "B37", "vmas=2 policy=5", 16, 35 },
+        { "B48", "cpus=2 tasks=2 pages=1", 5, 4_513 },
+        { "B48", "cpus=3 tasks=2 pages=1", 10, 21_091 },
+        { "B48", "cpus=2 tasks=2 pages=2", 5, 5_253 },
+        { "B48b", "cpus=2 tasks=2 pages=1", 236, 4_513 },
+        { "B48b", "cpus=2 tasks=2 pages=2", 233, 5_253 },
+        { "B48c", "cpus=2 tasks=2 pages=1", 5, 4_389 },
+        { "B48c", "cpus=2 tasks=2 pages=2", 5, 5_029 },
+        { "S08", "cpus=2 notifiers=1 order=0", 5, 4 },
+        { "S08", "cpus=3 notifiers=1 order=0", 6, 8 },
+        { "S08", "cpus=2 notifiers=2 order=0", 5, 4 },
+        { "S08", "cpus=2 notifiers=1 order=1", 6, 4 },
+    };
+}
