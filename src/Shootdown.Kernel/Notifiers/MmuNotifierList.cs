@@ -39,7 +39,7 @@ public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
             await HlistDelInitRcu(cpu, list, subscription);
         }
 
-        await cpu.SynchronizeSrcu(list.Srcu);
+        await WaitForCallbacks(cpu, list, exits: false);
     }
 
     /// <summary>
@@ -62,7 +62,7 @@ public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
         await cpu.Exchange(list.List, 0, StepWeight.Key, "hlist_del_init_rcu()");
         await cpu.SpinUnlock(list.Lock);
         await cpu.SrcuReadUnlock(list.Srcu, section);
-        await cpu.SynchronizeSrcu(list.Srcu);
+        await WaitForCallbacks(cpu, list, exits: true);
     }
 
     /// <summary>mm/mmu_notifier.c: <c>hlist_del_init_rcu</c> under the list's lock: nothing if it is off the list already.</summary>
@@ -73,6 +73,10 @@ public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
         await cpu.FetchAnd(list.List, ~subscription.Bit, StepWeight.Key);
         await cpu.SpinUnlock(list.Lock);
     }
+
+    /// <summary>The <c>synchronize_srcu</c> at the end of both.</summary>
+    [KernelName("synchronize_srcu")]
+    protected virtual async Proc WaitForCallbacks(Cpu cpu, NotifierListWords list, bool exits) => await cpu.SynchronizeSrcu(list.Srcu);
 
     /// <summary>mm/mmap.c: <c>mm_take_all_locks</c>.</summary>
     protected virtual async Proc MmTakeAllLocks(Cpu cpu, Mm mm)
