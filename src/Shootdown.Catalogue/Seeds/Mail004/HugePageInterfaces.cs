@@ -1,5 +1,4 @@
 using System.Globalization;
-using Shootdown.Check;
 
 namespace Shootdown.Catalogue;
 

@@ -122,12 +122,14 @@ public static class NotifierLifeModel
 
     private sealed class Calls(KernelModel kernel, NotifierOmission omission) : MmuNotifier(kernel)
     {
+        private readonly NotifierOmission _omission = omission;
+
         protected override async Proc<int> ReadLock(Cpu cpu, Mm mm)
-            => omission == NotifierOmission.ReadSection ? -1 : await base.ReadLock(cpu, mm);
+            => _omission == NotifierOmission.ReadSection ? -1 : await base.ReadLock(cpu, mm);
 
         protected override async Proc ReadUnlock(Cpu cpu, Mm mm, int section)
         {
-            if (omission != NotifierOmission.ReadSection)
+            if (_omission != NotifierOmission.ReadSection)
             {
                 await base.ReadUnlock(cpu, mm, section);
             }
@@ -136,9 +138,11 @@ public static class NotifierLifeModel
 
     private sealed class Life(KernelModel kernel, NotifierOmission omission) : MmuNotifierList(kernel)
     {
+        private readonly NotifierOmission _omission = omission;
+
         public override async Proc MmuNotifierUnregister(Cpu cpu, MmuNotifierSubscription subscription)
         {
-            if (omission != NotifierOmission.OrderOfUnregister)
+            if (_omission != NotifierOmission.OrderOfUnregister)
             {
                 await base.MmuNotifierUnregister(cpu, subscription);
                 return;
@@ -156,7 +160,7 @@ public static class NotifierLifeModel
 
         protected override async Proc WaitForCallbacks(Cpu cpu, NotifierListWords list, bool exits)
         {
-            if (omission != (exits ? NotifierOmission.WaitOfExit : NotifierOmission.WaitOfUnregister))
+            if (_omission != (exits ? NotifierOmission.WaitOfExit : NotifierOmission.WaitOfUnregister))
             {
                 await base.WaitForCallbacks(cpu, list, exits);
             }
