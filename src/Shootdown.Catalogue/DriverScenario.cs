@@ -9,7 +9,8 @@ namespace Shootdown.Catalogue;
 /// gives the driver; see docs/drivers.md.
 /// </summary>
 /// <remarks>
-/// Checked are: the device reaches no freed page (P-life) and none that was removed or write-protected for good (P-ret); at the end it maps only what the process maps
+/// Checked are: the device reaches no freed page (P-life) and none that was removed or write-protected for good (P-ret); at the end it maps
+/// only what the process maps
 /// (P-sec); nothing sleeps where it must not; nothing waits for ever.
 /// </remarks>
 public abstract class DriverScenario : Scenario
@@ -30,7 +31,8 @@ public abstract class DriverScenario : Scenario
     ];
 
     /// <inheritdoc/>
-    public override string Story => "A device with a page table of its own loads and stores, while the process's pages are removed or write-protected.";
+    public override string Story =>
+        "A device with a page table of its own loads and stores, while the process's pages are removed or write-protected.";
 
     /// <summary>Makes the driver, with its notifier.</summary>
     /// <param name="kernel">The kernel.</param>

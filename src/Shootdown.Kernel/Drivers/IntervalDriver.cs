@@ -68,7 +68,8 @@ public class IntervalDriver : SecondaryDriver
     }
 
     /// <summary>
-    /// mm/hmm.c: <c>hmm_range_fault</c> of one page, with the mmap_lock that its callers take: what maps the page, faulted in if it must be, without a
+    /// mm/hmm.c: <c>hmm_range_fault</c> of one page, with the mmap_lock that its callers take: what maps the page, faulted in if it must be,
+    /// without a
     /// reference; none if the access is not allowed.
     /// </summary>
     protected virtual async Proc<Pte> HmmRangeFault(Cpu cpu, int page, bool write)

@@ -17,7 +17,10 @@ public class StartEndDriver : NotifierDriver
         NotifiersSeq = Machine.NewWord($"{name}.notifiers_seq");
     }
 
-    /// <summary>Protects the device's entries and the two words below. A spinlock: whoever has an end must not fail, so the start must not sleep even if its caller allows it to.</summary>
+    /// <summary>
+    /// Protects the device's entries and the two words below. A spinlock: whoever has an end must not fail, so the start must not sleep even if
+    /// its caller allows it to.
+    /// </summary>
     public Spinlock DriverLock { get; }
 
     /// <summary>Invalidations in progress.</summary>

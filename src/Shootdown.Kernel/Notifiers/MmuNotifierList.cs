@@ -3,13 +3,15 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// Registration of notifiers, and the two ways in which their life ends (mm/mmu_notifier.c): the driver unregisters, or the address space exits. Callbacks
+/// Registration of notifiers, and the two ways in which their life ends (mm/mmu_notifier.c): the driver unregisters, or the address space
+/// exits. Callbacks
 /// may sleep, so the list is walked in a section of sleepable RCU (since 2012).
 /// </summary>
 public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/mmu_notifier.c: <c>mmu_notifier_register</c>: with all locks under which entries change (mmap_lock for writing, every i_mmap_rwsem and anon_vma lock),
+    /// mm/mmu_notifier.c: <c>mmu_notifier_register</c>: with all locks under which entries change (mmap_lock for writing, every i_mmap_rwsem
+    /// and anon_vma lock),
     /// so that nobody is between the start and the end of an invalidation.
     /// </summary>
     public virtual async Proc MmuNotifierRegister(Cpu cpu, MmuNotifierSubscription subscription)
@@ -43,7 +45,8 @@ public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/mmu_notifier.c: <c>mn_hlist_release</c>, for <c>exit_mmap</c>: releases all, then takes them off the list. The grace period waits for an unregister
+    /// mm/mmu_notifier.c: <c>mn_hlist_release</c>, for <c>exit_mmap</c>: releases all, then takes them off the list. The grace period waits
+    /// for an unregister
     /// whose release runs: pages are freed next.
     /// </summary>
     public virtual async Proc MnHlistRelease(Cpu cpu, Mm mm)

@@ -16,7 +16,7 @@ public sealed class GuestPairTests
     {
         IReadOnlyList<PairResult> results = Run(new KernelParts());
         Assert.Equal(56, results.Count);
-        Assert.All(results, result => Assert.True(result.Report.Verdict == Verdict.Pass, $"{result.Cell.Name}: {result.Report.Counterexample?.Sentence}"));
+        Assert.Empty(results.Where(result => result.Report.Verdict != Verdict.Pass).Select(result => result.Cell.Name));
         Assert.Equal(17_317, results.Sum(result => result.Report.Stats.States));
     }
 
@@ -43,7 +43,8 @@ public sealed class GuestPairTests
     /// <summary>Operations that pass on some kind of memory.</summary>
     private static IEnumerable<string> Missed(Func<KernelModel, MmuNotifier> notifier)
         => Run(new KernelParts { MmuNotifier = notifier })
-            .Where(result => result.Report.Verdict == Verdict.Pass).Select(result => result.Cell.Operations[0].Id).Distinct().Order(StringComparer.Ordinal);
+            .Where(result => result.Report.Verdict == Verdict.Pass)
+            .Select(result => result.Cell.Operations[0].Id).Distinct().Order(StringComparer.Ordinal);
 
     private static IEnumerable<string> FoundOn(PageKind kind, Func<KernelModel, MmuNotifier> notifier)
         => Run(new KernelParts { MmuNotifier = notifier })

@@ -5,7 +5,9 @@ using Shootdown.Machine;
 
 namespace Shootdown.Tests.Notifiers;
 
-/// <summary>Scenarios of secondary MMUs: the bug is found, the fix passes, at two sizes, with exact counts; and no shortcut changes a verdict.</summary>
+/// <summary>
+/// Scenarios of secondary MMUs: the bug is found, the fix passes, at two sizes, with exact counts; and no shortcut changes a verdict.
+/// </summary>
 public sealed class NotifierScenarioTests
 {
     /// <summary>Scenario, bounds, states until the bug is found, states of the fix.</summary>

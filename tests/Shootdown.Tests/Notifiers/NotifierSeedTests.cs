@@ -6,11 +6,29 @@ namespace Shootdown.Tests.Notifiers;
 /// <summary>What the items of seed 004 about notifiers answer.</summary>
 public sealed class NotifierSeedTests
 {
+    /// <summary>Item and answer.</summary>
+    public static TheoryData<string, string> Answers => new()
+    {
+        {
+            "S004-03",
+            "one invalidate_page() leaves the other small entries (P-life); "
+                + "start/end, one call for each, or invalidate_hugepage() are clean"
+        },
+        {
+            "S004-04",
+            "start/end with a sleeping driver violates P-atomic under the spinlock and is clean with sleeping locks; "
+                + "invalidate_hugepage is clean if it never sleeps"
+        },
+        {
+            "S004-09",
+            "a reference is enough if it is taken under the spinlock; "
+                + "the spinlock alone sleeps in atomic context, and nothing frees too early"
+        },
+        { "S004-10", "clean; each of the read section, the two waits and the order release-then-unlink is needed" },
+    };
+
     [Theory]
-    [InlineData("S004-03", "one invalidate_page() leaves the other small entries (P-life); start/end, one call for each, or invalidate_hugepage() are clean")]
-    [InlineData("S004-04", "start/end with a sleeping driver violates P-atomic under the spinlock and is clean with sleeping locks; invalidate_hugepage is clean if it never sleeps")]
-    [InlineData("S004-09", "a reference is enough if it is taken under the spinlock; the spinlock alone sleeps in atomic context, and nothing frees too early")]
-    [InlineData("S004-10", "clean; each of the read section, the two waits and the order release-then-unlink is needed")]
+    [MemberData(nameof(Answers))]
     public void Item_is_answered(string id, string answer)
     {
         SeedReport report = SeedBatch.Run(SeedList.Find(id), new CheckOptions { Workers = 2, MinimiserStatesMax = 1_000 }).Single();

@@ -20,7 +20,8 @@ public sealed class SoftwareMmuTests
             [(Act.Zap, 0), .. flushes ? [(Act.Flush, 0)] : Array.Empty<(Act, int)>(), (Act.Free, 0)], [(Act.Touch, 0)]));
         Assert.Equal(expected, report.Verdict);
         Assert.Equal(
-            flushes ? null : "device reads frame 0 through the stale TLB entry of 0x1000 after the frame was freed.", report.Counterexample?.Sentence);
+            flushes ? null : "device reads frame 0 through the stale TLB entry of 0x1000 after the frame was freed.",
+            report.Counterexample?.Sentence);
     }
 
     [Fact]
@@ -98,7 +99,10 @@ public sealed class SoftwareMmuTests
         mmu.BuildSpte(0, 0, write: true);
         mmu.BuildSpte(1, 1, write: false);
         ImmutableArray<Promise> promises =
-            [.. Enumerable.Range(0, 2).Select(page => new Promise(stage.Machine, stage.Cpu(0), stage.Mm.Space, page, 1, PromiseKind.Removed, "discard()"))];
+        [
+            .. Enumerable.Range(0, 2).Select(page
+                => new Promise(stage.Machine, stage.Cpu(0), stage.Mm.Space, page, 1, PromiseKind.Removed, "discard()")),
+        ];
         stage.AddThread(0, "driver", () => Drive(stage.Kernel, stage.Cpu(0), stage.Mm, mmu, driver, promises));
         stage.Machine.AddAgent("device", AgentKind.Task, null, false, () => Use(mmu, device));
         return new CheckModel(stage.Machine, [new PLife(), new PRet(), new PWrite(), new Assertions()], []);

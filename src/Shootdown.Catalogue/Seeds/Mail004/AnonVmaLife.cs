@@ -18,7 +18,8 @@ public sealed class AnonVmaLife : SeedItem
     /// <inheritdoc/>
     public override string Experiment =>
         """
-        A walk over an anon_vma calls a notifier that sleeps, while munmap unlinks the last area and gives the anon_vma up. It is kept by its spinlock, by nothing,
+        A walk over an anon_vma calls a notifier that sleeps, while munmap unlinks the last area and gives the anon_vma up. It is kept by
+        its spinlock, by nothing,
         by a reference taken under the spinlock, by a reference taken without it, or by a sleeping lock. With one walker, then with two.
         """;
 
@@ -43,7 +44,8 @@ public sealed class AnonVmaLife : SeedItem
         string blind = Passes(results, AnonVmaHold.BlindReference) ? "wherever it is taken" : "if it is taken under the spinlock";
         SeedAnswer answer = (reference, needed) switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Holds, $"a reference is enough {blind}; the spinlock alone sleeps in atomic context, and nothing frees too early"),
+            (true, true) => new SeedAnswer(
+                SeedVerdict.Holds, $"a reference is enough {blind}; the spinlock alone sleeps in atomic context, and nothing frees too early"),
             (true, false) => new SeedAnswer(SeedVerdict.Depends, "a reference is enough, but it is not needed here"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "a reference does not keep the anon_vma"),
         };

@@ -23,7 +23,8 @@ public enum AnonVmaHold
 }
 
 /// <summary>
-/// A walk from a page to its entries calls a notifier that sleeps, while munmap unlinks the last area from the anon_vma and gives it up. An anon_vma that is used
+/// A walk from a page to its entries calls a notifier that sleeps, while munmap unlinks the last area from the anon_vma and gives it up. An
+/// anon_vma that is used
 /// when it was freed is reported.
 /// </summary>
 public static class AnonVmaLifeModel

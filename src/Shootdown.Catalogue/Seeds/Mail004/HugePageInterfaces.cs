@@ -37,7 +37,9 @@ public sealed class HugePageInterfaces : SeedItem
            from spins in new[] { true, false }
            from sleeps in new[] { false, true }
            select SeedRun.OfModel(
-               NameOf(notify, spins, sleeps), $"huge page interface {NameOf(notify, spins, sleeps)}", () => HugeUnmapModel.Build(notify, spins, sleeps)),
+               NameOf(notify, spins, sleeps),
+               $"huge page interface {NameOf(notify, spins, sleeps)}",
+               () => HugeUnmapModel.Build(notify, spins, sleeps)),
     ];
 
     /// <inheritdoc/>
@@ -50,7 +52,9 @@ public sealed class HugePageInterfaces : SeedItem
         bool mustNotSleep = !results.Passed(NameOf(HugeNotify.Hugepage, false, true));
         SeedAnswer answer = (needsSeries, avoidsSeries) switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Holds, "start/end with a sleeping driver violates P-atomic under the spinlock and is clean with sleeping locks; "
+            (true, true) => new SeedAnswer(
+                SeedVerdict.Holds,
+                "start/end with a sleeping driver violates P-atomic under the spinlock and is clean with sleeping locks; "
                 + (mustNotSleep ? "invalidate_hugepage is clean if it never sleeps" : "invalidate_hugepage is always clean")),
             (true, false) => new SeedAnswer(SeedVerdict.Depends, "start/end needs sleeping locks; invalidate_hugepage is not clean either"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "start/end does not need sleeping locks, or is not clean with them"),

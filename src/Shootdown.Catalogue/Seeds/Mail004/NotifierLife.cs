@@ -27,16 +27,17 @@ public sealed class NotifierLife : SeedItem
     /// <inheritdoc/>
     public override string Experiment =>
         """
-        A driver unregisters its notifier and frees it; callbacks take a mutex. Meanwhile reclaim unmaps the page and calls them, or the process exits and
-        releases the notifier too, or both; a driver may release once and let a second caller through at once. A callback must not run when unregister has returned, and no page may be freed while
-        the device has it mapped. Then with one thing left out: the read section around the walk, either wait for a grace period, and
-        the order of unregister (release, then unlink).
+        A driver unregisters its notifier and frees it; callbacks take a mutex. Meanwhile reclaim unmaps the page and calls them, or the
+        process exits and releases the notifier too, or both; a driver may release once and let a second caller through at once. A callback
+        must not run when unregister has returned, and no page may be freed while the device has it mapped. Then with one thing left out: the
+        read section around the walk, either wait for a grace period, and the order of unregister (release, then unlink).
         """;
 
     /// <inheritdoc/>
     public override string Remark =>
         """
-        With release before unlink the wait of the exit is not needed for a driver whose release may run twice at a time: either the exit finds the notifier
+        With release before unlink the wait of the exit is not needed for a driver whose release may run twice at a time: either the exit
+        finds the notifier
         on the list and releases it itself, or its release is over. It is needed for a driver that lets a second call of release through at
         once, as the kernel's comment on it supposes.
         """;
@@ -58,7 +59,8 @@ public sealed class NotifierLife : SeedItem
     public override SeedAnswer Judge(SeedResults results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        bool clean = results.Passed(NameOf(NotifierOmission.None, All)) && Races.All(race => results.Passed(NameOf(NotifierOmission.None, race.Name)));
+        bool clean = results.Passed(NameOf(NotifierOmission.None, All))
+            && Races.All(race => results.Passed(NameOf(NotifierOmission.None, race.Name)));
         NotifierOmission[] needed = [.. Omissions.Where(omission => Races.Any(race => results.Violated(NameOf(omission, race.Name))))];
         NotifierOmission[] idle = [.. Omissions.Except(needed)];
         string text = !clean ? "today's code is not clean"

@@ -24,7 +24,8 @@ public enum NotifierOmission
 }
 
 /// <summary>
-/// A driver unregisters its notifier, frees it, and unloads; meanwhile reclaim calls its callbacks, or the process exits and releases it. A callback that runs
+/// A driver unregisters its notifier, frees it, and unloads; meanwhile reclaim calls its callbacks, or the process exits and releases it. A
+/// callback that runs
 /// when its notifier was freed is reported.
 /// </summary>
 public static class NotifierLifeModel

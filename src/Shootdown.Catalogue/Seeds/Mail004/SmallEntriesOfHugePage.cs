@@ -43,8 +43,10 @@ public sealed class SmallEntriesOfHugePage : SeedItem
         return (oneLeaves, rangeIsSafe, othersAreSafe) switch
         {
             (true, true, true) => new SeedAnswer(
-                SeedVerdict.Holds, "one invalidate_page() leaves the other small entries (P-life); start/end, one call for each, or invalidate_hugepage() are clean"),
-            (true, true, false) => new SeedAnswer(SeedVerdict.Holds, "one invalidate_page() leaves the other small entries (P-life); only start/end is clean"),
+                SeedVerdict.Holds,
+                "one invalidate_page() leaves the other small entries (P-life); start/end, one call for each, or invalidate_hugepage() are clean"),
+            (true, true, false) => new SeedAnswer(
+                SeedVerdict.Holds, "one invalidate_page() leaves the other small entries (P-life); only start/end is clean"),
             (true, false, _) => new SeedAnswer(SeedVerdict.Depends, "one invalidate_page() is not enough, but start/end is not clean either"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "one invalidate_page() with the huge page's address is enough"),
         };
