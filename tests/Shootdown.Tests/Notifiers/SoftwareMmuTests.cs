@@ -20,20 +20,20 @@ public sealed class SoftwareMmuTests
             [(Act.Zap, 0), .. flushes ? [(Act.Flush, 0)] : Array.Empty<(Act, int)>(), (Act.Free, 0)], [(Act.Touch, 0)]));
         Assert.Equal(expected, report.Verdict);
         Assert.Equal(
-            flushes ? null : "device reads frame 0 through the stale TLB entry of 0x1000 after the frame was freed.",
+            flushes ? null : "device reads frame 0 through the page-table entry of 0x1000 after the frame was freed.",
             report.Counterexample?.Sentence);
     }
 
     [Fact]
     public void An_entry_that_was_not_removed_leads_to_a_freed_frame()
         => Assert.Equal(
-            "device reads frame 0 through the stale spte of 0x1000 after the frame was freed.",
+            "device reads frame 0 through the page-table entry of 0x1000 after the frame was freed.",
             Check(() => Build([(Act.Free, 0)], [(Act.Touch, 0)])).Counterexample?.Sentence);
 
     [Fact]
     public void A_promise_covers_the_device()
         => Assert.Equal(
-            "In this case 0x1000 may still be read through the stale spte of device (frame 0, writable) after discard() returned.",
+            "In this case 0x1000 may still be read through the stale spte of device (frame 0) after discard() returned.",
             Check(() => Build([(Act.Discard, 0)], [(Act.Touch, 0)])).Counterexample?.Sentence);
 
     [Fact]
