@@ -4,7 +4,9 @@ using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;
 
-/// <summary>A notifier is taken off the list before its release has run: reclaim finds no notifier and frees a page that the guest still uses.</summary>
+/// <summary>
+/// A notifier is taken off the list before its release has run: reclaim finds no notifier and frees a page that the guest still uses.
+/// </summary>
 public sealed class NotifierUnlinkedFirst : Scenario
 {
     /// <inheritdoc/>

@@ -94,11 +94,13 @@ public sealed class ReclaimUnderDriverLock : Scenario
     /// <summary>A driver whose fault allocates a page of the device's page table, which reclaims a page of the process.</summary>
     private sealed class AllocatingDriver(KernelModel kernel, Mm mm, PageRange range, bool underLock) : IntervalDriver(kernel, mm, range)
     {
+        private readonly bool _underLock = underLock;
+
         /// <inheritdoc/>
         [KernelName("gpu_fault")]
         public override async Proc<bool> HandleFault(Cpu cpu, int page, bool write)
         {
-            if (!underLock)
+            if (!_underLock)
             {
                 await AllocDeviceTable(cpu);
             }
@@ -111,7 +113,7 @@ public sealed class ReclaimUnderDriverLock : Scenario
             }
 
             await cpu.MutexLock(DriverLock);
-            if (underLock)
+            if (_underLock)
             {
                 await AllocDeviceTable(cpu);
             }

@@ -112,9 +112,9 @@ public sealed class StartOnlyDriverRefault : Scenario
         /// <inheritdoc/>
         public override async Proc<bool> InvalidateRangeStart(Cpu cpu, NotifierRange range)
         {
-            await cpu.MutexLock(DriverLock);
+            await cpu.SpinLock(DriverLock);
             await Unmap(cpu, range.Pages);
-            await cpu.MutexUnlock(DriverLock);
+            await cpu.SpinUnlock(DriverLock);
             return true;
         }
     }

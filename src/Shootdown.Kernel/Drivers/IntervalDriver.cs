@@ -67,8 +67,24 @@ public class IntervalDriver : SecondaryDriver
         return true;
     }
 
-    /// <summary>mm/hmm.c: <c>hmm_range_fault</c> of one page: what maps it, faulted in if it must be, without a reference.</summary>
-    protected virtual async Proc<Pte> HmmRangeFault(Cpu cpu, int page, bool write) => await GetUserPage(cpu, page, write);
+    /// <summary>
+    /// mm/hmm.c: <c>hmm_range_fault</c> of one page, with the mmap_lock that its callers take: what maps the page, faulted in if it must be,
+    /// without a
+    /// reference; none if the access is not allowed.
+    /// </summary>
+    protected virtual async Proc<Pte> HmmRangeFault(Cpu cpu, int page, bool write)
+    {
+        while (true)
+        {
+            await Kernel.MmapLock.MmapReadLock(cpu, Mm);
+            Pte entry = await FollowPage(cpu, page, write);
+            await Kernel.MmapLock.MmapReadUnlock(cpu, Mm);
+            if (entry.Present || !await Kernel.PageFault.HandleMmFault(cpu, Mm, page, write))
+            {
+                return entry;
+            }
+        }
+    }
 
     /// <summary>The device may use the page from here on; under the lock.</summary>
     [KernelName("gpu_map")]

@@ -160,7 +160,10 @@ public class Kvm : NotifierDriver
         await cpu.Store(InvalidateRange, union.Bits);
     }
 
-    /// <summary>virt/kvm/kvm_main.c: <c>kvm_mmu_invalidate_end</c>, under mmu_lock: who looks without it must not see the count gone before the new sequence.</summary>
+    /// <summary>
+    /// virt/kvm/kvm_main.c: <c>kvm_mmu_invalidate_end</c>, under mmu_lock: who looks without it must not see the count gone before the new
+    /// sequence.
+    /// </summary>
     protected virtual async Proc KvmMmuInvalidateEnd(Cpu cpu)
     {
         await cpu.Store(InvalidateSeq, await cpu.Load(InvalidateSeq) + 1, weight: StepWeight.Key);

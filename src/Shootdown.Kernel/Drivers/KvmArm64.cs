@@ -11,7 +11,8 @@ public class KvmArm64(KernelModel kernel, Mm mm) : Kvm(kernel, mm)
     private const int BlockPages = 2;
 
     /// <summary>
-    /// arch/arm64/kvm/mmu.c: <c>user_mem_abort</c>. What the area says must be as fresh as the page: so the sequence is read before mmap_lock is dropped
+    /// arch/arm64/kvm/mmu.c: <c>user_mem_abort</c>. What the area says must be as fresh as the page: so the sequence is read before mmap_lock
+    /// is dropped
     /// (since 13ec9308a857).
     /// </summary>
     [KernelName("user_mem_abort")]
@@ -52,7 +53,8 @@ public class KvmArm64(KernelModel kernel, Mm mm) : Kvm(kernel, mm)
     }
 
     /// <summary>
-    /// include/linux/kvm_host.h: <c>mmu_invalidate_retry</c>, under mmu_lock. Whatever range is being invalidated: a block may reach into it although the page
+    /// include/linux/kvm_host.h: <c>mmu_invalidate_retry</c>, under mmu_lock. Whatever range is being invalidated: a block may reach into it
+    /// although the page
     /// that faulted is outside.
     /// </summary>
     protected virtual async Proc<FaultRetry> MmuInvalidateRetry(Cpu cpu, ulong seq)

@@ -96,7 +96,9 @@ public class KvmPfnCache : Kvm
         return true;
     }
 
-    /// <summary>virt/kvm/pfncache.c: <c>mmu_notifier_retry_cache</c>: the count that counts is the one that was raised before the cache was invalidated.</summary>
+    /// <summary>
+    /// virt/kvm/pfncache.c: <c>mmu_notifier_retry_cache</c>: the count that counts is the one that was raised before the cache was invalidated.
+    /// </summary>
     protected virtual async Proc<bool> MmuNotifierRetryCache(Cpu cpu, ulong seq)
         => await cpu.Load(ActiveInvalidateCount, MemoryOrder.Acquire, StepWeight.Key) != 0
             || await cpu.Load(InvalidateSeq, weight: StepWeight.Key) != seq;

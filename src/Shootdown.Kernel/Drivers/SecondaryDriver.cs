@@ -87,8 +87,9 @@ public abstract class SecondaryDriver : MachineHandle
     }
 
     /// <summary>
-    /// mm/gup.c: <c>get_user_pages_unlocked</c> of one page, and mm/hmm.c: <c>hmm_range_fault</c>: the entry that maps the page, faulted in if it must
-    /// be; none if the access is not allowed. Who looks up for writing marks the page dirty (<c>follow_page_pte</c>).
+    /// mm/gup.c: <c>get_user_pages_unlocked</c> of one page: the entry that maps the page, faulted in if it must be; none if the access is
+    /// not allowed. It looks
+    /// without mmap_lock first, as the fast path does. Who looks up for writing marks the page dirty (<c>follow_page_pte</c>).
     /// </summary>
     [KernelName("get_user_pages_unlocked")]
     protected async Proc<Pte> GetUserPage(Cpu cpu, int page, bool write)

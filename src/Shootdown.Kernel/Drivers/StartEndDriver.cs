@@ -12,13 +12,16 @@ public class StartEndDriver : NotifierDriver
     public StartEndDriver(KernelModel kernel, Mm mm, string name = "device")
         : base(kernel, mm, name)
     {
-        DriverLock = Machine.NewMutex($"{name}.lock");
+        DriverLock = Machine.NewSpinLock($"{name}.lock");
         NotifiersCount = Machine.NewWord($"{name}.notifiers_count");
         NotifiersSeq = Machine.NewWord($"{name}.notifiers_seq");
     }
 
-    /// <summary>Protects the device's entries and the two words below; a mutex, because callbacks may sleep.</summary>
-    public KernelMutex DriverLock { get; }
+    /// <summary>
+    /// Protects the device's entries and the two words below. A spinlock: whoever has an end must not fail, so the start must not sleep even if
+    /// its caller allows it to.
+    /// </summary>
+    public Spinlock DriverLock { get; }
 
     /// <summary>Invalidations in progress.</summary>
     public Word NotifiersCount { get; }
@@ -29,28 +32,28 @@ public class StartEndDriver : NotifierDriver
     /// <inheritdoc/>
     public override async Proc<bool> InvalidateRangeStart(Cpu cpu, NotifierRange range)
     {
-        await cpu.MutexLock(DriverLock);
+        await cpu.SpinLock(DriverLock);
         await cpu.Store(NotifiersCount, await cpu.Load(NotifiersCount) + 1, weight: StepWeight.Key);
         await Unmap(cpu, range.Pages);
-        await cpu.MutexUnlock(DriverLock);
+        await cpu.SpinUnlock(DriverLock);
         return true;
     }
 
     /// <inheritdoc/>
     public override async Proc InvalidateRangeEnd(Cpu cpu, NotifierRange range)
     {
-        await cpu.MutexLock(DriverLock);
+        await cpu.SpinLock(DriverLock);
         await cpu.Store(NotifiersSeq, await cpu.Load(NotifiersSeq) + 1, weight: StepWeight.Key);
         await cpu.Store(NotifiersCount, await cpu.Load(NotifiersCount) - 1, weight: StepWeight.Key);
-        await cpu.MutexUnlock(DriverLock);
+        await cpu.SpinUnlock(DriverLock);
     }
 
     /// <inheritdoc/>
     public override async Proc Release(Cpu cpu)
     {
-        await cpu.MutexLock(DriverLock);
+        await cpu.SpinLock(DriverLock);
         await Unmap(cpu, PageRange.All);
-        await cpu.MutexUnlock(DriverLock);
+        await cpu.SpinUnlock(DriverLock);
     }
 
     /// <inheritdoc/>
@@ -64,14 +67,14 @@ public class StartEndDriver : NotifierDriver
             return false;
         }
 
-        await cpu.MutexLock(DriverLock);
+        await cpu.SpinLock(DriverLock);
         bool busy = await cpu.Load(NotifiersCount, weight: StepWeight.Key) != 0;
         if (!busy && await cpu.Load(NotifiersSeq) == seq)
         {
             await Mmu.SpteExchange(cpu, page, Pte.Leaf(entry.Frame, write), "set_device_pte");
         }
 
-        await cpu.MutexUnlock(DriverLock);
+        await cpu.SpinUnlock(DriverLock);
         if (busy)
         {
             await cpu.WaitEvent(NotifiersCount, Condition.Equal, 0);

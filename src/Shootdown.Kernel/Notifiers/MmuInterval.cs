@@ -29,18 +29,22 @@ public class MmuInterval(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// include/linux/mmu_notifier.h: <c>mmu_interval_read_retry</c>: true if what was looked up since the begin must not be used. Under the lock that the
+    /// include/linux/mmu_notifier.h: <c>mmu_interval_read_retry</c>: true if what was looked up since the begin must not be used. Under the
+    /// lock that the
     /// invalidate callback takes: else the answer is old when it is used.
     /// </summary>
     public virtual async Proc<bool> MmuIntervalReadRetry(Cpu cpu, MmuIntervalNotifier interval, ulong seq)
         => await cpu.Load(interval.InvalidateSeq, weight: StepWeight.Key) != seq;
 
-    /// <summary>include/linux/mmu_notifier.h: <c>mmu_interval_set_seq</c>: the invalidate callback, under its lock, before it removes anything.</summary>
+    /// <summary>
+    /// include/linux/mmu_notifier.h: <c>mmu_interval_set_seq</c>: the invalidate callback, under its lock, before it removes anything.
+    /// </summary>
     public virtual async Proc MmuIntervalSetSeq(Cpu cpu, MmuIntervalNotifier interval, ulong seq)
         => await cpu.Store(interval.InvalidateSeq, seq, weight: StepWeight.Key);
 
     /// <summary>
-    /// mm/mmu_notifier.c: <c>mmu_interval_notifier_insert</c>. While an invalidation is in progress the tree stays as it is, and the interval counts as
+    /// mm/mmu_notifier.c: <c>mmu_interval_notifier_insert</c>. While an invalidation is in progress the tree stays as it is, and the interval
+    /// counts as
     /// being invalidated until that ends.
     /// </summary>
     public virtual async Proc MmuIntervalNotifierInsert(Cpu cpu, MmuIntervalNotifier interval)
@@ -62,7 +66,8 @@ public class MmuInterval(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/mmu_notifier.c: <c>mmu_interval_notifier_remove</c>: once it returned no callback of the interval runs or will. Waits for the end of an invalidation:
+    /// mm/mmu_notifier.c: <c>mmu_interval_notifier_remove</c>: once it returned no callback of the interval runs or will. Waits for the end
+    /// of an invalidation:
     /// the caller must hold no lock that an invalidation may need.
     /// </summary>
     public virtual async Proc MmuIntervalNotifierRemove(Cpu cpu, MmuIntervalNotifier interval)
@@ -93,7 +98,8 @@ public class MmuInterval(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/mmu_notifier.c: <c>mn_itree_invalidate</c>: every interval that overlaps. False if one cannot answer without sleeping; the invalidation is over then.
+    /// mm/mmu_notifier.c: <c>mn_itree_invalidate</c>: every interval that overlaps. False if one cannot answer without sleeping; the
+    /// invalidation is over then.
     /// </summary>
     public virtual async Proc<bool> MnItreeInvalidate(Cpu cpu, Mm mm, NotifierRange range)
     {
@@ -122,7 +128,10 @@ public class MmuInterval(KernelModel kernel) : Mechanism(kernel)
         return true;
     }
 
-    /// <summary>mm/mmu_notifier.c: <c>mn_itree_inv_end</c>: the last of the invalidations in progress makes the sequence even and catches up with the tree.</summary>
+    /// <summary>
+    /// mm/mmu_notifier.c: <c>mn_itree_inv_end</c>: the last of the invalidations in progress makes the sequence even and catches up with the
+    /// tree.
+    /// </summary>
     public virtual async Proc MnItreeInvEnd(Cpu cpu, Mm mm)
     {
         IntervalTree tree = mm.Intervals!;
@@ -143,7 +152,9 @@ public class MmuInterval(KernelModel kernel) : Mechanism(kernel)
         await cpu.SpinUnlock(tree.Lock);
     }
 
-    /// <summary>mm/mmu_notifier.c: the part of <c>__mmu_interval_notifier_insert</c> for an invalidation in progress, under the tree's lock.</summary>
+    /// <summary>
+    /// mm/mmu_notifier.c: the part of <c>__mmu_interval_notifier_insert</c> for an invalidation in progress, under the tree's lock.
+    /// </summary>
     protected virtual async Proc InsertDuringInvalidation(Cpu cpu, MmuIntervalNotifier interval, ulong seq)
     {
         IntervalTree tree = interval.Tree;

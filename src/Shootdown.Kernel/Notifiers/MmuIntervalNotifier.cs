@@ -50,7 +50,8 @@ public abstract class MmuIntervalNotifier : MachineHandle
     public Word InvalidateSeq { get; }
 
     /// <summary>
-    /// <c>invalidate</c>: takes the driver's lock, calls <see cref="MmuInterval.MmuIntervalSetSeq"/>, and removes the range from the device. False (-EAGAIN)
+    /// <c>invalidate</c>: takes the driver's lock, calls <see cref="MmuInterval.MmuIntervalSetSeq"/>, and removes the range from the device.
+    /// False (-EAGAIN)
     /// only if the caller cannot sleep.
     /// </summary>
     public abstract Proc<bool> Invalidate(Cpu cpu, NotifierRange range, ulong seq);

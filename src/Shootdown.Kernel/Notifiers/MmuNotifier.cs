@@ -101,7 +101,7 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
         {
             if (await IsListed(cpu, mm, i))
             {
-                failed |= await mm.Subscriptions[i].InvalidateRangeStart(cpu, range) ? 0 : 1UL << i;
+                failed |= await CallStart(cpu, mm.Subscriptions[i], range) ? 0 : 1UL << i;
             }
         }
 
@@ -119,6 +119,21 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
 
         await ReadUnlock(cpu, mm, section);
         return failed == 0;
+    }
+
+    /// <summary>One callback of the start. One that must not sleep runs between <c>non_block_start</c> and <c>non_block_end</c>.</summary>
+    [KernelName]
+    private static async Proc<bool> CallStart(Cpu cpu, MmuNotifierSubscription subscription, NotifierRange range)
+    {
+        if (range.Blockable)
+        {
+            return await subscription.InvalidateRangeStart(cpu, range);
+        }
+
+        await cpu.PreemptDisable();
+        bool done = await subscription.InvalidateRangeStart(cpu, range);
+        await cpu.PreemptEnable();
+        return done;
     }
 
     /// <summary>mm/mmu_notifier.c: <c>mn_hlist_invalidate_end</c>.</summary>

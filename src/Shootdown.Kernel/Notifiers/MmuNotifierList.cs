@@ -3,13 +3,15 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// Registration of notifiers, and the two ways in which their life ends (mm/mmu_notifier.c): the driver unregisters, or the address space exits. Callbacks
+/// Registration of notifiers, and the two ways in which their life ends (mm/mmu_notifier.c): the driver unregisters, or the address space
+/// exits. Callbacks
 /// may sleep, so the list is walked in a section of sleepable RCU (since 2012).
 /// </summary>
 public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/mmu_notifier.c: <c>mmu_notifier_register</c>: with all locks under which entries change (mmap_lock for writing, every i_mmap_rwsem and anon_vma lock),
+    /// mm/mmu_notifier.c: <c>mmu_notifier_register</c>: with all locks under which entries change (mmap_lock for writing, every i_mmap_rwsem
+    /// and anon_vma lock),
     /// so that nobody is between the start and the end of an invalidation.
     /// </summary>
     public virtual async Proc MmuNotifierRegister(Cpu cpu, MmuNotifierSubscription subscription)
@@ -39,11 +41,12 @@ public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
             await HlistDelInitRcu(cpu, list, subscription);
         }
 
-        await cpu.SynchronizeSrcu(list.Srcu);
+        await WaitForCallbacks(cpu, list, exits: false);
     }
 
     /// <summary>
-    /// mm/mmu_notifier.c: <c>mn_hlist_release</c>, for <c>exit_mmap</c>: releases all, then takes them off the list. The grace period waits for an unregister
+    /// mm/mmu_notifier.c: <c>mn_hlist_release</c>, for <c>exit_mmap</c>: releases all, then takes them off the list. The grace period waits
+    /// for an unregister
     /// whose release runs: pages are freed next.
     /// </summary>
     public virtual async Proc MnHlistRelease(Cpu cpu, Mm mm)
@@ -62,7 +65,7 @@ public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
         await cpu.Exchange(list.List, 0, StepWeight.Key, "hlist_del_init_rcu()");
         await cpu.SpinUnlock(list.Lock);
         await cpu.SrcuReadUnlock(list.Srcu, section);
-        await cpu.SynchronizeSrcu(list.Srcu);
+        await WaitForCallbacks(cpu, list, exits: true);
     }
 
     /// <summary>mm/mmu_notifier.c: <c>hlist_del_init_rcu</c> under the list's lock: nothing if it is off the list already.</summary>
@@ -73,6 +76,10 @@ public class MmuNotifierList(KernelModel kernel) : Mechanism(kernel)
         await cpu.FetchAnd(list.List, ~subscription.Bit, StepWeight.Key);
         await cpu.SpinUnlock(list.Lock);
     }
+
+    /// <summary>The <c>synchronize_srcu</c> at the end of both.</summary>
+    [KernelName("synchronize_srcu")]
+    protected virtual async Proc WaitForCallbacks(Cpu cpu, NotifierListWords list, bool exits) => await cpu.SynchronizeSrcu(list.Srcu);
 
     /// <summary>mm/mmap.c: <c>mm_take_all_locks</c>.</summary>
     protected virtual async Proc MmTakeAllLocks(Cpu cpu, Mm mm)

@@ -12,7 +12,7 @@ namespace Shootdown.Machine;
 /// <para>Entries are changed by locked instructions, as KVM changes them (<c>xchg</c>, <c>cmpxchg</c>), so they never wait in a store
 /// buffer. A flush is one step: the request, and the wait until every user has left the guest or the device has answered.</para>
 /// </remarks>
-public sealed partial class SoftwareMmu : MachineHandle
+public sealed class SoftwareMmu : MachineHandle
 {
     private readonly int _spte;
     private readonly int _tlb;

@@ -1,0 +1,77 @@
+using System.Globalization;
+using Shootdown.Catalogue;
+using Shootdown.Check;
+using Shootdown.Machine;
+
+namespace Shootdown.Tests.Notifiers;
+
+/// <summary>
+/// Scenarios of secondary MMUs: the bug is found, the fix passes, at two sizes, with exact counts; and no shortcut changes a verdict.
+/// </summary>
+public sealed class NotifierScenarioTests
+{
+    /// <summary>Scenario, bounds, states until the bug is found, states of the fix.</summary>
+    public static TheoryData<string, string, long, long> Pairs => new()
+    {
+        { "start-only-driver-refault", "cpus=2 pages=1", 55, 120 },
+        { "start-only-driver-refault", "cpus=3 pages=1", 587, 1_122 },
+        { "start-only-driver-refault", "cpus=2 pages=2", 136, 337 },
+        { "kvm-seq-snapshot-order", "cpus=2 pages=2", 82, 102 },
+        { "kvm-seq-snapshot-order", "cpus=3 pages=2", 259, 405 },
+        { "kvm-seq-snapshot-order", "cpus=2 pages=3", 152, 193 },
+        { "kvm-pfncache-count", "cpus=2 pages=1", 134, 274 },
+        { "kvm-pfncache-count", "cpus=3 pages=1", 913, 2_397 },
+        { "notifier-unlinked-first", "cpus=2 pages=1", 36, 139 },
+        { "interval-retry-unlocked", "cpus=2 pages=1", 91, 125 },
+        { "interval-retry-unlocked", "cpus=3 pages=1", 755, 1_123 },
+        { "interval-retry-unlocked", "cpus=2 pages=2", 148, 347 },
+        { "interval-insert-during-invalidation", "cpus=2 pages=1", 67, 182 },
+        { "interval-insert-during-invalidation", "cpus=3 pages=1", 498, 1_739 },
+        { "interval-insert-during-invalidation", "cpus=2 pages=2", 156, 490 },
+        { "reclaim-under-driver-lock", "cpus=1 pages=1", 1, 5 },
+        { "reclaim-under-driver-lock", "cpus=2 pages=1", 10, 1_224 },
+    };
+
+    public static TheoryData<string> Ids => [.. Pairs.Select(row => row.Data.Item1).Distinct()];
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public void Bug_is_found_and_fix_passes(string id, string bounds, long bugStates, long fixStates)
+    {
+        CheckReport bug = Run(id, Variant.Bug, bounds);
+        Assert.Equal((Verdict.Violation, Find(id).Property), (bug.Verdict, bug.Counterexample!.PropertyId));
+        CheckReport fix = Run(id, Variant.Fix, bounds);
+        Assert.Equal((Verdict.Pass, string.Empty), (fix.Verdict, fix.Reason));
+        Assert.Equal((bugStates, fixStates), (bug.Stats.States, fix.Stats.States));
+    }
+
+    [Theory]
+    [MemberData(nameof(Ids))]
+    public void No_shortcut_changes_a_verdict(string id)
+    {
+        foreach (Variant variant in Find(id).Variants)
+        {
+            Verdict expected = Run(id, variant, string.Empty).Verdict;
+            Assert.Equal(expected, Run(id, variant, string.Empty, reduction: false).Verdict);
+            Assert.Equal(expected, Run(id, variant, string.Empty, TlbKind.Explicit).Verdict);
+            Assert.Equal(expected, Run(id, variant, string.Empty, model: MemoryModelKind.X86Tso).Verdict);
+        }
+    }
+
+    private static Scenario Find(string id) => ScenarioList.All.Single(candidate => candidate.Id == id);
+
+    private static CheckReport Run(
+        string id, Variant variant, string bounds, TlbKind tlb = TlbKind.Lagging, bool reduction = true, MemoryModelKind model = MemoryModelKind.Sc)
+    {
+        Scenario scenario = Find(id);
+        var values = scenario.Parameters.ToDictionary(parameter => parameter.Name, parameter => parameter.Default);
+        foreach (string bound in bounds.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string[] parts = bound.Split('=');
+            values[parts[0]] = int.Parse(parts[1], CultureInfo.InvariantCulture);
+        }
+
+        var options = new CheckOptions { Workers = 1, Reduction = reduction, MinimiserStatesMax = 1_000 };
+        return ScenarioCheck.Run(scenario, new ScenarioSetup(variant, model, tlb, values), options);
+    }
+}
