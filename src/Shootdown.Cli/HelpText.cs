@@ -78,8 +78,8 @@ internal static class HelpText
 
           --pid P          only this process (in formats without processes, this thread)
           --comm NAME      only threads whose name begins with NAME
-          --kernel V       rules of the prediction: 6.1 or 6.12 (default: what the trace
-                           names, else 6.12)
+          --kernel V       rules of the prediction: 6.1, 6.12 or 6.18 (default: those of
+                           the kernel that the trace names, else 6.12)
           --html FILE      the same as a page with pictures
           --trace-out FILE a timeline for ui.perfetto.dev
           --json           one JSON document

@@ -21,6 +21,12 @@ internal sealed class AddressSpace
     /// <summary>True if a program was started in it within the trace, so that all that it maps is known.</summary>
     public bool HasExec { get; set; }
 
+    /// <summary>CPUs that are in its mask though they have switched away; only in kernels that keep them there.</summary>
+    public SortedSet<int> StaleCpus { get; } = [];
+
+    /// <summary>When such CPUs were last interrupted to be removed; 0 before the first flush.</summary>
+    public long TrimmedNs { get; set; }
+
     /// <summary>Address spaces that share pages since a fork.</summary>
     public ForkFamily Family { get; private set; } = new();
 

@@ -4,8 +4,11 @@ namespace Shootdown.Measure;
 /// Which CPUs take part in a flush: mm_cpumask and lazy TLB mode (arch/x86/mm/tlb.c). A CPU is in an address space's mask
 /// as long as it is its loaded_mm.
 /// </summary>
-internal sealed class CpuRules
+internal sealed class CpuRules(KernelProfile profile)
 {
+    /// <summary>mm_cpumask is trimmed once a second (<c>should_trim_cpumask</c>).</summary>
+    private const long TrimNs = 1_000_000_000;
+
     private readonly List<CpuState> _cpus = [];
 
     /// <summary>
@@ -21,6 +24,8 @@ internal sealed class CpuRules
             return;
         }
 
+        Leave(state, cpu, next);
+        next.StaleCpus.Remove(cpu);
         state.Loaded = next;
         state.IsLazy = false;
     }
@@ -48,8 +53,13 @@ internal sealed class CpuRules
         {
             if (cpu != initiator && _cpus[cpu].Loaded == mm)
             {
-                targets.Add(cpu, _cpus[cpu].IsLazy);
+                targets.Add(cpu, _cpus[cpu].IsLazy ? TargetKind.Lazy : TargetKind.Busy);
             }
+        }
+
+        foreach (int cpu in mm.StaleCpus.Where(cpu => cpu != initiator))
+        {
+            targets.Add(cpu, TargetKind.Stale);
         }
 
         return targets;
@@ -65,17 +75,20 @@ internal sealed class CpuRules
     {
         int interrupts = 0;
         int remote = 0;
-        foreach ((int cpu, bool isLazy) in targets.Cpus)
+        bool trims = Trims(mm, targets, cause.TimeNs);
+        foreach ((int cpu, TargetKind kind) in targets.Cpus)
         {
-            if (!isLazy)
+            bool isInterrupted = kind == TargetKind.Busy || request.FreedTables || (kind == TargetKind.Stale && trims);
+            interrupts += isInterrupted ? 1 : 0;
+            remote += kind == TargetKind.Busy ? 1 : 0;
+            if (isInterrupted && kind == TargetKind.Lazy)
             {
-                interrupts++;
-                remote++;
-            }
-            else if (request.FreedTables)
-            {
-                interrupts++;
                 Drop(mm, cpu);
+            }
+            else if (isInterrupted && kind == TargetKind.Stale)
+            {
+                // Logs TLB_REMOTE_WRONG_CPU and takes itself out of the mask.
+                mm.StaleCpus.Remove(cpu);
             }
         }
 
@@ -83,6 +96,7 @@ internal sealed class CpuRules
         bool hasLocal = own.Loaded == mm && !own.IsLazy;
         if (own.Loaded == mm && own.IsLazy)
         {
+            Leave(own, cause.Cpu, null);
             own.Loaded = null;
         }
 
@@ -103,9 +117,26 @@ internal sealed class CpuRules
         CpuState state = State(cpu);
         if (state.Loaded == mm && state.IsLazy)
         {
+            Leave(state, cpu, null);
             state.Loaded = null;
             state.IsLazy = false;
         }
+    }
+
+    private void Leave(CpuState state, int cpu, AddressSpace? next)
+    {
+        if (profile.KeepsMask && state.Loaded is { } old && old != next)
+        {
+            old.StaleCpus.Add(cpu);
+        }
+    }
+
+    /// <summary>Asked only by a flush that finds other CPUs in the mask.</summary>
+    private static bool Trims(AddressSpace mm, CpuTargets targets, long timeNs)
+    {
+        bool trims = mm.TrimmedNs > 0 && targets.Cpus.Count > 0 && timeNs - mm.TrimmedNs > TrimNs;
+        mm.TrimmedNs = trims || mm.TrimmedNs == 0 ? timeNs : mm.TrimmedNs;
+        return trims;
     }
 
     private CpuState State(int cpu)
@@ -126,22 +157,46 @@ internal sealed class CpuRules
     }
 }
 
+/// <summary>What a CPU in a mask does.</summary>
+internal enum TargetKind
+{
+    /// <summary>It runs the address space.</summary>
+    Busy,
+
+    /// <summary>It has it loaded and runs the idle task or a kernel thread.</summary>
+    Lazy,
+
+    /// <summary>It has switched away and is still in the mask.</summary>
+    Stale,
+}
+
 /// <summary>Other CPUs in a mask at one moment.</summary>
 internal sealed class CpuTargets
 {
-    private readonly List<(int Cpu, bool IsLazy)> _cpus = [];
+    private readonly List<(int Cpu, TargetKind Kind)> _cpus = [];
 
-    /// <summary>The CPUs in order.</summary>
-    public IReadOnlyList<(int Cpu, bool IsLazy)> Cpus => _cpus;
+    /// <summary>The CPUs.</summary>
+    public IReadOnlyList<(int Cpu, TargetKind Kind)> Cpus => _cpus;
 
     /// <summary>Adds one.</summary>
-    public void Add(int cpu, bool isLazy) => _cpus.Add((cpu, isLazy));
+    public void Add(int cpu, TargetKind kind) => _cpus.Add((cpu, kind));
 
-    /// <summary>A lazy CPU that was interrupted is no target of the next flush.</summary>
-    public CpuTargets WithoutLazy()
+    /// <summary>Those of the next flush of the same call, when all of them were interrupted: a lazy one has dropped the address space.</summary>
+    public CpuTargets AfterInterrupt(bool keepsMask)
     {
         var rest = new CpuTargets();
-        rest._cpus.AddRange(_cpus.Where(cpu => !cpu.IsLazy));
+        foreach ((int cpu, TargetKind kind) in _cpus)
+        {
+            if (kind == TargetKind.Busy)
+            {
+                rest.Add(cpu, kind);
+            }
+            else if (kind == TargetKind.Lazy && keepsMask)
+            {
+                rest.Add(cpu, TargetKind.Stale);
+            }
+        }
+
         return rest;
     }
 }

@@ -6,25 +6,38 @@ namespace Shootdown.Measure;
 /// MADV_PAGEOUT of anonymous memory flushes the whole range once more behind the pages: mm/madvise.c,
 /// <c>madvise_cold_or_pageout_pte_range</c> gathered aged entries also when it isolates them.
 /// </param>
-/// <param name="StackMayBeHuge">Thread stacks may get 2 MiB pages; since 6.7 MAP_STACK means VM_NOHUGEPAGE.</param>
-public sealed record KernelProfile(string Version, bool PageoutFlushesRange, bool StackMayBeHuge)
+/// <param name="KeepsMask">
+/// A CPU stays in mm_cpumask when it switches to another address space, and is removed when it is interrupted for nothing
+/// (since 6.14: arch/x86/mm/tlb.c, <c>should_flush_tlb</c>, <c>should_trim_cpumask</c>).
+/// </param>
+public sealed record KernelProfile(string Version, bool PageoutFlushesRange, bool KeepsMask)
 {
     /// <summary>Linux 6.1 (6.1.192).</summary>
-    public static KernelProfile V61 { get; } = new("6.1", true, true);
+    public static KernelProfile V61 { get; } = new("6.1", true, false);
 
     /// <summary>Linux 6.12 (6.12.117).</summary>
     public static KernelProfile V612 { get; } = new("6.12", false, false);
 
-    /// <summary>Profiles that can be asked for.</summary>
-    public static IReadOnlyList<KernelProfile> All { get; } = [V61, V612];
+    /// <summary>Linux 6.18, as far as it differs in who is interrupted.</summary>
+    public static KernelProfile V618 { get; } = new("6.18", false, true);
 
-    /// <summary>The rules that fit a version best: the newest that is not newer, of those that exist. Empty: the newest.</summary>
+    /// <summary>Profiles that can be asked for.</summary>
+    public static IReadOnlyList<KernelProfile> All { get; } = [V61, V612, V618];
+
+    /// <summary>The rules that fit a version best. Without a version: 6.12.</summary>
     public static KernelProfile For(string version)
     {
+        const int major = 6;
+        const int stackChanged = 7;
+        const int maskChanged = 14;
         string[] parts = version.Split('.', '-');
-        return parts.Length >= 2 && int.TryParse(parts[0], out int major) && int.TryParse(parts[1], out int minor)
-            && (major < 6 || (major == 6 && minor < 7))
-            ? V61
+        if (parts.Length < 2 || !int.TryParse(parts[0], out int first) || !int.TryParse(parts[1], out int second))
+        {
+            return V612;
+        }
+
+        return first < major || (first == major && second < stackChanged) ? V61
+            : first > major || second >= maskChanged ? V618
             : V612;
     }
 

@@ -9,7 +9,7 @@ public sealed class RuleModel : IShootdownModel
     private const int PageShift = 12;
     private const long CloneVm = 0x100;
     private readonly MemoryRules _memory;
-    private readonly CpuRules _cpus = new();
+    private readonly CpuRules _cpus;
     private readonly TaskTable _tasks;
     private bool _seesExec;
 
@@ -17,6 +17,7 @@ public sealed class RuleModel : IShootdownModel
     public RuleModel(KernelProfile profile, NameTable names)
     {
         _memory = new MemoryRules(profile);
+        _cpus = new CpuRules(profile);
         _tasks = new TaskTable(names);
     }
 
@@ -171,7 +172,7 @@ public sealed class RuleModel : IShootdownModel
             flushes.Add(_cpus.Flush(mm, cause, request, targets));
             if (request.FreedTables)
             {
-                targets = targets.WithoutLazy();
+                targets = targets.AfterInterrupt(_memory.Profile.KeepsMask);
             }
         }
     }

@@ -184,7 +184,9 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
     private void Receive(ThreadState thread, in TraceEvent flush)
     {
         OpenShootdown? shootdown = _open.Answer(flush.Cpu, flush.TimeNs);
-        bool counts = shootdown?.IsSelected ?? selection.IsAll;
+
+        // The handler logs a flush only where the address space is loaded and not lazy: the interrupted thread is one of its own.
+        bool counts = shootdown?.IsSelected ?? thread.IsSelected;
         if (_interrupts.TryGetValue(flush.Cpu, out (long StartNs, ThreadState? Thread) interrupt))
         {
             _interrupts[flush.Cpu] = interrupt with { Thread = counts ? thread : null };

@@ -66,7 +66,7 @@ public static class ReplayHtml
         const string key = "<span class=\"key\" style=\"background:var(--{0})\"></span>{1}";
         long full = report.Causes.Sum(cause => cause.Full);
         writer.WriteLine($"<p>{Quantity.Exact(recorded.LocalMm + recorded.Local)} flushes ({Share(full, recorded.LocalMm + recorded.Local)} full), "
-            + $"{Quantity.Exact(recorded.SendIpi)} of them with other CPUs in the mask, {Quantity.Exact(recorded.Remote)} CPUs interrupted; "
+            + $"{Quantity.Exact(recorded.SendIpi)} of them with other CPUs in the mask, {Quantity.Exact(recorded.Remote)} interrupts that flushed; "
             + $"initiators waited {Time(report.Causes.Sum(cause => cause.WaitNs))}.</p>");
         if (report.Causes.Count > 0)
         {
@@ -95,7 +95,7 @@ public static class ReplayHtml
                 Time(thread.WaitNs), Time(thread.WaitMaxNs), Quantity.Exact(thread.Received), thread.InterruptedNs > 0 ? Time(thread.InterruptedNs) : "-",
             }));
         writer.WriteLine("<h2>By size</h2>");
-        Table(writer, ["Pages", "flushes", "shootdowns", "CPUs interrupted"], report.Sizes.Where(size => size.Flushes + size.Shootdowns > 0)
+        Table(writer, ["Pages", "flushes", "shootdowns", "interrupts"], report.Sizes.Where(size => size.Flushes + size.Shootdowns > 0)
             .Select(size => new[] { size.Name, Quantity.Exact(size.Flushes), Quantity.Exact(size.Shootdowns), Quantity.Exact(size.Remote) }));
     }
 
@@ -110,7 +110,7 @@ public static class ReplayHtml
         [
             ("flushes by initiators", prediction.Predicted.LocalMm, prediction.Recorded?.LocalMm),
             ("shootdowns", prediction.Predicted.SendIpi, prediction.Recorded?.SendIpi),
-            ("CPUs interrupted to flush", prediction.Predicted.Remote, prediction.Recorded?.Remote),
+            ("interrupts that flushed", prediction.Predicted.Remote, prediction.Recorded?.Remote),
             ("TLB interrupts", prediction.Predicted.Interrupts ?? 0, prediction.RecordedInterrupts),
         ];
         writer.WriteLine($"<h2>Predicted by the rules of {prediction.Kernel}</h2>");

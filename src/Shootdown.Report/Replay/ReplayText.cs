@@ -9,7 +9,7 @@ public static class ReplayText
     private const int Width = 100;
     private const string Margin = "  ";
     private const int RowsMax = 12;
-    private const int HeatCpusMax = 12;
+    private const int HeatCpusMax = 10;
 
     /// <summary>Writes the report.</summary>
     public static void Write(ReplayReport report, TextWriter writer)
@@ -38,7 +38,7 @@ public static class ReplayText
     private static void WriteHead(ReplayReport report, TextWriter writer)
     {
         string cpus = report.Cpus > 0 ? $", {Quantity.Count(report.Cpus, "CPU")}" : "";
-        string text = $"{report.File}: {Format(report.Format)}, {Quantity.Count(report.Lines, "line")}, {Quantity.Count(report.Events, "event")} in "
+        string text = $"{Path.GetFileName(report.File)}: {Format(report.Format)}, {Quantity.Count(report.Lines, "line")}, {Quantity.Count(report.Events, "event")} in "
             + $"{Time(report.DurationNs)}{cpus}";
         Lines(Paragraph.Wrap(text, "", Margin, Width), writer);
         if (!report.Selection.IsAll)
@@ -59,8 +59,8 @@ public static class ReplayText
         writer.WriteLine("Recorded");
         Fact("flushes by initiators", Quantity.Exact(flushes), $"{Quantity.Exact(full)} full ({Share(full, flushes)}), {Quantity.Exact(flushes - full)} ranged");
         Fact("shootdowns", Quantity.Exact(recorded.SendIpi), "flushes that found other CPUs in the mask");
-        Fact("  that nobody answered", Quantity.Exact(unanswered), "all the others were lazy");
-        Fact("CPUs interrupted to flush", Quantity.Exact(recorded.Remote), $"{Ratio(recorded.Remote, recorded.SendIpi)} a shootdown");
+        Fact("  unanswered", Quantity.Exact(unanswered), "all the others were lazy");
+        Fact("interrupts that flushed", Quantity.Exact(recorded.Remote), $"{Ratio(recorded.Remote, recorded.SendIpi)} a shootdown");
         Fact("initiators waited", Time(wait), answered > 0 ? $"{Time(wait / answered)} a shootdown, until the last CPU had flushed" : "");
         if (interrupted > 0)
         {
@@ -86,7 +86,7 @@ public static class ReplayText
 
     private static void WriteCauses(ReplayReport report, TextWriter writer)
     {
-        var table = new NumberTable("By cause", "flushes", "full", "shootdowns", "nobody answered", "CPUs interrupted", "waited");
+        var table = new NumberTable("By cause", "flushes", "full", "shootdowns", "unanswered", "interrupts", "waited") { NameWidthMax = 36 };
         foreach (CauseRow cause in report.Causes.Take(RowsMax))
         {
             table.Add(
@@ -104,7 +104,7 @@ public static class ReplayText
 
     private static void WriteSizes(ReplayReport report, TextWriter writer)
     {
-        var table = new NumberTable("By size", "flushes", "shootdowns", "CPUs interrupted");
+        var table = new NumberTable("By size", "flushes", "shootdowns", "interrupts");
         SizeRow[] used = [.. report.Sizes.Where(size => size.Flushes + size.Shootdowns > 0)];
         foreach (SizeRow size in used)
         {
@@ -146,7 +146,7 @@ public static class ReplayText
         var table = new NumberTable(["Who interrupts whom", .. shown.Select(cpu => $"CPU {cpu}")]);
         foreach (int from in shown)
         {
-            table.Add([$"CPU {from}", .. shown.Select(to => from == to ? "." : Quantity.Exact(report.Heat[from][to]))]);
+            table.Add([$"CPU {from}", .. shown.Select(to => from == to ? "." : Quantity.Rounded(report.Heat[from][to]))]);
         }
 
         Table(table, shown.Length, writer);
@@ -190,7 +190,7 @@ public static class ReplayText
         var table = new NumberTable($"Predicted by the rules of {prediction.Kernel}", "predicted", "recorded", "error");
         Add("flushes by initiators", predicted.LocalMm, recorded?.LocalMm);
         Add("shootdowns", predicted.SendIpi, recorded?.SendIpi);
-        Add("CPUs interrupted to flush", predicted.Remote, recorded?.Remote);
+        Add("interrupts that flushed", predicted.Remote, recorded?.Remote);
         Add("TLB interrupts", predicted.Interrupts ?? 0, prediction.RecordedInterrupts);
         Table(table, 0, writer);
         Lines(

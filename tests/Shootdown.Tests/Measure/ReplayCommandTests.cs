@@ -13,7 +13,7 @@ public sealed partial class ReplayCommandTests
     public void The_guide_shows_what_its_commands_print()
     {
         MatchCollection blocks = Example().Matches(Repository.Read("docs/replay.md"));
-        Assert.InRange(blocks.Count, 2, 20);
+        Assert.InRange(blocks.Count, 1, 20);
         foreach (Match block in blocks)
         {
             string[] arguments = block.Groups["arguments"].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries);
@@ -41,7 +41,7 @@ public sealed partial class ReplayCommandTests
 
     [Theory]
     [InlineData(64, "replay takes a trace", "replay")]
-    [InlineData(64, "--kernel '5.4': expected 6.1 or 6.12", "replay", "x", "--kernel", "5.4")]
+    [InlineData(64, "--kernel '5.4': expected 6.1 or 6.12 or 6.18", "replay", "x", "--kernel", "5.4")]
     [InlineData(64, "--pid 'me': expected the number of a process", "replay", "x", "--pid", "me")]
     [InlineData(3, "no-such-file: no such file", "replay", "no-such-file")]
     [InlineData(64, "record needs a command behind '--', or --seconds", "record")]
