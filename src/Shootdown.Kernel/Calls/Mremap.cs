@@ -87,10 +87,10 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>mm/mremap.c: <c>take_rmap_locks</c>, of anonymous memory.</summary>
-    public virtual async Proc TakeRmapLocks(Cpu cpu, Mm mm) => await cpu.DownWrite(mm.AnonVma);
+    public virtual async Proc TakeRmapLocks(Cpu cpu, Mm mm) => await mm.AnonVma.LockWrite(cpu);
 
     /// <summary>mm/mremap.c: <c>drop_rmap_locks</c>.</summary>
-    public virtual async Proc DropRmapLocks(Cpu cpu, Mm mm) => await cpu.UpWrite(mm.AnonVma);
+    public virtual async Proc DropRmapLocks(Cpu cpu, Mm mm) => await mm.AnonVma.UnlockWrite(cpu);
 
     /// <summary>mm/vma.c: what <c>copy_vma</c> returns in <c>need_rmap_locks</c>.</summary>
     protected virtual bool NeedsRmapLocks(int oldFirst, int newFirst) => newFirst < oldFirst;
