@@ -31,7 +31,13 @@ internal static class RingStage
     {
         var options = new MachineOptions
         {
-            Cpus = twoProducers ? 3 : 2, EntriesPerTable = pages, Tables = 2, Frames = pages * 2, FrameColours = pages, Asids = 2, Tlb = tlb,
+            Cpus = twoProducers ? 3 : 2,
+            EntriesPerTable = pages,
+            Tables = 2,
+            Frames = pages * 2,
+            FrameColours = pages,
+            Asids = 2,
+            Tlb = tlb,
         };
         var build = new KernelOptions { FlushCeiling = lowCeiling ? 1 : 33 };
         var kernel = new KernelModel(new MachineModel(options), build, design.Apply(new KernelParts()));
@@ -66,7 +72,14 @@ internal static class RingStage
     {
         var options = new MachineOptions
         {
-            Cpus = 2, EntriesPerTable = pages, Levels = 2, Tables = 4, Frames = pages * 2, FrameColours = pages, Asids = 2, Tlb = tlb,
+            Cpus = 2,
+            EntriesPerTable = pages,
+            Levels = 2,
+            Tables = 4,
+            Frames = pages * 2,
+            FrameColours = pages,
+            Asids = 2,
+            Tlb = tlb,
         };
         var kernel = new KernelModel(new MachineModel(options), new KernelOptions(), design.Apply(new KernelParts()));
         Mm mm = kernel.NewMm("mm", pages, mmapWriters: true);

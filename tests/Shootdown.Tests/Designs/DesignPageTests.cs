@@ -43,7 +43,8 @@ public sealed class DesignPageTests
         (int exitCode, string output, _) = Run(null, "designs", "vma-generation-rfc", "--workload", "switch-away");
         Assert.Equal(1, exitCode);
         Assert.Contains("VIOLATION  vma-generation-rfc on switch-away (design)  P-ret", output, StringComparison.Ordinal);
-        Assert.Contains("./shootdown designs vma-generation-rfc --workload switch-away", output, StringComparison.Ordinal);
+        Assert.Contains("./shootdown designs vma-generation-rfc \\\n", output, StringComparison.Ordinal);
+        Assert.Contains("--workload switch-away \\\n", output, StringComparison.Ordinal);
         Assert.DoesNotContain(output.Split('\n'), line => line.Length > 72);
     }
 

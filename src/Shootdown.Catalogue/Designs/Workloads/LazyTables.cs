@@ -18,7 +18,12 @@ public sealed class LazyTables : DesignWorkload
         ArgumentNullException.ThrowIfNull(design);
         var options = new MachineOptions
         {
-            Cpus = 2, EntriesPerTable = 1, Levels = 2, Tables = 3, Frames = 2, Asids = 1 + design.ExtraAsids,
+            Cpus = 2,
+            EntriesPerTable = 1,
+            Levels = 2,
+            Tables = 3,
+            Frames = 2,
+            Asids = 1 + design.ExtraAsids,
         };
         var kernel = new KernelModel(new MachineModel(options), design.Configure(new KernelOptions()), design.Apply(new KernelParts()));
         Mm mm = kernel.NewMm("mm", 1, true);

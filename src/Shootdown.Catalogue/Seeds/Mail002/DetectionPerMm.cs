@@ -53,7 +53,8 @@ public sealed class DetectionPerMm : SeedItem
         return (broken ?? (perMm > fine
             ? new SeedAnswer(
                 SeedVerdict.Holds, $"per mm up to {perMm} flushes of a run drop nothing; per area and per table at most {fine}; all are safe")
-            : new SeedAnswer(SeedVerdict.Refuted, $"per mm at most {perMm} flushes drop nothing, finer detection {fine}"))) with { Tables = [table] };
+            : new SeedAnswer(SeedVerdict.Refuted, $"per mm at most {perMm} flushes drop nothing, finer detection {fine}"))) with
+        { Tables = [table] };
     }
 
     private static FlushDesign[] Detectors => [new BatchedFlush(), new VmaGeneration(), new TableGeneration()];
