@@ -88,18 +88,23 @@ public enum UnmapPeer
 public sealed class UnmapPlacement(
     KernelModel kernel, PrimaryFlush primary, SecondaryFlush secondary, ReferenceHeld reference, bool pageLock) : Mechanism(kernel)
 {
-    private bool FlushesAtEnd => secondary is SecondaryFlush.RangeEnd or SecondaryFlush.Both;
+    private readonly PrimaryFlush _primary = primary;
+    private readonly SecondaryFlush _secondary = secondary;
+    private readonly ReferenceHeld _reference = reference;
+    private readonly bool _pageLock = pageLock;
+
+    private bool FlushesAtEnd => _secondary is SecondaryFlush.RangeEnd or SecondaryFlush.Both;
 
     /// <summary>Isolates the page, unmaps it, flushes what was deferred, and drops its reference.</summary>
     [KernelName]
     public async Proc ShrinkPage(Cpu cpu, Mm mm, int page, int frame)
     {
-        if (reference != ReferenceHeld.No && !await Kernel.Reclaim.FolioIsolateLru(cpu, frame))
+        if (_reference != ReferenceHeld.No && !await Kernel.Reclaim.FolioIsolateLru(cpu, frame))
         {
             return;
         }
 
-        if (pageLock)
+        if (_pageLock)
         {
             await Kernel.Filemap.FolioLock(cpu, frame);
         }
@@ -110,7 +115,7 @@ public sealed class UnmapPlacement(
         await InvalidateRangeEnd(cpu, mm, page);
         await PutIfHeld(cpu, frame, ReferenceHeld.UntilRangeEnd);
         await Kernel.TlbBatch.TryToUnmapFlush(cpu);
-        if (pageLock)
+        if (_pageLock)
         {
             await Kernel.Filemap.FolioUnlock(cpu, frame);
         }
@@ -121,7 +126,7 @@ public sealed class UnmapPlacement(
     [KernelName]
     private async Proc PutIfHeld(Cpu cpu, int frame, ReferenceHeld until)
     {
-        if (reference == until)
+        if (_reference == until)
         {
             await cpu.PutFrames(1UL << frame, "put_page");
         }
@@ -161,13 +166,13 @@ public sealed class UnmapPlacement(
         bool mapped = entry.Present && entry.Frame == frame;
         if (mapped)
         {
-            if (secondary == SecondaryFlush.BeforeClear)
+            if (_secondary == SecondaryFlush.BeforeClear)
             {
                 await notifier.InvalidateRange(cpu, mm, PageRange.Of(page, 1));
             }
 
             await Clear(cpu, mm, table, page);
-            if (secondary is SecondaryFlush.UnderLock or SecondaryFlush.Both)
+            if (_secondary is SecondaryFlush.UnderLock or SecondaryFlush.Both)
             {
                 await notifier.InvalidateRange(cpu, mm, PageRange.Of(page, 1));
             }
@@ -179,12 +184,12 @@ public sealed class UnmapPlacement(
 
         await cpu.PreemptEnable();
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
-        if (mapped && primary == PrimaryFlush.AfterLock)
+        if (mapped && _primary == PrimaryFlush.AfterLock)
         {
             await Kernel.TlbFlush.FlushTlbPage(cpu, mm, page);
         }
 
-        if (mapped && secondary == SecondaryFlush.AfterLock)
+        if (mapped && _secondary == SecondaryFlush.AfterLock)
         {
             await notifier.InvalidateRange(cpu, mm, PageRange.Of(page, 1));
         }
@@ -192,14 +197,14 @@ public sealed class UnmapPlacement(
 
     private async Proc Clear(Cpu cpu, Mm mm, PageTable table, int page)
     {
-        if (primary == PrimaryFlush.UnderLock)
+        if (_primary == PrimaryFlush.UnderLock)
         {
             await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page);
             return;
         }
 
         Pte old = await Kernel.PteOps.PtepGetAndClear(cpu, table, page);
-        if (primary == PrimaryFlush.Batched)
+        if (_primary == PrimaryFlush.Batched)
         {
             await Kernel.TlbBatch.SetTlbUbcFlushPending(cpu, mm, old);
         }

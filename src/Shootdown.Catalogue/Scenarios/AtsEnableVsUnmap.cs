@@ -101,6 +101,8 @@ public sealed class AtsEnableVsUnmap : Scenario
     private sealed class WrongOrder(Stage stage, int order) : IommuSva(
         stage.Kernel, stage.Mm, stage.Machine.Devices[0], order != EnableBeforeCount, true, order == EnableBeforeCount)
     {
+        private readonly int _order = order;
+
         /// <inheritdoc/>
         public override async Proc EnableAts(Cpu cpu)
         {
@@ -113,12 +115,12 @@ public sealed class AtsEnableVsUnmap : Scenario
         [KernelName("arch_invalidate_secondary_tlbs")]
         public override async Proc ArchInvalidateSecondaryTlbs(Cpu cpu, PageRange range)
         {
-            if (order == DeviceTlbFirst)
+            if (_order == DeviceTlbFirst)
             {
                 await InvalidateDeviceTlb(cpu, range);
                 await InvalidateIotlb(cpu, range);
             }
-            else if (order == NoWaitBetween)
+            else if (_order == NoWaitBetween)
             {
                 await Device.Queue.Submit(cpu, CommandOf(InvalidationKind.Iotlb, range), withWait: false);
                 await InvalidateDeviceTlb(cpu, range);

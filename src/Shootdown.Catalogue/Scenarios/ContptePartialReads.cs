@@ -109,6 +109,9 @@ public sealed class ContptePartialReads : Scenario
     /// <summary>arch/arm64/mm/contpte.c, for one group that covers the address space.</summary>
     private sealed class ContpteFault(KernelModel kernel, int members, bool looksAtOne) : PageFault(kernel)
     {
+        private readonly int _members = members;
+        private readonly bool _looksAtOne = looksAtOne;
+
         /// <summary>The part of <c>handle_pte_fault</c> that raises rights, for an entry of a group.</summary>
         public override async Proc<bool> HandlePteFault(Cpu cpu, Mm mm, int page, bool write, bool mayWrite)
         {
@@ -126,7 +129,7 @@ public sealed class ContptePartialReads : Scenario
         private async Proc ContptePtepSetAccessFlags(Cpu cpu, Mm mm, PageTable table, int page)
         {
             bool differs = false;
-            for (int member = looksAtOne ? page : 0; member < (looksAtOne ? page + 1 : members); member++)
+            for (int member = _looksAtOne ? page : 0; member < (_looksAtOne ? page + 1 : _members); member++)
             {
                 Pte entry = await cpu.EntryRead(table, member, weight: StepWeight.Key);
                 differs |= !entry.Write;
@@ -138,7 +141,7 @@ public sealed class ContptePartialReads : Scenario
 
             if (differs)
             {
-                await Kernel.TlbFlush.FlushTlbMmRange(cpu, mm, PageRange.Of(0, members), 0, false);
+                await Kernel.TlbFlush.FlushTlbMmRange(cpu, mm, PageRange.Of(0, _members), 0, false);
             }
         }
     }

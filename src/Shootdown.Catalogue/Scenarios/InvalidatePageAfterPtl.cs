@@ -101,12 +101,13 @@ public sealed class InvalidatePageAfterPtl : Scenario
     /// <summary>A driver with a mutex: taken in the callback that must not sleep, or in the one that may.</summary>
     private sealed class SleepingDriver(Stage stage, bool inInvalidate) : IommuSva(stage.Kernel, stage.Mm, stage.Machine.Devices[0], false)
     {
+        private readonly bool _inInvalidate = inInvalidate;
         private readonly KernelMutex _mutex = stage.Machine.NewMutex("driver.lock");
 
         /// <inheritdoc/>
         public override async Proc<bool> InvalidateRangeStart(Cpu cpu, NotifierRange range)
         {
-            if (!inInvalidate)
+            if (!_inInvalidate)
             {
                 await cpu.MutexLock(_mutex);
                 await cpu.MutexUnlock(_mutex);
@@ -118,13 +119,13 @@ public sealed class InvalidatePageAfterPtl : Scenario
         /// <inheritdoc/>
         public override async Proc ArchInvalidateSecondaryTlbs(Cpu cpu, PageRange range)
         {
-            if (inInvalidate)
+            if (_inInvalidate)
             {
                 await cpu.MutexLock(_mutex);
             }
 
             await base.ArchInvalidateSecondaryTlbs(cpu, range);
-            if (inInvalidate)
+            if (_inInvalidate)
             {
                 await cpu.MutexUnlock(_mutex);
             }

@@ -104,6 +104,9 @@ public sealed class SvaKernelWalkCache : Scenario
     /// <summary>Page tables of the kernel's half (mm/vmalloc.c, mm/pgtable-generic.c, drivers/iommu/iommu-sva.c).</summary>
     private sealed class KernelTables(KernelModel kernel, IommuSva sva, bool neverTells, bool sleeps) : Mechanism(kernel)
     {
+        private readonly IommuSva _sva = sva;
+        private readonly bool _neverTells = neverTells;
+        private readonly bool _sleeps = sleeps;
         private readonly KernelMutex _svaLock = kernel.Machine.NewMutex("iommu_sva_lock");
         private readonly int _flush = kernel.Machine.Interrupts.RegisterFunction("do_kernel_range_flush", Flush);
 
@@ -132,10 +135,10 @@ public sealed class SvaKernelWalkCache : Scenario
             }
 
             await cpu.FlushTlbLocal();
-            if (sleeps)
+            if (_sleeps)
             {
                 await cpu.MutexLock(_svaLock);
-                await sva.ArchInvalidateSecondaryTlbs(cpu, PageRange.Of(table.BasePage, pages));
+                await _sva.ArchInvalidateSecondaryTlbs(cpu, PageRange.Of(table.BasePage, pages));
                 await cpu.MutexUnlock(_svaLock);
             }
 
@@ -148,7 +151,7 @@ public sealed class SvaKernelWalkCache : Scenario
         /// </summary>
         private async Proc PagetableFreeKernel(Cpu cpu, PageTable table)
         {
-            if (!neverTells)
+            if (!_neverTells)
             {
                 await IommuSvaInvalidateKvaRange(cpu);
             }
@@ -160,7 +163,7 @@ public sealed class SvaKernelWalkCache : Scenario
         private async Proc IommuSvaInvalidateKvaRange(Cpu cpu)
         {
             await cpu.MutexLock(_svaLock);
-            await sva.ArchInvalidateSecondaryTlbs(cpu, PageRange.All);
+            await _sva.ArchInvalidateSecondaryTlbs(cpu, PageRange.All);
             await cpu.MutexUnlock(_svaLock);
         }
 

@@ -100,10 +100,12 @@ public sealed class TlbEndVmaNoNotifier : Scenario
     /// <summary>The generic tlb_end_vma() of 2018; with the bug it flushes past the helper that tells the notifiers.</summary>
     private sealed class GatherOf2018(KernelModel kernel, bool forgetsNotifiers) : InvalidateRangeGather(kernel)
     {
+        private readonly bool _forgetsNotifiers = forgetsNotifiers;
+
         /// <inheritdoc/>
         public override async Proc TlbEndVma(TlbGather tlb)
         {
-            if (!forgetsNotifiers)
+            if (!_forgetsNotifiers)
             {
                 await TlbFlushMmuTlbonly(tlb);
                 return;

@@ -1,5 +1,3 @@
-using Shootdown.Check;
-
 namespace Shootdown.Catalogue;
 
 /// <summary>S000-11: an end that does less, or an end that does more.</summary>
