@@ -40,7 +40,8 @@ public static class KsmStage
         bool forks = peer == KsmPeer.Forks;
         MachineOptions options = Stage.FlatOptions(setup, cpus, 1, 4 + cpus) with { Tables = 2 };
         var build = new KernelOptions { AnonFolios = true, Pins = true, WriteProtectSeq = forks };
-        Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: forks || peer == KsmPeer.Protects, dirty: peer != KsmPeer.Protects, parts, build);
+        bool protects = peer == KsmPeer.Protects;
+        Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: forks || protects, dirty: !protects, parts, build);
         (KernelModel kernel, Mm mm) = stage;
         kernel.Machine.Paging.BuildFrame(Stable);
         kernel.Machine.SetInitial(kernel.Folios[Stable].Frame.RefCount.Address, 1);

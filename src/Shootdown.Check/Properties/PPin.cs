@@ -62,7 +62,7 @@ public sealed class PPin : Property
 
         if (request.StaysMapped && (word & GivenUpBit) == 0)
         {
-            state.Write(WordOf(request), HeldBit | (ulong)frame);
+            state.Write(WordOf(request), HeldBit | (uint)frame);
             JudgeMapped(state, request, frame, TlbInspector.CurrentLeaf(state, request.Space, request.Page));
         }
     }

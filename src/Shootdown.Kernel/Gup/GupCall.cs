@@ -22,7 +22,9 @@ public enum GupFlags
     FastOnly = 8,
 }
 
-/// <summary>One call of <c>get_user_pages_fast</c>, <c>pin_user_pages_fast</c> or their slow kin in a program; made while the machine is built.</summary>
+/// <summary>
+/// One call of <c>get_user_pages_fast</c>, <c>pin_user_pages_fast</c> or their slow kin in a program; made while the machine is built.
+/// </summary>
 public sealed class GupCall : MachineHandle
 {
     /// <summary>Creates the call.</summary>

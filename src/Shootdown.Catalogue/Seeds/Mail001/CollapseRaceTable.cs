@@ -1,5 +1,4 @@
 using Shootdown.Check;
-using Shootdown.Kernel;
 
 namespace Shootdown.Catalogue;
 
@@ -75,11 +74,15 @@ public sealed class CollapseRaceTable : SeedItem
             : $"found{(inOrder ? " in the mail's order" : ", in another order")}; PMD re-check covers {(recheck ? "it" : "nothing")}"
                 + $"{(recheckAlone ? " and table re-use" : ", not table re-use")}; IPI behind {(sync ? "covers both" : "does not cover both")}; "
                 + $"flush by IPI {(ipi ? "covers both" : "does not")}";
-        return new SeedAnswer(found && recheck && sync && ipi ? SeedVerdict.Holds : found ? SeedVerdict.Depends : SeedVerdict.Refuted, text) { Tables = [table] };
+        return new SeedAnswer(found && recheck && sync && ipi ? SeedVerdict.Holds : found ? SeedVerdict.Depends : SeedVerdict.Refuted, text)
+        {
+            Tables = [table],
+        };
     }
 
     private static string Name((bool Ipi, bool Recheck, bool Sync) cover, bool discards)
-        => $"{(cover.Ipi ? "ipi" : "broadcast")}{(cover.Recheck ? ", re-check" : string.Empty)}{(cover.Sync ? ", sync" : string.Empty)}{(discards ? ", table freed" : string.Empty)}";
+        => $"{(cover.Ipi ? "ipi" : "broadcast")}{(cover.Recheck ? ", re-check" : string.Empty)}"
+            + $"{(cover.Sync ? ", sync" : string.Empty)}{(discards ? ", table freed" : string.Empty)}";
 
     /// <summary>True if the steps of the mail's table follow each other in the run; the last two may change places.</summary>
     private static bool IsInOrder(Counterexample? run)

@@ -33,7 +33,10 @@ public sealed class CollapseReliedOnInterrupts : SeedItem
         SeedRun.OfModel("interrupts on", "collapse flush=ipi walker=interrupts on", () => GupModels.Collapse(Open, GupModels.Pins, [new PPin()])),
     ];
 
-    private static KernelParts Open => GupFastVsCollapse.PartsWith(recheck: false, syncIpi: false, flushIpi: true) with { Gup = kernel => new OpenWalk(kernel) };
+    private static KernelParts Open => GupFastVsCollapse.PartsWith(recheck: false, syncIpi: false, flushIpi: true) with
+    {
+        Gup = kernel => new OpenWalk(kernel),
+    };
 
     /// <inheritdoc/>
     public override SeedAnswer Judge(SeedResults results)
@@ -41,7 +44,8 @@ public sealed class CollapseReliedOnInterrupts : SeedItem
         ArgumentNullException.ThrowIfNull(results);
         return (results.Passed("interrupts off"), results["interrupts on"].Property == "P-pin") switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Holds, "with a flush by IPI and interrupts off the pin is safe; with interrupts on the obsolete page is pinned"),
+            (true, true) => new SeedAnswer(
+                SeedVerdict.Holds, "with a flush by IPI and interrupts off the pin is safe; with interrupts on the obsolete page is pinned"),
             (true, false) => new SeedAnswer(SeedVerdict.Refuted, "the pin is safe with interrupts on, too"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "the pin is not safe although interrupts are off and the flush is an IPI"),
         };

@@ -1,4 +1,3 @@
-using Shootdown.Check;
 using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;

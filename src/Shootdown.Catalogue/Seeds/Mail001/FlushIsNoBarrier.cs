@@ -31,7 +31,11 @@ public sealed class FlushIsNoBarrier : SeedItem
 
     /// <inheritdoc/>
     public override IReadOnlyList<SeedRun> Runs =>
-        [.. from flush in Flushes from lazy in new[] { false, true } select SeedRun.OfModel(Name(flush, lazy), $"flush waits for walker: {Name(flush, lazy)}", () => Model(flush, lazy))];
+    [
+        .. from flush in Flushes
+           from lazy in new[] { false, true }
+           select SeedRun.OfModel(Name(flush, lazy), $"flush waits for walker: {Name(flush, lazy)}", () => Model(flush, lazy)),
+    ];
 
     /// <inheritdoc/>
     public override SeedAnswer Judge(SeedResults results)
@@ -44,14 +48,16 @@ public sealed class FlushIsNoBarrier : SeedItem
         bool ipi = results.Passed(Name("IPI, leaf", false)) && results.Passed(Name("IPI, tables", true));
         bool others = results.Violated(Name("broadcast", false));
         bool filtered = results.Violated(Name("IPI, leaf", true));
-        string text = $"an IPI {(ipi ? "waits" : "does not wait")} for walkers on CPUs that it is sent to; a broadcast {(others ? "does not" : "does")}; "
+        string text = $"an IPI {(ipi ? "waits" : "does not wait")} for walkers on CPUs that it is sent to; "
+            + $"a broadcast {(others ? "does not" : "does")}; "
             + $"a lazy CPU is {(filtered ? "left out" : "not left out")} by a leaf flush";
         return new SeedAnswer(others ? SeedVerdict.Holds : SeedVerdict.Refuted, text) { Tables = [table] };
     }
 
     private static string Name(string flush, bool lazy) => $"{flush}, {(lazy ? "lazy" : "running")}";
 
-    private static string Cell(SeedResults results, string flush, bool lazy) => results.Passed(Name(flush, lazy)) ? "yes" : results.Violated(Name(flush, lazy)) ? "no" : "?";
+    private static string Cell(SeedResults results, string flush, bool lazy)
+        => results.Passed(Name(flush, lazy)) ? "yes" : results.Violated(Name(flush, lazy)) ? "no" : "?";
 
     private static CheckModel Model(string flush, bool lazy)
     {

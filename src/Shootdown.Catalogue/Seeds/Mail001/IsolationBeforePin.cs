@@ -47,7 +47,8 @@ public sealed class IsolationBeforePin : SeedItem
         bool needed = results["no check"].Property == "P-pin" && results.Passed("with check");
         return new SeedAnswer(
             before ? SeedVerdict.Holds : SeedVerdict.Refuted,
-            $"in the race the check comes {(before ? "before" : "after")} the pin; a kernel with all covers but without the check {(needed ? "goes wrong: pins that come first are its part" : "is safe")}");
+            $"in the race the check comes {(before ? "before" : "after")} the pin; "
+                + $"a kernel with all covers but without the check {(needed ? "goes wrong: pins that come first are its part" : "is safe")}");
     }
 
     private sealed class CollapseUnchecked(KernelModel kernel) : Khugepaged(kernel)

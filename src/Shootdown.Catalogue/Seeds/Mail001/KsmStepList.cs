@@ -50,7 +50,11 @@ public sealed class KsmStepList : SeedItem
 
     /// <inheritdoc/>
     public override IReadOnlyList<SeedRun> Runs =>
-        [.. from kernel in Kernels from peer in Peers select SeedRun.OfModel(Name(kernel.Name, peer), $"ksm beside {peer}: {kernel.Name}", () => Model(kernel.Parts, peer))];
+    [
+        .. from kernel in Kernels
+           from peer in Peers
+           select SeedRun.OfModel(Name(kernel.Name, peer), $"ksm beside {peer}: {kernel.Name}", () => Model(kernel.Parts, peer)),
+    ];
 
     /// <inheritdoc/>
     public override SeedAnswer Judge(SeedResults results)
@@ -61,7 +65,8 @@ public sealed class KsmStepList : SeedItem
             ["kernel", "pin and disk", "store", "fork", "mprotect"],
             [.. Kernels.Select(kernel => new[] { kernel.Name }.Concat(Peers.Select(peer => results[Name(kernel.Name, peer)].Cell)).ToArray())]);
         bool core = Peers.All(peer => results.Passed(Name("core", peer)));
-        string[] needed = [.. Kernels.Skip(1).Where(kernel => Peers.Any(peer => results.Violated(Name(kernel.Name, peer)))).Select(kernel => kernel.Name)];
+        string[] needed =
+            [.. Kernels.Skip(1).Select(kernel => kernel.Name).Where(name => Peers.Any(peer => results.Violated(Name(name, peer))))];
         return new SeedAnswer(
             core ? SeedVerdict.Holds : SeedVerdict.Refuted,
             $"the core is {(core ? "safe" : "not safe")} beside all four; wrong are: {string.Join("; ", needed)}") { Tables = [table] };

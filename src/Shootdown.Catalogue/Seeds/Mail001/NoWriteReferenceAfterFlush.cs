@@ -50,7 +50,8 @@ public sealed class NoWriteReferenceAfterFlush : SeedItem
     public override SeedAnswer Judge(SeedResults results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        var table = new SeedTable("swap-out beside a lockless pin", ["kernel and model", "result"], [.. results.Runs.Select(run => new[] { run.Name, run.Cell })]);
+        var table = new SeedTable(
+            "swap-out beside a lockless pin", ["kernel and model", "result"], [.. results.Runs.Select(run => new[] { run.Name, run.Cell })]);
         bool holds = results.Passed("core, sc") && results.Passed("core, x86-tso");
         bool plain = results.Violated("plain store, x86-tso") && results.Passed("plain store, sc");
         bool locked = results.Passed("locked clear, x86-tso");

@@ -33,7 +33,9 @@ public sealed class RcuProtectsTablesOnly : SeedItem
     /// <inheritdoc/>
     public override IReadOnlyList<SeedRun> Runs =>
     [
-        .. from walker in Walkers from free in Frees select SeedRun.OfModel($"{walker}, {free}", $"table removed: {walker}, freed {free}", () => Model(walker, free)),
+        .. from walker in Walkers
+           from free in Frees
+           select SeedRun.OfModel($"{walker}, {free}", $"table removed: {walker}, freed {free}", () => Model(walker, free)),
         SeedRun.OfScenario("pin behind the flush", "gup-fast-vs-collapse", Variant.Bug),
     ];
 
@@ -50,8 +52,12 @@ public sealed class RcuProtectsTablesOnly : SeedItem
         bool late = results["pin behind the flush"].Property == "P-pin";
         return new SeedAnswer(
             protects && late ? SeedVerdict.Holds : SeedVerdict.Refuted,
-            $"a grace period {(protects ? "protects" : "does not protect")} the table; the pin {(late ? "still comes" : "does not come")} behind the flush; "
-                + $"an IPI is {(distinct ? "no grace period: RCU readers are not waited for" : "as good as a grace period")}") { Tables = [table] };
+            $"a grace period {(protects ? "protects" : "does not protect")} the table; "
+                + $"the pin {(late ? "still comes" : "does not come")} behind the flush; "
+                + $"an IPI is {(distinct ? "no grace period: RCU readers are not waited for" : "as good as a grace period")}")
+        {
+            Tables = [table],
+        };
     }
 
     private static CheckModel Model(string walker, string free)

@@ -1,4 +1,3 @@
-using Shootdown.Check;
 using Shootdown.Kernel;
 using Shootdown.Machine;
 
@@ -38,7 +37,8 @@ public sealed class ReferencesComeAtAnyTime : SeedItem
         """;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SeedRun> Runs => [.. Comparers.SelectMany(id => new[] { Run("two looks", id, Broadcast), Run("one look", id, Once) })];
+    public override IReadOnlyList<SeedRun> Runs =>
+        [.. Comparers.SelectMany(id => new[] { Run("two looks", id, Broadcast), Run("one look", id, Once) })];
 
     /// <inheritdoc/>
     public override SeedAnswer Judge(SeedResults results)
