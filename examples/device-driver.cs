@@ -10,7 +10,7 @@ using Shootdown.Machine;
 return ShootdownApp.Check(new MyDriverScenario(), args);
 
 /// <summary>A driver's invalidate callback, checked against operations of the kernel.</summary>
-sealed class MyDriverScenario : DriverScenario
+sealed class MyDriverScenario : SvaDriverScenario
 {
     public override string Id => "my-driver";
 

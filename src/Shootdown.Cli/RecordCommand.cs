@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
+using System.Runtime.InteropServices;
 using Shootdown.Measure;
 using Shootdown.Report;
 
@@ -49,6 +50,8 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
         using FileStream output = Create();
         using var interruption = new CancellationTokenSource();
         using IDisposable? listening = host.OnInterrupt(interruption.Cancel);
+        using PosixSignalRegistration terminated = EndOn(PosixSignal.SIGTERM, interruption);
+        using PosixSignalRegistration hungUp = EndOn(PosixSignal.SIGHUP, interruption);
         string target = request.Command.Count > 0 ? Path.GetFileName(request.Command[0]) : request.Pid?.ToString(CultureInfo.InvariantCulture) ?? "all";
         var options = new RecordOptions(files, request.BufferKb, Environment.OSVersion.Version.ToString(), target, TlbInterrupts);
         RecordResult result;
@@ -80,6 +83,14 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
         host.Error.WriteLine($"next: ./shootdown replay {request.File}{selection}");
         return ExitCode.Pass;
     }
+
+    /// <summary>A signal that would end the process ends the recording instead, so that the instance is removed.</summary>
+    private static PosixSignalRegistration EndOn(PosixSignal signal, CancellationTokenSource interruption)
+        => PosixSignalRegistration.Create(signal, context =>
+        {
+            context.Cancel = true;
+            interruption.Cancel();
+        });
 
     private Process? StartCommand()
     {

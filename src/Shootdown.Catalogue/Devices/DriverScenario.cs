@@ -1,48 +1,118 @@
 using Shootdown.Check;
 using Shootdown.Kernel;
+using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;
 
 /// <summary>
-/// A template for authors of drivers: give your subscriber's callbacks in <see cref="Subscribe"/>, and operations of the kernel run against
-/// them beside a device that stores. See docs/devices.md.
+/// What a driver of a secondary MMU must stand: while its device loads and stores, CPU0 does one of five things to the pages. A subclass
+/// gives the driver; see docs/drivers.md.
 /// </summary>
+/// <remarks>
+/// Checked are: the device reaches no freed page (P-life) and none that was removed or write-protected for good (P-ret); at the end it maps
+/// only what the process maps
+/// (P-sec); nothing sleeps where it must not; nothing waits for ever.
+/// </remarks>
 public abstract class DriverScenario : Scenario
 {
-    private static readonly string[] Tried =
-        ["madvise-dontneed", "munmap-tables", "mprotect-ro", "mremap", "reclaim-batched", "migrate", "fork", "collapse"];
+    private const int Operations = 5;
 
     /// <inheritdoc/>
     public override string Property => "P-life";
 
     /// <inheritdoc/>
+    public override IReadOnlyList<string> Tags => ["notifier", "device"];
+
+    /// <inheritdoc/>
     public override IReadOnlyList<ScenarioParameter> Parameters =>
     [
-        new("operation", 0, 0, Tried.Length - 1, string.Join(", ", Tried.Select((id, i) => $"{i} {id}"))),
-        new("pages", 2, 1, 2, "pages that the operation covers and the device stores to"),
+        new("pages", 2, 1, 3, "pages that the device uses"),
+        new("operation", Operations, 0, Operations, "madvise, munmap, mprotect, reclaim, oom reaper by number; 5 for any of them"),
     ];
 
     /// <inheritdoc/>
-    public override string Story => "A driver's callbacks beside one operation of the kernel and a device that stores to its pages.";
+    public override string Story =>
+        "A device with a page table of its own loads and stores, while the process's pages are removed or write-protected.";
 
-    /// <inheritdoc/>
-    public override IReadOnlyList<string> Tags => ["notifier", "iommu", "template"];
+    /// <summary>Makes the driver, with its notifier.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="mm">The process.</param>
+    /// <param name="pages">Pages that the device uses, from the first on.</param>
+    /// <param name="isBug">True for the version that is wrong.</param>
+    public abstract SecondaryDriver NewDriver(KernelModel kernel, Mm mm, int pages, bool isBug);
 
     /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        MmOperation operation = OperationList.All.Single(candidate => candidate.Id == Tried[setup["operation"]]);
-        var cell = new PairCell(
-            [operation], setup["pages"] == 1 ? RangeRelation.Same : RangeRelation.Overlapping, PageKind.Anonymous, Bystander.Device);
-        return PairModel.Build(cell, new PairSetup
-        {
-            Model = setup.Model, Tlb = setup.Tlb, BindDevice = stage => Subscribe(stage, setup.IsBug),
-        });
+        int pages = setup["pages"];
+        int operation = setup["operation"];
+        MachineOptions options = Stage.FlatOptions(setup, 2, pages, framesPerPage: 3);
+        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true);
+        (KernelModel kernel, Mm mm) = stage;
+        SecondaryDriver driver = NewDriver(kernel, mm, pages, setup.IsBug);
+        Promise madvise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
+        Promise munmap = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
+        Promise mprotect = stage.Promise(0, pages, PromiseKind.WriteProtected, "mprotect()");
+        stage.AddThread(0, "mm", () => Change(kernel, stage.Cpu(0), mm, operation, madvise, munmap, mprotect));
+        stage.AddThread(1, driver.Name, () => Use(driver, stage.Cpu(1), pages));
+        driver.Mmu.AddBusyUsers($"{driver.Name} at work");
+        return new CheckModel(
+            stage.Machine, [new PLife(), new PRet(), new PSecondary(), new Assertions()], ["P-life", "P-sec"]);
     }
 
-    /// <summary>Makes the driver's subscription, for <c>stage.Machine.Devices[0]</c>.</summary>
-    /// <param name="stage">The kernel and the address space.</param>
-    /// <param name="isBug">True for the wrong version, if there is one (<see cref="Scenario.Variants"/>).</param>
-    protected abstract IommuSva Subscribe(Stage stage, bool isBug);
+    [KernelName]
+    private static async Proc Change(KernelModel kernel, Cpu cpu, Mm mm, int operation, Promise madvise, Promise munmap, Promise mprotect)
+    {
+        switch (operation < Operations ? operation : await cpu.Choose(Operations, "what happens to the pages"))
+        {
+            case 0:
+                await kernel.Madvise.MadviseDontneed(cpu, mm, madvise);
+                break;
+            case 1:
+                await kernel.Munmap.DoMunmap(cpu, mm, munmap);
+                break;
+            case 2:
+                await kernel.Mprotect.MprotectReadOnly(cpu, mm, mprotect);
+                break;
+            case 3:
+                await kernel.Reclaim.ShrinkFolioList(cpu, Stage.MappedFrames(madvise.PageCount), false);
+                break;
+            default:
+                await OomReapTaskMm(kernel, cpu, mm, madvise.PageCount);
+                break;
+        }
+    }
+
+    /// <summary>mm/oom_kill.c: <c>__oom_reap_task_mm</c>: must not sleep in notifiers; if one would, it leaves the pages alone.</summary>
+    [KernelName("__oom_reap_task_mm")]
+    private static async Proc OomReapTaskMm(KernelModel kernel, Cpu cpu, Mm mm, int pages)
+    {
+        await kernel.MmapLock.MmapReadLock(cpu, mm);
+        TlbGather tlb = await kernel.MmuGather.TlbGatherMmu(cpu, mm);
+        if (await kernel.MmuNotifier.InvalidateRangeStartNonblock(cpu, mm, 0, pages))
+        {
+            await kernel.Zap.UnmapPageRange(tlb, 0, pages, null);
+            await kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, 0, pages);
+        }
+
+        await kernel.MmuGather.TlbFinishMmu(tlb);
+        await kernel.MmapLock.MmapReadUnlock(cpu, mm);
+    }
+
+    [KernelName]
+    private static async Proc Use(SecondaryDriver driver, Cpu cpu, int pages)
+    {
+        for (int page = 0; page < pages; page++)
+        {
+            if (await cpu.Choose(2, "whether the device stores") == 0)
+            {
+                await driver.DeviceLoad(cpu, page);
+            }
+            else
+            {
+                await driver.DeviceStore(cpu, page, 1);
+            }
+        }
+    }
 }

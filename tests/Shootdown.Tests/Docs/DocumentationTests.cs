@@ -13,7 +13,7 @@ public sealed partial class DocumentationTests
     public static TheoryData<string> Pages =>
     [
         "README.md", "docs/README.md", "docs/architecture.md", "docs/scenario.md", "docs/soundness.md", "docs/json.md", "docs/operation.md",
-        "docs/devices.md",
+        "docs/designs.md", "docs/devices.md", "docs/drivers.md", "docs/replay.md",
     ];
 
     [Fact]

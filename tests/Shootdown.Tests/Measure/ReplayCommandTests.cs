@@ -57,6 +57,31 @@ public sealed partial class ReplayCommandTests
     }
 
     [Fact]
+    public void A_command_is_recorded_for_its_life_and_the_file_is_replayed()
+    {
+        string folder = Directory.CreateTempSubdirectory("shootdown-record-").FullName;
+        try
+        {
+            string file = Path.Combine(folder, "t.gz");
+            (int code, _, string error) = Run(new FakeTracefs(folder), "record", "--out", file, "--", "sh", "-c", "exit 3");
+            Assert.Equal(0, code);
+            Assert.Contains("sh ended with 3", error, StringComparison.Ordinal);
+            Assert.Contains("12 events lost: record again with a larger --buffer", error, StringComparison.Ordinal);
+            Assert.Contains($"next: ./shootdown replay {file} --comm sh", error, StringComparison.Ordinal);
+            Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(folder, "instances")));
+
+            (code, string output, _) = Run("replay", file);
+            Assert.Equal(0, code);
+            Assert.Contains("t.gz: shootdown record, 4 lines, 1 event", output, StringComparison.Ordinal);
+            Assert.Contains("12 events lost by the recorder: all totals are too low", output, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
     public void A_cost_file_scales_what_was_measured_and_keeps_the_rest()
     {
         var output = new MemoryStream();
@@ -72,7 +97,9 @@ public sealed partial class ReplayCommandTests
         Assert.Equal("twice as slow", document.RootElement.GetProperty("description").GetString());
     }
 
-    private static (int Code, string Output, string Error) Run(params string[] arguments)
+    private static (int Code, string Output, string Error) Run(params string[] arguments) => Run(null, arguments);
+
+    private static (int Code, string Output, string Error) Run(TracefsFiles? tracefs, params string[] arguments)
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
@@ -82,7 +109,7 @@ public sealed partial class ReplayCommandTests
             Error = error,
             ErrorIsTerminal = false,
             Scenarios = () => [],
-            Tracefs = () => null,
+            Tracefs = () => tracefs,
             OnInterrupt = _ => null,
         });
         return (code, output.ToString(), error.ToString());

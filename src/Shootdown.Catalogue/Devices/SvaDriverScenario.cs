@@ -1,0 +1,48 @@
+using Shootdown.Check;
+using Shootdown.Kernel;
+
+namespace Shootdown.Catalogue;
+
+/// <summary>
+/// A template for authors of drivers: give your subscriber's callbacks in <see cref="Subscribe"/>, and operations of the kernel run against
+/// them beside a device that stores. See docs/devices.md.
+/// </summary>
+public abstract class SvaDriverScenario : Scenario
+{
+    private static readonly string[] Tried =
+        ["madvise-dontneed", "munmap-tables", "mprotect-ro", "mremap", "reclaim-batched", "migrate", "fork", "collapse"];
+
+    /// <inheritdoc/>
+    public override string Property => "P-life";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<ScenarioParameter> Parameters =>
+    [
+        new("operation", 0, 0, Tried.Length - 1, string.Join(", ", Tried.Select((id, i) => $"{i} {id}"))),
+        new("pages", 2, 1, 2, "pages that the operation covers and the device stores to"),
+    ];
+
+    /// <inheritdoc/>
+    public override string Story => "A driver's callbacks beside one operation of the kernel and a device that stores to its pages.";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Tags => ["notifier", "iommu", "template"];
+
+    /// <inheritdoc/>
+    public override CheckModel Build(ScenarioSetup setup)
+    {
+        ArgumentNullException.ThrowIfNull(setup);
+        MmOperation operation = OperationList.All.Single(candidate => candidate.Id == Tried[setup["operation"]]);
+        var cell = new PairCell(
+            [operation], setup["pages"] == 1 ? RangeRelation.Same : RangeRelation.Overlapping, PageKind.Anonymous, Bystander.Device);
+        return PairModel.Build(cell, new PairSetup
+        {
+            Model = setup.Model, Tlb = setup.Tlb, BindDevice = stage => Subscribe(stage, setup.IsBug),
+        });
+    }
+
+    /// <summary>Makes the driver's subscription, for <c>stage.Machine.Devices[0]</c>.</summary>
+    /// <param name="stage">The kernel and the address space.</param>
+    /// <param name="isBug">True for the wrong version, if there is one (<see cref="Scenario.Variants"/>).</param>
+    protected abstract IommuSva Subscribe(Stage stage, bool isBug);
+}
