@@ -77,9 +77,9 @@ internal sealed class DesignsCommand(CliHost host, DesignsRequest request)
 
         using var interruption = new CancellationTokenSource();
         using IDisposable? listening = host.OnInterrupt(interruption.Cancel);
-        PairsProgressPrinter? progress = request.Json || request.Detail == CheckDetail.VerdictOnly
+        BatchProgressPrinter? progress = request.Json || request.Detail == CheckDetail.VerdictOnly
             ? null
-            : new PairsProgressPrinter(host.Error, host.ErrorIsTerminal);
+            : new BatchProgressPrinter(host.Error, host.ErrorIsTerminal, "checks");
         var clock = Stopwatch.StartNew();
         IReadOnlyList<DesignResult> results = Results(designs, workloads, progress, interruption.Token);
         progress?.Clear();
@@ -127,7 +127,7 @@ internal sealed class DesignsCommand(CliHost host, DesignsRequest request)
     private static bool Same(string left, string right) => string.Equals(left, right, StringComparison.OrdinalIgnoreCase);
 
     private IReadOnlyList<DesignResult> Results(
-        IReadOnlyList<FlushDesign> designs, IReadOnlyList<DesignWorkload> workloads, PairsProgressPrinter? progress, CancellationToken interrupted)
+        IReadOnlyList<FlushDesign> designs, IReadOnlyList<DesignWorkload> workloads, BatchProgressPrinter? progress, CancellationToken interrupted)
     {
         var options = new CheckOptions
         {

@@ -65,7 +65,7 @@ public static class HugeUnmapModel
         }
         else
         {
-            await cpu.DownRead(mm.AnonVma);
+            await mm.AnonVma.LockRead(cpu);
         }
 
         if (notify == HugeNotify.StartEnd)
@@ -85,7 +85,7 @@ public static class HugeUnmapModel
         }
         else
         {
-            await cpu.UpRead(mm.AnonVma);
+            await mm.AnonVma.UnlockRead(cpu);
         }
 
         await cpu.PutFrames((1UL << span) - 1, "put_page");
