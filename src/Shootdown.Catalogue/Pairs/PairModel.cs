@@ -21,6 +21,7 @@ public static class PairModel
         KernelOptions kernelOptions = cell.Operations.Aggregate(Initial(setup), (chosen, operation) => operation.Configure(chosen));
         Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
         Kvm? guest = cell.Bystander == Bystander.Guest ? GuestOf(stage, cell) : null;
+        IommuSva? device = cell.Bystander == Bystander.Device ? setup.BindDevice?.Invoke(stage) ?? stage.BindDevice(ats: false) : null;
         setup.Prepare?.Invoke(stage);
         int destination = cell.Pages;
         for (int i = 0; i < cell.Operations.Count; i++)
@@ -35,7 +36,7 @@ public static class PairModel
             destination += moved;
         }
 
-        AddBystander(stage, cell, cell.Operations.Count, guest, setup.BindDevice);
+        AddBystander(stage, cell, cell.Operations.Count, guest, device?.Device);
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         Property[] guests = cell.Bystander == Bystander.Guest ? [new PSecondary()] : [];
         Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy()] : [];
@@ -112,7 +113,7 @@ public static class PairModel
         stage.Machine.AddAgent(operation.Role, AgentKind.Task, cpu, mayStop, () => operation.Run(call));
     }
 
-    private static void AddBystander(Stage stage, PairCell cell, int index, Kvm? guest, Func<Stage, IommuSva>? bind)
+    private static void AddBystander(Stage stage, PairCell cell, int index, Kvm? guest, Device? device)
     {
         Cpu cpu = stage.Cpu(Math.Min(index, cell.Cpus - 1));
         (KernelModel kernel, Mm mm) = stage;
@@ -130,8 +131,7 @@ public static class PairModel
                     "vcpu", AgentKind.Task, cpu, cell.Operations.Any(one => one.MayLeaveOthersWaiting), () => StoreByGuest(guest!, cpu, cell.Pages));
                 break;
             case Bystander.Device:
-                Device device = (bind?.Invoke(stage) ?? stage.BindDevice(ats: false)).Device;
-                device.AddProgram(() => DeviceStage.StorePages(device, cell.Pages));
+                device!.AddProgram(() => DeviceStage.StorePages(device, cell.Pages));
                 break;
             default:
                 Mm other = kernel.NewMm("other", 1, mmapWriters: false);

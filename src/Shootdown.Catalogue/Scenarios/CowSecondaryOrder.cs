@@ -73,9 +73,9 @@ public sealed class CowSecondaryOrder : Scenario
         parts = setup.IsBug ? parts : parts with { PteOps = kernel => new NotifyUnderLock(kernel) };
         Stage stage = DeviceStage.WithSharedPages(options, Pages, parts);
         (KernelModel kernel, Mm mm) = stage;
+        Device device = stage.BindDevice(setup["ats"] == 1).Device;
         stage.AddThread(0, "user", () => BreakSharing(kernel, stage.Cpu(0), mm));
         stage.AddThread(1, "user", () => Stage.StorePages(kernel, stage.Cpu(1), mm, Pages));
-        Device device = stage.BindDevice(setup["ats"] == 1).Device;
         device.AddProgram(() => ReadBoth(device));
         return stage.ToAssertedModel(setup, new PLife());
     }

@@ -74,13 +74,13 @@ public sealed class KhugepagedFileNoNotifier : Scenario
         parts = setup.IsBug ? parts with { PmdCollapse = kernel => new CollapseBefore2022(kernel) } : parts;
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: false, parts);
         (KernelModel kernel, Mm mm) = stage;
+        Device device = stage.BindDevice(setup["ats"] == 1).Device;
         stage.AddKernelThread(0, "khugepaged", () => CollapseFile(kernel, stage.Cpu(0), mm, Stage.MappedFrames(pages)));
         if (setup["cpus"] > 1)
         {
             stage.AddThread(1, "user", () => LoadOnce(stage.Cpu(1), pages));
         }
 
-        Device device = stage.BindDevice(setup["ats"] == 1).Device;
         device.AddProgram(() => DeviceStage.LoadPages(device, pages));
         return stage.ToModel(setup, new PLife());
     }

@@ -86,13 +86,13 @@ public sealed class TlbEndVmaNoNotifier : Scenario
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, parts, build);
         (KernelModel kernel, Mm mm) = stage;
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
+        Device device = stage.BindDevice(setup["ats"] == 1).Device;
         stage.AddThread(0, "munmap", () => kernel.Munmap.DoMunmap(stage.Cpu(0), mm, promise));
         if (setup["cpus"] > 1)
         {
             stage.AddThread(1, "user", () => Stage.LoadPages(kernel, stage.Cpu(1), mm, pages));
         }
 
-        Device device = stage.BindDevice(setup["ats"] == 1).Device;
         device.AddProgram(() => DeviceStage.LoadPages(device, pages));
         return stage.ToModel(setup, new PLife(), new PRet());
     }
