@@ -18,9 +18,6 @@ internal sealed class AddressSpace
     /// <summary>True until something is known of it but its one task.</summary>
     public bool IsUnknown { get; set; } = true;
 
-    /// <summary>True if a program was started in it within the trace, so that all that it maps is known.</summary>
-    public bool HasExec { get; set; }
-
     /// <summary>CPUs that are in its mask though they have switched away; only in kernels that keep them there.</summary>
     public SortedSet<int> StaleCpus { get; } = [];
 

@@ -14,7 +14,7 @@ internal enum AreaKind : byte
 }
 
 /// <summary>A mapped range of pages (vm_area_struct).</summary>
-internal readonly record struct Area(long First, long End, int Protection, AreaKind Kind, bool IsStack);
+internal readonly record struct Area(long First, long End, int Protection, AreaKind Kind);
 
 /// <summary>Areas of an address space as calls have made them, in order, without overlap. What was mapped before the trace began is not here.</summary>
 internal sealed class AreaList

@@ -5,8 +5,15 @@ internal static class OperationNames
 {
     private static readonly Dictionary<long, string> AdviceNames = new()
     {
-        [4] = "DONTNEED", [8] = "FREE", [9] = "REMOVE", [14] = "HUGEPAGE", [15] = "NOHUGEPAGE", [20] = "COLD", [21] = "PAGEOUT",
-        [24] = "DONTNEED_LOCKED", [25] = "COLLAPSE",
+        [4] = "DONTNEED",
+        [8] = "FREE",
+        [9] = "REMOVE",
+        [14] = "HUGEPAGE",
+        [15] = "NOHUGEPAGE",
+        [20] = "COLD",
+        [21] = "PAGEOUT",
+        [24] = "DONTNEED_LOCKED",
+        [25] = "COLLAPSE",
     };
 
     private static readonly string[] Daemons = ["kswapd", "khugepaged", "kcompactd", "ksmd", "kdamond"];

@@ -8,7 +8,7 @@ namespace Shootdown.Measure;
 /// <c>comm pid/tid [cpu] time: system:event: fields</c>, trace-cmd and tracefs <c>comm-pid [cpu] flags time: event: fields</c>.
 /// A recording of our own is tracefs text behind header lines that start with <c># shootdown</c>.
 /// </summary>
-internal sealed class KernelTextParser(NameTable names, TraceProblems problems) : TraceParser(names, problems)
+internal sealed partial class KernelTextParser(NameTable names, TraceProblems problems) : TraceParser(names, problems)
 {
     private readonly KernelEventFields _fields = new(names);
     private TraceFormat? _format;
@@ -193,49 +193,6 @@ internal sealed class KernelTextParser(NameTable names, TraceProblems problems) 
         }
 
         return false;
-    }
-
-    private LineResult ParseHeader(ReadOnlySpan<byte> text)
-    {
-        if (text.StartsWith("# shootdown"u8))
-        {
-            ParseOwnHeader(text);
-        }
-        else if (text.StartsWith("# tracer:"u8) && _format is null)
-        {
-            _format = TraceFormat.Tracefs;
-        }
-        else if (text.IndexOf("entries-in-buffer/entries-written: "u8) is int at and >= 0)
-        {
-            ReadOnlySpan<byte> counts = text[(at + "entries-in-buffer/entries-written: ".Length)..];
-            int slash = counts.IndexOf((byte)'/');
-            if (slash > 0 && ByteText.TryNumber(counts[..slash], out long kept)
-                && ByteText.TryNumber(counts[(slash + 1)..], out long written) && written > kept)
-            {
-                Problem(TraceProblemKind.OverwrittenEvents, Encoding.UTF8.GetString(text), written - kept);
-            }
-
-            int cpus = counts.IndexOf("#P:"u8);
-            Cpus = cpus >= 0 && ByteText.TryNumber(counts[(cpus + 3)..], out long count) ? (int)count : Cpus;
-        }
-
-        return LineResult.Nothing;
-    }
-
-    private void ParseOwnHeader(ReadOnlySpan<byte> text)
-    {
-        _format = TraceFormat.Recording;
-        if (ByteText.Field(text, "kernel"u8) is { IsEmpty: false } version)
-        {
-            KernelVersion = Encoding.UTF8.GetString(ByteText.NextWord(ref version));
-        }
-
-        Cpus = ByteText.TryField(text, "cpus"u8, out long cpus) ? (int)cpus : Cpus;
-        TlbInterrupts = ByteText.TryField(text, "tlb_interrupts"u8, out long interrupts) ? interrupts : TlbInterrupts;
-        if (ByteText.TryField(text, "lost"u8, out long lost) && lost > 0)
-        {
-            Problem(TraceProblemKind.LostEvents, Encoding.UTF8.GetString(text), lost);
-        }
     }
 
     /// <summary>Lines that are no event: losses, stacks, trace-cmd's header.</summary>

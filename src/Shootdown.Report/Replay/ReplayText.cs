@@ -38,8 +38,8 @@ public static class ReplayText
     private static void WriteHead(ReplayReport report, TextWriter writer)
     {
         string cpus = report.Cpus > 0 ? $", {Quantity.Count(report.Cpus, "CPU")}" : "";
-        string text = $"{Path.GetFileName(report.File)}: {Format(report.Format)}, {Quantity.Count(report.Lines, "line")}, {Quantity.Count(report.Events, "event")} in "
-            + $"{Time(report.DurationNs)}{cpus}";
+        string size = $"{Quantity.Count(report.Lines, "line")}, {Quantity.Count(report.Events, "event")} in {Time(report.DurationNs)}{cpus}";
+        string text = $"{Path.GetFileName(report.File)}: {Format(report.Format)}, {size}";
         Lines(Paragraph.Wrap(text, "", Margin, Width), writer);
         if (!report.Selection.IsAll)
         {

@@ -44,7 +44,8 @@ internal sealed unsafe class PipePair
             {
                 _ = LinuxCalls.Write(_back[1], &token, 1);
             }
-        }) { IsBackground = true };
+        })
+        { IsBackground = true };
         echo.Start();
     }
 }
