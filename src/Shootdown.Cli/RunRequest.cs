@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Shootdown.Check;
 using Shootdown.Report;
 
 namespace Shootdown.Cli;

@@ -161,10 +161,12 @@ public sealed class AnonExclusiveVsGupFast : Scenario
     /// <summary>An architecture that flushes later, so that no flush stands between the entry and the look for pins.</summary>
     private sealed class ClearsWithoutFlush(KernelModel kernel, bool locked) : PteOps(kernel)
     {
+        private readonly bool _locked = locked;
+
         /// <inheritdoc/>
         public override async Proc<Pte> PtepClearFlush(Cpu cpu, Mm mm, PageTable table, int page)
         {
-            if (locked)
+            if (_locked)
             {
                 return await PtepGetAndClear(cpu, table, page);
             }

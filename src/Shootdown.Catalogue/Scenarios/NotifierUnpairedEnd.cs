@@ -137,13 +137,15 @@ public sealed class NotifierUnpairedEnd : Scenario
     /// <summary>Counts invalidations under way, as KVM does.</summary>
     private sealed class Counting(KernelModel kernel, Mm mm, Word active) : MmuNotifierSubscription(kernel, mm, "kvm")
     {
+        private readonly Word _active = active;
+
         public override async Proc<bool> InvalidateRangeStart(Cpu cpu, NotifierRange range)
         {
-            await cpu.AddReturn(active, 1, StepWeight.Key);
+            await cpu.AddReturn(_active, 1, StepWeight.Key);
             return true;
         }
 
-        public override async Proc InvalidateRangeEnd(Cpu cpu, NotifierRange range) => await cpu.AddReturn(active, -1, StepWeight.Key);
+        public override async Proc InvalidateRangeEnd(Cpu cpu, NotifierRange range) => await cpu.AddReturn(_active, -1, StepWeight.Key);
     }
 
     /// <summary>Cannot answer without sleeping at times, and has no end.</summary>

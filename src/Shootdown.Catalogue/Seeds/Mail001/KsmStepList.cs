@@ -85,11 +85,13 @@ public sealed class KsmStepList : SeedItem
 
     private sealed class KsmWithoutCount(KernelModel kernel, bool ignoresPins) : Ksm(kernel)
     {
+        private readonly bool _ignoresPins = ignoresPins;
+
         protected override async Proc<bool> ReferencesAreExplained(Cpu cpu, int frame) => true;
 
         protected override async Proc<bool> TryShare(Cpu cpu, int frame)
         {
-            if (!ignoresPins)
+            if (!_ignoresPins)
             {
                 return await base.TryShare(cpu, frame);
             }

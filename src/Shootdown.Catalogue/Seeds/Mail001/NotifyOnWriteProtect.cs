@@ -86,9 +86,12 @@ public sealed class NotifyOnWriteProtect : SeedItem
     /// </summary>
     private sealed class DeviceTlb(KernelModel kernel, Mm mm, bool withFlush, bool atEnd) : MmuNotifierSubscription(kernel, mm, "device")
     {
+        private readonly bool _withFlush = withFlush;
+        private readonly bool _atEnd = atEnd;
+
         public override async Proc ArchInvalidateSecondaryTlbs(Cpu cpu, PageRange range)
         {
-            if (withFlush)
+            if (_withFlush)
             {
                 await cpu.TlbiAll("[ device TLB invalidated ]");
             }
@@ -96,7 +99,7 @@ public sealed class NotifyOnWriteProtect : SeedItem
 
         public override async Proc InvalidateRangeEnd(Cpu cpu, NotifierRange range)
         {
-            if (atEnd && !withFlush)
+            if (_atEnd && !_withFlush)
             {
                 await cpu.TlbiAll("[ device TLB invalidated ]");
             }
@@ -106,9 +109,11 @@ public sealed class NotifyOnWriteProtect : SeedItem
     /// <summary>Tells nobody, if asked to.</summary>
     private sealed class QuietKsm(KernelModel kernel, bool quiet) : Ksm(kernel)
     {
+        private readonly bool _quiet = quiet;
+
         protected override async Proc MmuNotifierInvalidateRangeEnd(Cpu cpu, Mm mm, int address)
         {
-            if (!quiet)
+            if (!_quiet)
             {
                 await base.MmuNotifierInvalidateRangeEnd(cpu, mm, address);
             }

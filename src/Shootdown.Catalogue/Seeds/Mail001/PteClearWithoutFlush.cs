@@ -52,11 +52,13 @@ public sealed class PteClearWithoutFlush : SeedItem
     /// <summary>Broadcasts page by page: with the walk caches, or leaf entries alone.</summary>
     private sealed class BroadcastRange(KernelModel kernel, bool leafOnly) : TlbFlush(kernel)
     {
+        private readonly bool _leafOnly = leafOnly;
+
         public override async Proc FlushTlbMmRange(Cpu cpu, Mm mm, PageRange range, int strideLevel, bool freedTables)
         {
             for (int page = range.IsAll ? 0 : range.Start; page < (range.IsAll ? Machine.Paging.PageCount : range.End); page++)
             {
-                await cpu.TlbiPage(0, page, lastLevel: leafOnly);
+                await cpu.TlbiPage(0, page, lastLevel: _leafOnly);
             }
         }
     }

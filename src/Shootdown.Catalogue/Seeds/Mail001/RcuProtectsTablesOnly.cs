@@ -85,9 +85,11 @@ public sealed class RcuProtectsTablesOnly : SeedItem
 
     private sealed class FreesTable(KernelModel kernel, bool synchronises) : PmdCollapse(kernel)
     {
+        private readonly bool _synchronises = synchronises;
+
         public override async Proc PteFreeDefer(Cpu cpu, int table)
         {
-            if (synchronises)
+            if (_synchronises)
             {
                 await Kernel.PageTableFree.TlbRemoveTableSyncOne(cpu);
             }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Shootdown.Check;
 using Shootdown.Kernel;
 using Shootdown.Machine;
 
