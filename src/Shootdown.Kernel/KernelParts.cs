@@ -124,6 +124,12 @@ public sealed record KernelOptions
     public int GatherFrames { get; init; } = 64;
 
     /// <summary>
+    /// Folios that reclaim frees at a time (<c>PAGEVEC_SIZE</c>: 31 since 6.10): each batch has a flush of its own. 6.1 frees all
+    /// that it looked at together.
+    /// </summary>
+    public int FreeBatch { get; init; } = 31;
+
+    /// <summary>
     /// True for <c>CONFIG_MMU_GATHER_RCU_TABLE_FREE</c>: page tables are freed after a grace period, not after IPIs.
     /// </summary>
     public bool RcuTableFree { get; init; }

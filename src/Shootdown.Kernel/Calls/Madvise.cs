@@ -83,13 +83,13 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
         }
 
         await FlushTlbBatchedPending(tlb.Cpu, tlb.Mm);
-        ulong isolated = 0;
+        FrameSet isolated = Kernel.NewFrameSet();
         for (int page = first; page < end; page++)
         {
             Pte entry = await tlb.Cpu.EntryRead(table, page);
             if (entry.MapsFrame && walk == MadviseWalk.Pageout)
             {
-                isolated |= await Kernel.Reclaim.FolioIsolateLru(tlb.Cpu, entry.Frame) ? 1UL << entry.Frame : 0;
+                isolated = await Kernel.Reclaim.FolioIsolateLru(tlb.Cpu, entry.Frame) ? isolated.With(entry.Frame) : isolated;
             }
             else if (entry.MapsFrame && walk == MadviseWalk.Cold)
             {
@@ -102,7 +102,7 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
         }
 
         await Kernel.PageWalk.PteUnmapUnlock(tlb.Cpu, table);
-        if (isolated != 0)
+        if (!isolated.IsEmpty)
         {
             await Kernel.Reclaim.ShrinkFolioList(tlb.Cpu, isolated, true, isolated: true);
         }

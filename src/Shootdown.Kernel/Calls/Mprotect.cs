@@ -16,7 +16,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         await cpu.BeginPromise(promise);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        await cpu.Store(mm.Vmas, areas.ReadOnly(promise.FirstPage, promise.PageCount).Bits);
+        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.ReadOnly(promise.FirstPage, promise.PageCount));
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
         await ChangeProtection(tlb, promise.FirstPage, promise.PageCount, ProtectionChange.ReadOnly);
         await Kernel.MmuGather.TlbFinishMmu(tlb);
@@ -33,7 +33,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     {
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        await cpu.Store(mm.Vmas, areas.Writable(first, count).Bits);
+        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.Writable(first, count));
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
     }
 

@@ -30,7 +30,7 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
         await cpu.BeginPromise(promise);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        await cpu.Store(mm.Vmas, areas.Moved(promise.FirstPage, newFirst, promise.PageCount).Bits);
+        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.Moved(promise.FirstPage, newFirst, promise.PageCount));
         await Kernel.Rmap.AnonVmaClone(cpu, mm, newFirst, promise.PageCount);
         await MovePageTables(cpu, mm, promise.FirstPage, newFirst, promise.PageCount);
         await Kernel.Rmap.UnlinkAnonVmas(cpu, mm, promise.FirstPage, promise.PageCount);

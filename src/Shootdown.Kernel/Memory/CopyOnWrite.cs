@@ -45,7 +45,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
     {
-        ulong original = 1UL << entry.Frame;
+        FrameSet original = FrameSet.Of(entry.Frame);
         await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
         int copy = await cpu.AllocFrame(page);
@@ -66,7 +66,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
             await Kernel.PageWalk.PteUnmapUnlock(cpu, again);
         }
 
-        await cpu.PutFrames(copied ? original : 1UL << copy, "folio_put");
+        await cpu.PutFrames(copied ? original : FrameSet.Of(copy), "folio_put");
         await cpu.PutFrames(original, "folio_put");
     }
 }

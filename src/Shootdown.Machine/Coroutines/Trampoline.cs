@@ -18,7 +18,7 @@ internal sealed class Trampoline
 
     internal static Trampoline Current => _current ??= new Trampoline();
 
-    internal long OperationResult { get; private set; }
+    internal long OperationResult { get; set; }
 
     /// <summary>Starts a path and runs it to its first operation.</summary>
     internal (ProcStack? Stack, Operation? Operation) Start(ProcFrame frame) => Run(frame.Clone(), null);
