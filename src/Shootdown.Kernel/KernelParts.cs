@@ -196,6 +196,24 @@ public sealed record KernelOptions
     /// <summary>True if areas are registered with userfaultfd for write protection.</summary>
     public bool UserfaultWp { get; init; }
 
+    /// <summary>
+    /// True if a read fault on anonymous memory maps the shared zero page (<c>my_zero_pfn</c>); else it gets a page of its
+    /// own, which saves small models a frame.
+    /// </summary>
+    public bool ZeroPage { get; init; }
+
+    /// <summary>
+    /// True if mprotect makes entries writable where no fault is needed to know that (<c>MM_CP_TRY_CHANGE_WRITABLE</c>, since
+    /// 6.1); else it leaves that to the write fault.
+    /// </summary>
+    public bool TryChangeWritable { get; init; }
+
+    /// <summary>
+    /// True if mremap moves whole tables (<c>CONFIG_HAVE_MOVE_PMD</c>) and frees those that it leaves empty; without it
+    /// they stay, for small models.
+    /// </summary>
+    public bool MremapTables { get; init; }
+
     /// <summary>True if every page is on the wrong NUMA node: a hinting fault then moves it.</summary>
     public bool MisplacedPages { get; init; }
 }

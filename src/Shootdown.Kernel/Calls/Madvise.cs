@@ -89,6 +89,11 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
             Pte entry = await tlb.Cpu.EntryRead(table, page);
             if (entry.MapsFrame && walk == MadviseWalk.Pageout)
             {
+                if (PageoutClearsYoung)
+                {
+                    await ClearYoungDirtyPte(tlb, table, page, entry, Pte.AccessedBit);
+                }
+
                 isolated = await Kernel.Reclaim.FolioIsolateLru(tlb.Cpu, entry.Frame) ? isolated.With(entry.Frame) : isolated;
             }
             else if (entry.MapsFrame && walk == MadviseWalk.Cold)
@@ -107,6 +112,9 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
             await Kernel.Reclaim.ShrinkFolioList(tlb.Cpu, isolated, true, isolated: true);
         }
     }
+
+    /// <summary>True if pages that are reclaimed at once lose their accessed bits first (before 6.8).</summary>
+    protected virtual bool PageoutClearsYoung => false;
 
     /// <summary>
     /// The call of <c>flush_tlb_batched_pending</c> that the walkers make once they hold the lock.

@@ -58,12 +58,22 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
             await Kernel.PteOps.PtepClearFlush(cpu, mm, again, page);
             await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
             await Kernel.PteOps.SetPteAt(cpu, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, write: true)));
-            await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
+            if (!Kernel.IsZeroFrame(entry.Frame))
+            {
+                await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
+            }
         }
 
         if (again.Index >= 0)
         {
             await Kernel.PageWalk.PteUnmapUnlock(cpu, again);
+        }
+
+        if (Kernel.IsZeroFrame(entry.Frame) && copied)
+        {
+            // No entry refers to the zero page: only the reference that was taken above is given back.
+            await cpu.PutFrames(original, "folio_put");
+            return;
         }
 
         await cpu.PutFrames(copied ? original : FrameSet.Of(copy), "folio_put");

@@ -13,8 +13,8 @@ public sealed class AreaTree(MachineModel machine) : MachineHandle(machine)
     /// <summary>Number of areas.</summary>
     public int Count { get; private set; }
 
-    /// <summary>The areas, in order.</summary>
-    public IEnumerable<(int Start, int End, bool Read, bool Write)> Areas => _areas.Take(Count);
+    /// <summary>An area, in order of addresses.</summary>
+    public (int Start, int End, bool Read, bool Write) this[int index] => _areas[index];
 
     /// <summary>True if every page of the range is in an area.</summary>
     public bool Covers(int first, int end)

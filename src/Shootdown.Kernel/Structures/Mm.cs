@@ -133,6 +133,23 @@ public sealed class Mm : MachineHandle
         return null;
     }
 
+    /// <summary>The page behind the last one that has the same file area, or none, as a page has; at most end.</summary>
+    public int EndOfArea(int page, int end)
+    {
+        FileArea? area = FileAreaOf(page);
+        if (area is not null)
+        {
+            return Math.Min(end, area.First + area.Count);
+        }
+
+        foreach (FileArea other in _fileAreas)
+        {
+            end = other.First > page ? Math.Min(end, other.First) : end;
+        }
+
+        return end;
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Name;
 

@@ -215,58 +215,58 @@ public abstract class TimedExecution
     }
 
     /// <summary>A word that others can see was written: whoever waits for it may go on.</summary>
-    protected internal abstract void Changed(Cpu cpu, int address);
+    public abstract void Changed(Cpu cpu, int address);
 
     /// <summary>Takes an exclusive lock.</summary>
-    protected internal abstract Op Lock(Cpu cpu, Word word, bool sleeps);
+    public abstract Op Lock(Cpu cpu, Word word, bool sleeps);
 
     /// <summary>Tries to take an exclusive lock; true if it was taken.</summary>
-    protected internal abstract bool TryLock(Cpu cpu, Word word);
+    public abstract bool TryLock(Cpu cpu, Word word);
 
     /// <summary>Releases an exclusive lock.</summary>
-    protected internal abstract Op Unlock(Cpu cpu, Word word);
+    public abstract Op Unlock(Cpu cpu, Word word);
 
     /// <summary>Takes a reader-writer semaphore.</summary>
-    protected internal abstract Op Down(Cpu cpu, RwSemaphore semaphore, bool write);
+    public abstract Op Down(Cpu cpu, RwSemaphore semaphore, bool write);
 
     /// <summary>Releases a reader-writer semaphore.</summary>
-    protected internal abstract Op Up(Cpu cpu, RwSemaphore semaphore, bool write);
+    public abstract Op Up(Cpu cpu, RwSemaphore semaphore, bool write);
 
     /// <summary>A writer becomes a reader.</summary>
-    protected internal abstract Op Downgrade(Cpu cpu, RwSemaphore semaphore);
+    public abstract Op Downgrade(Cpu cpu, RwSemaphore semaphore);
 
     /// <summary>Waits until a word meets a condition.</summary>
-    protected internal abstract Op<ulong> WaitUntil(Cpu cpu, Word word, Condition condition, ulong operand);
+    public abstract Op<ulong> WaitUntil(Cpu cpu, Word word, Condition condition, ulong operand);
 
     /// <summary>Interrupts are turned off or on.</summary>
-    protected internal abstract Op SetInterrupts(Cpu cpu, bool off);
+    public abstract Op SetInterrupts(Cpu cpu, bool off);
 
     /// <summary>Sends a cross-call; wide carries what one word cannot.</summary>
-    protected internal abstract Op SendIpi(Cpu cpu, ulong mask, int function, ulong argument, ulong wide);
+    public abstract Op SendIpi(Cpu cpu, ulong mask, int function, ulong argument, ulong wide);
 
     /// <summary>Waits for the answers to the last cross-call.</summary>
-    protected internal abstract Op AwaitAcknowledgements(Cpu cpu);
+    public abstract Op AwaitAcknowledgements(Cpu cpu);
 
     /// <summary>The argument of the sender's last cross-call, and what one word could not carry.</summary>
-    protected internal abstract (ulong Argument, ulong Wide) ArgumentOf(Cpu sender);
+    public abstract (ulong Argument, ulong Wide) ArgumentOf(Cpu sender);
 
     /// <summary>Writes CR3.</summary>
-    protected internal abstract Op LoadRoot(Cpu cpu, AddressSpace? space, int asid, bool keep);
+    public abstract Op LoadRoot(Cpu cpu, AddressSpace? space, int asid, bool keep);
 
     /// <summary>INVLPG, or a flush of the current PCID if the page is negative.</summary>
-    protected internal abstract Op Invalidate(Cpu cpu, int page);
+    public abstract Op Invalidate(Cpu cpu, int page);
 
     /// <summary>A user access; the result is that of <see cref="AccessResult"/>.</summary>
-    protected internal abstract long Access(Cpu cpu, int page, bool write, int value);
+    public abstract long Access(Cpu cpu, int page, bool write, int value);
 
     /// <summary>A frame's contents go to disk.</summary>
-    protected internal abstract void WriteOut(Cpu cpu, int frame);
+    public abstract void WriteOut(Cpu cpu, int frame);
 
     /// <summary>A callback runs after a grace period.</summary>
-    protected internal abstract Op CallRcu(Cpu cpu, Func<Cpu, ulong, Proc> callback, ulong argument);
+    public abstract Op CallRcu(Cpu cpu, Func<Cpu, ulong, Proc> callback, ulong argument);
 
     /// <summary>A condition that kernel code asserts is false.</summary>
-    protected internal abstract void AssertFailed(Cpu cpu, string message);
+    public abstract void AssertFailed(Cpu cpu, string message);
 
     /// <summary>A TLB flush, as the kernel's tracepoint tells it.</summary>
     /// <param name="cpu">The CPU.</param>

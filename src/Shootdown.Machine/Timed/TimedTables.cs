@@ -82,6 +82,12 @@ public sealed class TimedTables
 
     internal void FreeTable(int table)
     {
+        if (_homes[table].Level < 0)
+        {
+            throw new ProcRuleException($"page table {table} is freed twice: the kernel code that runs is wrong, see 'check'");
+        }
+
+        _homes[table] = (-1, -1, 0);
         Array.Clear(_tables[table]);
         if (_freeTableCount == _freeTables.Length)
         {
@@ -97,6 +103,10 @@ public sealed class TimedTables
         if (table.Level == 0 && value.MapsFrame)
         {
             NotePlace(value.Frame, ((ulong)(_homes[table.Index].Space + 1) << 32) | (uint)page);
+        }
+        else if (table.Level == 1 && value.Present && !value.Huge)
+        {
+            NoteMoved(value.Frame, page >> _shift << _shift);
         }
     }
 
@@ -123,7 +133,8 @@ public sealed class TimedTables
         }
     }
 
-    internal int AllocFrame()
+    /// <summary>Takes a free frame, with one reference; -1 if there is none.</summary>
+    public int AllocFrame()
     {
         int frame;
         if (_freeFrameCount > 0)
@@ -218,6 +229,10 @@ public sealed class TimedTables
         PushFree(frame);
     }
 
+    /// <summary>Hardware sets the accessed and dirty bits of an entry.</summary>
+    public void SetHardwareBits(int table, int level, int page, Pte leaf)
+        => EntryOf(table, level, page) |= leaf.Bits & (Pte.AccessedBit | Pte.DirtyBit);
+
     /// <summary>The leaf that a hardware walk of an address space finds for a page, and where it stands.</summary>
     /// <param name="root">The top-level table.</param>
     /// <param name="page">The page.</param>
@@ -257,6 +272,26 @@ public sealed class TimedTables
             if (!more.Contains(place))
             {
                 more.Add(place);
+            }
+        }
+    }
+
+    /// <summary>A whole table may have been hooked in at another place: what it maps is there now.</summary>
+    private void NoteMoved(int table, int basePage)
+    {
+        (int space, int level, int before) = _homes[table];
+        if (before == basePage)
+        {
+            return;
+        }
+
+        _homes[table] = (space, level, basePage);
+        for (int i = 0; i <= _mask; i++)
+        {
+            var entry = new Pte(_tables[table][i]);
+            if (entry.MapsFrame)
+            {
+                NotePlace(entry.Frame, ((ulong)(space + 1) << 32) | (uint)(basePage + i));
             }
         }
     }

@@ -11,6 +11,18 @@ public sealed class TimedTask
     /// <summary>What it waits for; null if it has ended.</summary>
     public Operation? WaitsFor { get; private set; }
 
+    /// <summary>The functions that it is in, innermost first, as the kernel spells them.</summary>
+    public IEnumerable<string> WaitsIn
+    {
+        get
+        {
+            for (DirectFrame? frame = _innermost; frame is not null; frame = frame.Caller)
+            {
+                yield return KernelNames.OfFrame(frame.StateMachineType);
+            }
+        }
+    }
+
     /// <summary>Runs a program until it must wait or ends.</summary>
     public static TimedTask Start(Func<Proc> program)
     {
