@@ -128,8 +128,5 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
     }
 
     private PageTable Below(PageTable table, Pte entry, int page)
-    {
-        int span = Machine.Paging.SpanOf(table.Level);
-        return new PageTable(entry.Frame, table.Level - 1, page / span * span);
-    }
+        => new(entry.Frame, table.Level - 1, Machine.Paging.BaseOf(page, table.Level));
 }

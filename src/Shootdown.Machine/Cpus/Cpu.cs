@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Shootdown.Machine;
 
 /// <summary>
@@ -49,9 +51,10 @@ public sealed partial class Cpu : MachineHandle
 
     /// <summary><c>READ_ONCE</c>, or an acquire load. Here and below, text is what a report shows instead of the word.</summary>
     public Op<ulong> Load(
-        Word word, MemoryOrder order = MemoryOrder.Relaxed, StepWeight weight = StepWeight.Detail, string? text = null)
+        Word word, MemoryOrder order = MemoryOrder.Relaxed, StepWeight weight = StepWeight.Detail,
+        [InterpolatedStringHandlerArgument("")] OperationText text = default)
         => _timed is { } timed ? Op<ulong>.DoneWith(timed.Load(this, word))
-            : new(new MemoryOperation(this, word, MemoryAction.Load, 0, 0, order, weight, text));
+            : new(new MemoryOperation(this, word, MemoryAction.Load, 0, 0, order, weight, text.Text));
 
     /// <summary><c>WRITE_ONCE</c>, or a release store.</summary>
     public Op Store(Word word, ulong value, MemoryOrder order = MemoryOrder.Relaxed, StepWeight weight = StepWeight.Detail)
@@ -66,14 +69,18 @@ public sealed partial class Cpu : MachineHandle
     }
 
     /// <summary><c>atomic_add_return</c>: fully ordered; returns the new value.</summary>
-    public Op<ulong> AddReturn(Word word, long delta, StepWeight weight = StepWeight.Context, string? text = null)
+    public Op<ulong> AddReturn(
+        Word word, long delta, StepWeight weight = StepWeight.Context,
+        [InterpolatedStringHandlerArgument("")] OperationText text = default)
         => _timed is { } timed ? Op<ulong>.DoneWith(timed.Modify(this, word, MemoryAction.AddReturn, unchecked((ulong)delta), 0))
-            : new(new MemoryOperation(this, word, MemoryAction.AddReturn, unchecked((ulong)delta), 0, MemoryOrder.Full, weight, text));
+            : new(new MemoryOperation(this, word, MemoryAction.AddReturn, unchecked((ulong)delta), 0, MemoryOrder.Full, weight, text.Text));
 
     /// <summary><c>atomic_fetch_or</c>: fully ordered; returns the old value.</summary>
-    public Op<ulong> FetchOr(Word word, ulong bits, StepWeight weight = StepWeight.Context, string? text = null)
+    public Op<ulong> FetchOr(
+        Word word, ulong bits, StepWeight weight = StepWeight.Context,
+        [InterpolatedStringHandlerArgument("")] OperationText text = default)
         => _timed is { } timed ? Op<ulong>.DoneWith(timed.Modify(this, word, MemoryAction.FetchOr, bits, 0))
-            : new(new MemoryOperation(this, word, MemoryAction.FetchOr, bits, 0, MemoryOrder.Full, weight, text));
+            : new(new MemoryOperation(this, word, MemoryAction.FetchOr, bits, 0, MemoryOrder.Full, weight, text.Text));
 
     /// <summary><c>atomic_fetch_and</c>: fully ordered; returns the old value.</summary>
     public Op<ulong> FetchAnd(Word word, ulong bits, StepWeight weight = StepWeight.Context)
@@ -81,15 +88,18 @@ public sealed partial class Cpu : MachineHandle
             : new(new MemoryOperation(this, word, MemoryAction.FetchAnd, bits, 0, MemoryOrder.Full, weight));
 
     /// <summary><c>xchg</c>: fully ordered; returns the old value.</summary>
-    public Op<ulong> Exchange(Word word, ulong value, StepWeight weight = StepWeight.Context, string? text = null)
+    public Op<ulong> Exchange(
+        Word word, ulong value, StepWeight weight = StepWeight.Context,
+        [InterpolatedStringHandlerArgument("")] OperationText text = default)
         => _timed is { } timed ? Op<ulong>.DoneWith(timed.Modify(this, word, MemoryAction.Exchange, value, 0))
-            : new(new MemoryOperation(this, word, MemoryAction.Exchange, value, 0, MemoryOrder.Full, weight, text));
+            : new(new MemoryOperation(this, word, MemoryAction.Exchange, value, 0, MemoryOrder.Full, weight, text.Text));
 
     /// <summary><c>cmpxchg</c>: fully ordered; returns the value that was found.</summary>
     public Op<ulong> CompareExchange(
-        Word word, ulong expected, ulong value, StepWeight weight = StepWeight.Context, string? text = null)
+        Word word, ulong expected, ulong value, StepWeight weight = StepWeight.Context,
+        [InterpolatedStringHandlerArgument("")] OperationText text = default)
         => _timed is { } timed ? Op<ulong>.DoneWith(timed.Modify(this, word, MemoryAction.CompareExchange, value, expected))
-            : new(new MemoryOperation(this, word, MemoryAction.CompareExchange, value, expected, MemoryOrder.Full, weight, text));
+            : new(new MemoryOperation(this, word, MemoryAction.CompareExchange, value, expected, MemoryOrder.Full, weight, text.Text));
 
     /// <summary><c>smp_mb</c>, or another full barrier.</summary>
     public Op FullBarrier(string function = "smp_mb()")
@@ -101,7 +111,9 @@ public sealed partial class Cpu : MachineHandle
             : new(new ExclusiveLockOperation(this, spinLock.Word, "spin_lock", LockAction.Acquire, false));
 
     /// <summary><c>spin_trylock</c>: 0 if the lock was free and is now held.</summary>
-    public Op<ulong> SpinTrylock(Spinlock spinLock) => _timed is { } timed ? Op<ulong>.DoneWith(timed.TryLock(this, spinLock.Word) ? 0 : 1) : new(new MemoryOperation(
+    public Op<ulong> SpinTrylock(Spinlock spinLock) => _timed is { } timed
+        ? Op<ulong>.DoneWith(timed.TryLock(this, spinLock.Word) ? 0 : 1)
+        : new(new MemoryOperation(
         this, spinLock.Word, MemoryAction.CompareExchange, (ulong)Index + 1, 0, MemoryOrder.Full, StepWeight.Context,
         $"spin_trylock({spinLock.Name})"));
 
@@ -117,7 +129,8 @@ public sealed partial class Cpu : MachineHandle
 
     /// <summary><c>mutex_trylock</c>: 1 if the lock was taken.</summary>
     public Op<int> MutexTryLock(KernelMutex mutex)
-        => _timed is { } timed ? Op<int>.DoneWith(timed.TryLock(this, mutex.Word) ? 1 : 0) : new(new ExclusiveLockOperation(this, mutex.Word, "mutex_trylock", LockAction.TryAcquire, false));
+        => _timed is { } timed ? Op<int>.DoneWith(timed.TryLock(this, mutex.Word) ? 1 : 0)
+            : new(new ExclusiveLockOperation(this, mutex.Word, "mutex_trylock", LockAction.TryAcquire, false));
 
     /// <summary><c>mutex_unlock</c>.</summary>
     public Op MutexUnlock(KernelMutex mutex)

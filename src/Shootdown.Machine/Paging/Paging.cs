@@ -153,7 +153,12 @@ public sealed partial class Paging : MachineHandle
     /// <summary>Number of pages that one entry of a level maps.</summary>
     public int SpanOf(int level) => _spans[level];
 
-    internal int BaseOf(int page, int level) => page / SpanOf(level) * SpanOf(level);
+    /// <summary>First page that the entry of a level maps, for a page.</summary>
+    public int BaseOf(int page, int level)
+    {
+        int span = _spans[level];
+        return (span & (span - 1)) == 0 ? page & -span : page / span * span;
+    }
 
     internal int EntryAddress(int table, int level, int page)
         => _entries + (table * EntriesPerTable) + (page / SpanOf(level) % EntriesPerTable);

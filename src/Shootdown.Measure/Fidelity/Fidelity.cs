@@ -46,7 +46,7 @@ public sealed class Fidelity
 
     private static FidelityRow Compare(BenchRow row)
     {
-        if (KernelProfile.Find(row.Kernel) is not { } profile)
+        if (TimedProfile.Find(row.Kernel) is not { } profile)
         {
             return new(row, FidelityVerdict.NotModelled, null, 0, $"there is no profile of kernel {row.Kernel}");
         }

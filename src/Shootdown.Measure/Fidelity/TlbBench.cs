@@ -21,7 +21,7 @@ public sealed class TlbBench : ITimedTrace
     private bool _records;
     private long _interruptsBefore;
 
-    private TlbBench(KernelProfile profile, BenchOperation operation, int cpus)
+    private TlbBench(TimedProfile profile, BenchOperation operation, int cpus)
     {
         _timed = new TimedKernel(profile, cpus, FramesOfMachine);
         _operation = operation;
@@ -55,7 +55,7 @@ public sealed class TlbBench : ITimedTrace
     /// <param name="helpers">How many there are.</param>
     /// <param name="cpus">CPUs of the machine.</param>
     public static (Signature Events, long Interrupts, long Nanoseconds) Run(
-        KernelProfile profile, BenchOperation operation, int pages, string mode, int helpers, int cpus)
+        TimedProfile profile, BenchOperation operation, int pages, string mode, int helpers, int cpus)
     {
         ArgumentNullException.ThrowIfNull(operation);
         var bench = new TlbBench(profile, operation, cpus);

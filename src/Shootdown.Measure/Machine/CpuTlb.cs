@@ -11,6 +11,7 @@ internal sealed class CpuTlb(TlbSizes sizes, int asids)
     private readonly SetAssociative _huge = new(sizes.L1HugeEntries, sizes.L1HugeWays);
     private readonly SetAssociative _second = new(sizes.L2Entries, sizes.L2Ways);
     private readonly SetAssociative _walk = new(sizes.WalkEntries, sizes.WalkEntries);
+    private bool _hadHuge;
     private readonly uint[] _generation = [.. Enumerable.Repeat(1u, asids)];
     private readonly uint[] _walkGeneration = [.. Enumerable.Repeat(1u, asids)];
 
@@ -41,7 +42,7 @@ internal sealed class CpuTlb(TlbSizes sizes, int asids)
 
         wasFlushed = flushed;
         ulong large = HugeKey(asid, page);
-        if (_huge.Find(large, generation, out entry, out flushed))
+        if (_hadHuge && _huge.Find(large, generation, out entry, out flushed))
         {
             huge = true;
             return Level.First;
@@ -55,7 +56,7 @@ internal sealed class CpuTlb(TlbSizes sizes, int asids)
         }
 
         wasFlushed |= flushed;
-        if (_second.Find(large, generation, out entry, out flushed))
+        if (_hadHuge && _second.Find(large, generation, out entry, out flushed))
         {
             huge = true;
             _huge.Put(large, generation, entry);
@@ -69,6 +70,7 @@ internal sealed class CpuTlb(TlbSizes sizes, int asids)
     /// <summary>Caches a translation and the way to it.</summary>
     internal void Fill(int asid, int page, ulong entry, bool huge)
     {
+        _hadHuge |= huge;
         uint generation = _generation[asid];
         ulong key = huge ? HugeKey(asid, page) : SmallKey(asid, page);
         (huge ? _huge : _small).Put(key, generation, entry);
@@ -94,8 +96,11 @@ internal sealed class CpuTlb(TlbSizes sizes, int asids)
         ulong large = HugeKey(asid, page);
         _small.Drop(small, generation);
         _second.Drop(small, generation);
-        _huge.Drop(large, generation);
-        _second.Drop(large, generation);
+        if (_hadHuge)
+        {
+            _huge.Drop(large, generation);
+            _second.Drop(large, generation);
+        }
     }
 
     /// <summary>Everything of a PCID.</summary>

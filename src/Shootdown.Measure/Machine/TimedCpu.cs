@@ -1,4 +1,5 @@
 using Shootdown.Machine;
+using RootSpace = Shootdown.Machine.AddressSpace;
 
 namespace Shootdown.Measure;
 
@@ -56,7 +57,7 @@ public sealed class TimedCpu
 
     internal Func<Proc>? Program { get; set; }
 
-    internal AddressSpace? Space { get; set; }
+    internal RootSpace? Space { get; set; }
 
     internal int Asid { get; set; }
 

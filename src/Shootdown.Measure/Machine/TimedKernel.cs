@@ -16,7 +16,7 @@ public sealed class TimedKernel
     /// <param name="frames">Frames of 4 KiB.</param>
     /// <param name="costs">What things cost; null for the defaults.</param>
     /// <param name="seed">Seed of the latencies of interrupts.</param>
-    public TimedKernel(KernelProfile profile, int cpus, int frames = 1 << 20, CostTable? costs = null, ulong seed = 1)
+    public TimedKernel(TimedProfile profile, int cpus, int frames = 1 << 20, CostTable? costs = null, ulong seed = 1)
     {
         ArgumentNullException.ThrowIfNull(profile);
         Machine = new TimedMachine(cpus, frames, costs, seed);

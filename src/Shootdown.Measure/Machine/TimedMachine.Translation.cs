@@ -1,4 +1,5 @@
 using Shootdown.Machine;
+using RootSpace = Shootdown.Machine.AddressSpace;
 
 namespace Shootdown.Measure;
 
@@ -17,7 +18,7 @@ public sealed partial class TimedMachine
     public ITimedTrace? Trace { get; set; }
 
     /// <inheritdoc/>
-    public override Op LoadRoot(Cpu cpu, AddressSpace? space, int asid, bool keep)
+    public override Op LoadRoot(Cpu cpu, RootSpace? space, int asid, bool keep)
     {
         TimedCpu state = StateOf(cpu);
         state.Space = space;
@@ -33,7 +34,7 @@ public sealed partial class TimedMachine
     }
 
     /// <summary>The root is loaded before anything runs.</summary>
-    public void BuildLoaded(Cpu cpu, AddressSpace space, int asid)
+    public void BuildLoaded(Cpu cpu, RootSpace space, int asid)
     {
         TimedCpu state = StateOf(cpu);
         state.Space = space;
@@ -64,7 +65,7 @@ public sealed partial class TimedMachine
     public override long Access(Cpu cpu, int page, bool write, int value)
     {
         TimedCpu state = StateOf(cpu);
-        AddressSpace space = state.Space
+        RootSpace space = state.Space
             ?? throw new ProcRuleException($"{cpu} accesses {Paging.AddressText(page)} while no user address space is loaded");
         state.Accesses++;
         Spend(cpu, WordNs);
@@ -93,7 +94,7 @@ public sealed partial class TimedMachine
     public override void AssertFailed(Cpu cpu, string message)
         => throw new ProcRuleException($"{cpu}: kernel code asserts that {message}; it is not so (out of memory? give the machine more frames)");
 
-    private long WalkFor(TimedCpu state, AddressSpace space, int page, bool write, bool isMiss, bool wasFlushed)
+    private long WalkFor(TimedCpu state, RootSpace space, int page, bool write, bool isMiss, bool wasFlushed)
     {
         Cpu cpu = state.Cpu;
         int walkNs = _walkReadNs * (state.Tlb.KnowsTable(state.Asid, page) ? 1 : Model.Paging.Levels);

@@ -10,7 +10,7 @@ public sealed class DependencyTests
     private const int ColumnsMax = 165;
 
     private static readonly string[] Order =
-        ["Shootdown.Machine", "Shootdown.Kernel", "Shootdown.Check", "Shootdown.Catalogue", "Shootdown.Report", "Shootdown.Cli"];
+        ["Shootdown.Machine", "Shootdown.Kernel", "Shootdown.Measure", "Shootdown.Check", "Shootdown.Catalogue", "Shootdown.Report", "Shootdown.Cli"];
 
     [Fact]
     public void Projects_reference_only_earlier_ones()

@@ -9,7 +9,7 @@ namespace Shootdown.Measure;
 /// <param name="Name">As in traces, e.g. <c>6.12</c>.</param>
 /// <param name="Options">Build-time choices.</param>
 /// <param name="Parts">Mechanisms.</param>
-public sealed record KernelProfile(string Name, KernelOptions Options, KernelParts Parts)
+public sealed record TimedProfile(string Name, KernelOptions Options, KernelParts Parts)
 {
     private const int PageBytes = 4096;
     private const int BatchHeaderBytes = 16;
@@ -23,7 +23,7 @@ public sealed record KernelProfile(string Name, KernelOptions Options, KernelPar
     private const int FirstBatch = 8;
 
     /// <summary>Linux 6.12 (as Debian builds it).</summary>
-    public static KernelProfile Linux612 { get; } = new("6.12", Common with
+    public static TimedProfile Linux612 { get; } = new("6.12", Common with
     {
         // __tlb_remove_folio_pages_size() leaves a batch when only one place is left: a folio of several pages takes two.
         GatherFrames = FirstBatch - 1 + (Batches * (PointersPerBatch - 1)),
@@ -31,7 +31,7 @@ public sealed record KernelProfile(string Name, KernelOptions Options, KernelPar
     }, CommonParts);
 
     /// <summary>Linux 6.1.</summary>
-    public static KernelProfile Linux61 { get; } = new("6.1", Common with
+    public static TimedProfile Linux61 { get; } = new("6.1", Common with
     {
         GatherFrames = FirstBatch + (Batches * PointersPerBatch),
         FreeBatch = int.MaxValue,
@@ -42,7 +42,7 @@ public sealed record KernelProfile(string Name, KernelOptions Options, KernelPar
     });
 
     /// <summary>All profiles.</summary>
-    public static IReadOnlyList<KernelProfile> All { get; } = [Linux61, Linux612];
+    public static IReadOnlyList<TimedProfile> All { get; } = [Linux61, Linux612];
 
     private static KernelOptions Common => new()
     {
@@ -63,7 +63,7 @@ public sealed record KernelProfile(string Name, KernelOptions Options, KernelPar
     };
 
     /// <summary>A profile by name; null if there is none.</summary>
-    public static KernelProfile? Find(string name) => All.FirstOrDefault(profile => profile.Name == name);
+    public static TimedProfile? Find(string name) => All.FirstOrDefault(profile => profile.Name == name);
 
     /// <inheritdoc/>
     public override string ToString() => Name;
