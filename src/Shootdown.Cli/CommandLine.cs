@@ -64,6 +64,11 @@ internal static class CommandLine
             return new PairsCommand(host, PairsRequest.Read(parsed, tree)).Run();
         }
 
+        if (command == tree.Measure)
+        {
+            return new MeasureCommand(host, MeasureRequest.Read(parsed, tree)).Run();
+        }
+
         if (command == tree.List)
         {
             return List(parsed.GetValue(tree.Tags) ?? [], parsed.GetValue(tree.Json), host);
@@ -80,7 +85,7 @@ internal static class CommandLine
             return ExitCode.Pass;
         }
 
-        throw new UsageException("a command is missing: list, explain, check or pairs", HelpHint);
+        throw new UsageException("a command is missing: list, explain, check, pairs or measure", HelpHint);
     }
 
     private static int List(IReadOnlyList<string> tags, bool isJson, CliHost host)
@@ -124,7 +129,7 @@ internal static class CommandLine
     private static void RequireUnderstood(ParseResult parsed, Command command, CommandTree tree, CliHost host)
     {
         IEnumerable<string> strangers = parsed.UnmatchedTokens;
-        if (command == tree.Check || command == tree.Explain || command == tree.Pairs)
+        if (command == tree.Check || command == tree.Explain || command == tree.Pairs || command == tree.Measure)
         {
             strangers = strangers.Concat((parsed.GetValue(tree.Ids) ?? []).Where(id => id.StartsWith('-')));
         }

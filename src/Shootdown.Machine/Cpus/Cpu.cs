@@ -196,7 +196,8 @@ public sealed partial class Cpu : MachineHandle
     public Op SendIpi(ulong mask, int function, ulong argument = 0, ulong wide = 0)
         => _timed is { } timed ? timed.SendIpi(this, mask, function, argument, wide)
             : wide == 0 ? new(Machine.Interrupts.Send(this, mask, function, argument))
-            : throw new ProcRuleException("the argument of a cross-call is wider than one word: the pages or address spaces of this machine are too many");
+            : throw new ProcRuleException(
+                "the argument of a cross-call is wider than one word: the pages or address spaces of this machine are too many");
 
     /// <summary>What the sender of the request that this CPU handles passed with it.</summary>
     public Op<ulong> IpiArgument(Cpu sender)

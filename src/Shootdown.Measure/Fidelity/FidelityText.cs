@@ -12,9 +12,11 @@ public static class FidelityText
         ArgumentNullException.ThrowIfNull(fidelity);
         string[] kernels = [.. TimedProfile.All.Select(profile => profile.Name)];
         var text = new StringBuilder();
-        text.Append("| operation |").AppendJoin("|", kernels.Select(kernel => $" {kernel} exact | different | not modelled ")).AppendLine("| why not |");
+        text.Append("| operation |").AppendJoin("|", kernels.Select(kernel => $" {kernel} exact | different | not modelled "));
+        text.AppendLine("| why not |");
         text.Append("|---|").AppendJoin("|", kernels.Select(_ => "---|---|---")).AppendLine("|---|");
-        foreach (IGrouping<string, FidelityRow> operation in Known(fidelity).GroupBy(row => row.Row.Operation).OrderBy(g => g.Key, StringComparer.Ordinal))
+        IEnumerable<IGrouping<string, FidelityRow>> operations = Known(fidelity).GroupBy(row => row.Row.Operation);
+        foreach (IGrouping<string, FidelityRow> operation in operations.OrderBy(group => group.Key, StringComparer.Ordinal))
         {
             string[] reasons = [.. operation.Where(row => row.Verdict != FidelityVerdict.Exact).Select(Reason).Distinct()];
             AppendLine(text, operation.Key, kernels, operation, string.Join("; ", reasons));

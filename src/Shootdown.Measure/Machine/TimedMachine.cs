@@ -40,7 +40,10 @@ public sealed partial class TimedMachine : TimedExecution
         _handOverNs = _costs["lock.hand_over_ns"];
         _sleepWakeNs = _costs["lock.sleep_wake_ns"];
         _aheadNs = 4 * _costs["ipi.deliver_median_ns"];
-        var options = new MachineOptions { Cpus = cpus, Levels = 4, EntriesPerTable = 512, Frames = frames, Asids = 6, AccessedBit = true, GracePeriods = true };
+        var options = new MachineOptions
+        {
+            Cpus = cpus, Levels = 4, EntriesPerTable = 512, Frames = frames, Asids = 6, AccessedBit = true, GracePeriods = true,
+        };
         Model = new MachineModel(options, this);
         Cpus = [.. Model.Cpus.Select(cpu => new TimedCpu(cpu, new CpuTlb(_costs.Tlb, options.Asids)))];
         InitialiseCosts();
@@ -101,7 +104,8 @@ public sealed partial class TimedMachine : TimedExecution
         if (_queue.Count == 0 && Cpus.Any(cpu => cpu.Program is not null))
         {
             TimedCpu stuck = Cpus.First(cpu => cpu.Program is not null);
-            throw new ProcRuleException($"{stuck.Cpu} waits for '{stuck.Task?.WaitsFor?.Text}' for ever, in {string.Join(" < ", stuck.Task?.WaitsIn ?? [])}");
+            throw new ProcRuleException(
+                $"{stuck.Cpu} waits for '{stuck.Task?.WaitsFor?.Text}' for ever, in {string.Join(" < ", stuck.Task?.WaitsIn ?? [])}");
         }
     }
 
