@@ -34,5 +34,8 @@ public sealed class CostTableTests
 
     [Fact]
     public void A_missing_file_is_named()
-        => Assert.Contains("no-such.json: the cost file cannot be read", Assert.Throws<CostFileException>(() => CostTable.Read("no-such.json")).Message, StringComparison.Ordinal);
+    {
+        CostFileException error = Assert.Throws<CostFileException>(() => CostTable.Read("no-such.json"));
+        Assert.Contains("no-such.json: the cost file cannot be read", error.Message, StringComparison.Ordinal);
+    }
 }

@@ -1,3 +1,6 @@
+// Programs of a timed machine are run once and never snapshotted: they may keep state of their own.
+#pragma warning disable SHOOT003, SHOOT007
+
 using Shootdown.Kernel;
 using Shootdown.Machine;
 using Shootdown.Measure;
