@@ -42,7 +42,13 @@ public sealed partial class TimedMachine : TimedExecution
         _aheadNs = 4 * _costs["ipi.deliver_median_ns"];
         var options = new MachineOptions
         {
-            Cpus = cpus, Levels = 4, EntriesPerTable = 512, Frames = frames, Asids = 6, AccessedBit = true, GracePeriods = true,
+            Cpus = cpus,
+            Levels = 4,
+            EntriesPerTable = 512,
+            Frames = frames,
+            Asids = 6,
+            AccessedBit = true,
+            GracePeriods = true,
         };
         Model = new MachineModel(options, this);
         Cpus = [.. Model.Cpus.Select(cpu => new TimedCpu(cpu, new CpuTlb(_costs.Tlb, options.Asids)))];
