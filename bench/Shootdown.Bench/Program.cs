@@ -10,10 +10,12 @@ switch (args)
         return RawExploration.Run();
     case ["slowest"]:
         return SlowestChecks.Run();
+    case ["timed", .. string[] workloads]:
+        return TimedThroughput.Run(workloads);
     case ["all"]:
         int[] codes = [RawExploration.Run(), PeerPrograms.Run([]), TlbDeferTable.Run([]), SlowestChecks.Run()];
         return codes.Max();
     default:
-        Console.WriteLine("benchmarks: peers [PROGRAM...] | tlbdefer [CPUS PAGES] | raw | slowest | all");
+        Console.WriteLine("benchmarks: peers [PROGRAM...] | tlbdefer [CPUS PAGES] | raw | slowest | timed [WORKLOAD...] | all");
         return 0;
 }

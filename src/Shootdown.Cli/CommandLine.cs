@@ -67,6 +67,7 @@ internal static class CommandLine
         "seeds" => new SeedsCommand(host, SeedsRequest.Read(parsed, tree)).Run(),
         "designs" => new DesignsCommand(host, DesignsRequest.Read(parsed, tree)).Run(),
         "paths" => new PathsCommand(host, parsed, tree).Run(),
+        "measure" => new MeasureCommand(host, MeasureRequest.Read(parsed, tree)).Run(),
         "replay" => new TraceReplayCommand(host, ReplayRequest.Read(parsed, tree)).Run(),
         "record" => new RecordCommand(host, RecordRequest.Read(parsed, tree)).Run(),
         "calibrate" => new CalibrateCommand(host, parsed.GetValue(tree.Out)).Run(),

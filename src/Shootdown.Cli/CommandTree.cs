@@ -40,6 +40,7 @@ internal sealed class CommandTree
         Add(Calibrate, Out);
         Add(Designs, Workload, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
         Designs.Add(Ids);
+        AddMeasure();
         BoundOptions = [.. CommonBounds.Concat(scenarios.SelectMany(s => s.Parameters).Select(p => p.Name)).Distinct()
             .Where(name => !_takenNames.Contains("--" + name)).Select(name => new Option<string>("--" + name))];
         foreach (Option<string> bound in BoundOptions)
@@ -73,6 +74,8 @@ internal sealed class CommandTree
     public Command Calibrate { get; } = new("calibrate") { TreatUnmatchedTokensAsErrors = false };
 
     public Command Designs { get; } = new("designs") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Measure { get; } = new("measure") { TreatUnmatchedTokensAsErrors = false };
 
     public Option<bool> Help { get; } = Flag("--help", "-h", "-?");
 
@@ -138,6 +141,18 @@ internal sealed class CommandTree
 
     public Option<string> Buffer { get; } = new("--buffer");
 
+    public Option<string> MeasureCpus { get; } = new("--cpus");
+
+    public Option<string> Policy { get; } = new("--policy");
+
+    public Option<string> Costs { get; } = new("--costs");
+
+    public Option<string> Seed { get; } = new("--seed");
+
+    public Option<bool> Csv { get; } = Flag("--csv");
+
+    public Option<string> MeasureTraceOut { get; } = new("--trace-out");
+
     public Argument<string[]> Ids { get; } = new("id") { Arity = ArgumentArity.ZeroOrMore };
 
     /// <summary>One option for every bound that some scenario declares.</summary>
@@ -145,6 +160,17 @@ internal sealed class CommandTree
 
     /// <summary>Names of a command's options, for suggestions.</summary>
     public static IEnumerable<string> OptionNames(Command command) => command.Options.Select(option => option.Name).Append("--help");
+
+    /// <summary>Its names are not taken from <c>check</c>, where bounds of scenarios may have them.</summary>
+    private void AddMeasure()
+    {
+        Root.Add(Measure);
+        Measure.Add(Ids);
+        foreach (Option option in new Option[] { MeasureCpus, Policy, Time, Costs, Seed, Csv, Json, MeasureTraceOut })
+        {
+            Measure.Add(option);
+        }
+    }
 
     private void Add(Command command, params ReadOnlySpan<Option> options)
     {

@@ -21,6 +21,7 @@ internal static class HelpText
           record    makes such a trace, straight from the kernel
           calibrate measures what system calls, faults and interrupts cost here
           designs   compares ways to flush: safe or not, and what they cost
+          measure   runs a workload on the timed machine: what shootdowns cost
           COMMAND --help tells more
 
           --version
@@ -299,6 +300,29 @@ internal static class HelpText
 
         """;
 
+    private const string Measure = """
+        usage: ./shootdown measure [WORKLOAD] [options]
+
+        Runs a built-in workload on a simulated machine, with the kernel code that check proves, and
+        tells what TLB flushes cost. Without WORKLOAD: lists the workloads and the policies.
+
+          --cpus N, N..M   CPUs, 2 to 64; a range is gone through in powers of two (default 8)
+          --policy NAME    flush design, or all (default linux-6.12)
+          --time T         virtual time of each run, up to 10m (default 100ms)
+          --costs FILE     what things cost; start from a copy of costs/default.json
+          --seed N         of all that is random (default 1); the same seed gives the same run
+          --csv            comma-separated values
+          --json           one JSON document
+          --trace-out F    the run's timeline, for ui.perfetto.dev
+
+        examples:
+          ./shootdown measure
+          ./shootdown measure munmap-storm --cpus 2..64
+          ./shootdown measure reclaim --policy all --csv
+          ./shootdown measure madvise-storm --time 5ms --trace-out storm.json
+
+        """;
+
     /// <summary>The page of a command; the general one for any other name.</summary>
     /// <param name="command">Name of the command.</param>
     /// <param name="bounds">Options for bounds that the catalogue's scenarios declare.</param>
@@ -314,6 +338,7 @@ internal static class HelpText
         "record" => Record,
         "calibrate" => Calibrate,
         "designs" => Designs,
+        "measure" => Measure,
         _ => Root,
     };
 

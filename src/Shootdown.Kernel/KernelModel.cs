@@ -29,7 +29,8 @@ public sealed class KernelModel : MachineHandle
         TlbStates = [.. machine.Cpus.Select(cpu => new CpuTlbState(cpu, NameOfMm))];
         UnmapBatches = [.. machine.Cpus.Select(cpu => new UnmapBatch(cpu))];
         Gathers = [.. machine.Cpus.Select(cpu => new GatherWords(cpu))];
-        Folios = [.. machine.Paging.Frames.Select(frame => new Folio(frame, Options.Files || Options.AnonFolios))];
+        bool locks = Options.Files || Options.AnonFolios;
+        Folios = machine.Timed is null ? [.. machine.Paging.Frames.Select(frame => new Folio(frame, locks))] : new TimedFolios(machine, locks);
         PteOps = parts.PteOps(this);
         PageWalk = parts.PageWalk(this);
         MmapLock = parts.MmapLock(this);
@@ -236,6 +237,22 @@ public sealed class KernelModel : MachineHandle
 
     /// <summary>First frame of the huge zero page: its references count for all of it. -1 if there is none.</summary>
     public int HugeZeroFrame => Options.HugeZeroPage ? 0 : -1;
+
+    /// <summary>The frame of the shared zero page; -1 if there is none.</summary>
+    public int ZeroFrame { get; private set; } = -1;
+
+    /// <summary>True for the shared zero page, which has no counts (<c>is_zero_pfn</c>).</summary>
+    public bool IsZeroFrame(int frame) => Options.ZeroPage && frame == ZeroFrame;
+
+    /// <summary>Says which frame is the shared zero page, before anything runs.</summary>
+    public void BuildZeroPage(int frame)
+    {
+        ZeroFrame = frame;
+        AddInitial(Folios[frame].Frame.RefCount, 1);
+    }
+
+    /// <summary>An empty set of frames, to be added to.</summary>
+    public FrameSet NewFrameSet() => Machine.Timed is null ? default : new FrameSet(0, new FrameList());
 
     /// <summary>Makes a user address space.</summary>
     /// <param name="name">Name for reports.</param>

@@ -151,6 +151,12 @@ public sealed record KernelOptions
     public int GatherFrames { get; init; } = 64;
 
     /// <summary>
+    /// Folios that reclaim frees at a time (<c>PAGEVEC_SIZE</c>: 31 since 6.10): each batch has a flush of its own. 6.1 frees all
+    /// that it looked at together.
+    /// </summary>
+    public int FreeBatch { get; init; } = 31;
+
+    /// <summary>
     /// True for <c>CONFIG_MMU_GATHER_RCU_TABLE_FREE</c>: page tables are freed after a grace period, not after IPIs.
     /// </summary>
     public bool RcuTableFree { get; init; }
@@ -239,6 +245,24 @@ public sealed record KernelOptions
     /// With <see cref="Pins"/>: true if an address space is forked while pages of it are pinned: <c>mm->write_protect_seq</c> is kept then.
     /// </summary>
     public bool WriteProtectSeq { get; init; }
+
+    /// <summary>
+    /// True if a read fault on anonymous memory maps the shared zero page (<c>my_zero_pfn</c>); else it gets a page of its
+    /// own, which saves small models a frame.
+    /// </summary>
+    public bool ZeroPage { get; init; }
+
+    /// <summary>
+    /// True if mprotect makes entries writable where no fault is needed to know that (<c>MM_CP_TRY_CHANGE_WRITABLE</c>, since
+    /// 6.1); else it leaves that to the write fault.
+    /// </summary>
+    public bool TryChangeWritable { get; init; }
+
+    /// <summary>
+    /// True if mremap moves whole tables (<c>CONFIG_HAVE_MOVE_PMD</c>) and frees those that it leaves empty; without it
+    /// they stay, for small models.
+    /// </summary>
+    public bool MremapTables { get; init; }
 
     /// <summary>True if every page is on the wrong NUMA node: a hinting fault then moves it.</summary>
     public bool MisplacedPages { get; init; }

@@ -23,15 +23,25 @@ public sealed class MachineModel
 
     /// <summary>Builds the hardware; kernel structures and agents are added next, then <see cref="Seal"/>.</summary>
     public MachineModel(MachineOptions options)
+        : this(options, null)
+    {
+    }
+
+    /// <summary>Builds a machine that measures, if it is given what performs its operations: its sizes are real ones.</summary>
+    public MachineModel(MachineOptions options, TimedExecution? timed)
     {
         ArgumentNullException.ThrowIfNull(options);
-        Require(options.Cpus is >= 1 and <= 16, "cpus must be 1 to 16");
+        Timed = timed;
+        Require(options.Cpus >= 1 && options.Cpus <= (timed is null ? 16 : 64), timed is null ? "cpus must be 1 to 16" : "cpus must be 1 to 64");
         Require(options.Levels is >= 1 and <= 4, "page-table levels must be 1 to 4");
         Require(options.EntriesPerTable is >= 1 and <= 512, "entries per table must be 1 to 512");
-        Require(options.Frames is >= 0 and <= 1023, "frames must be 0 to 1023");
+        Require(
+            options.Frames >= 0 && options.Frames <= (timed is null ? 1023 : 1 << 26),
+            timed is null ? "frames must be 0 to 1023" : "frames must be 0 to 67108864");
         Require(options.StoreBufferDepth is >= 1 and <= 16, "the store buffer must have 1 to 16 entries");
         Require(options.Devices is >= 0 and <= 4, "devices must be 0 to 4");
         Options = options;
+        timed?.Attach(this);
         LocalStates = new LocalStates();
         Cpus = [.. Enumerable.Range(0, options.Cpus).Select(index => new Cpu(this, index))];
         Devices = [.. Enumerable.Range(0, options.Devices).Select(index => new Device(this, index))];
@@ -44,6 +54,9 @@ public sealed class MachineModel
 
     /// <summary>Sizes and features.</summary>
     public MachineOptions Options { get; }
+
+    /// <summary>What performs operations if this machine measures; null if it is checked.</summary>
+    public TimedExecution? Timed { get; }
 
     /// <summary>The CPUs, by index.</summary>
     public IReadOnlyList<Cpu> Cpus { get; }
@@ -114,7 +127,7 @@ public sealed class MachineModel
     {
         var made = new Spinlock(this, name);
         _spinLocks.Add(made);
-        _lockWords.Add(made.Word.Address);
+        NoteLock(made.Word);
         return made;
     }
 
@@ -122,7 +135,7 @@ public sealed class MachineModel
     public KernelMutex NewMutex(string name)
     {
         var made = new KernelMutex(this, name);
-        _lockWords.Add(made.Word.Address);
+        NoteLock(made.Word);
         return made;
     }
 
@@ -232,11 +245,18 @@ public sealed class MachineModel
     }
 
     /// <summary>Name, kind and initial value of a word.</summary>
-    public WordInfo WordInfo(int address) => _words[address];
+    public WordInfo WordInfo(int address)
+        => Timed is null ? _words[address] : new WordInfo($"word {address}", WordKind.Shared, Timed.Memory.At(address));
 
     /// <summary>Sets a word's value in the initial state.</summary>
     public void SetInitial(int address, ulong value)
     {
+        if (Timed is not null)
+        {
+            Timed.Memory.At(address) = value;
+            return;
+        }
+
         RequireUnsealed();
         _words[address] = _words[address] with { Initial = value };
     }
@@ -244,6 +264,11 @@ public sealed class MachineModel
     /// <summary>Reserves a word and returns its address.</summary>
     public int Allocate(string name, WordKind kind, ulong initial = 0)
     {
+        if (Timed is not null)
+        {
+            return Timed.Memory.Allocate(initial);
+        }
+
         RequireUnsealed();
         _words.Add(new WordInfo(name, kind, initial));
         return _words.Count - 1;
@@ -252,7 +277,7 @@ public sealed class MachineModel
     /// <summary>Reserves consecutive words and returns the address of the first.</summary>
     public int AllocateRange(string name, WordKind kind, int count)
     {
-        int first = _words.Count;
+        int first = Timed is null ? _words.Count : Timed.Memory.Count;
         for (int i = 0; i < count; i++)
         {
             Allocate($"{name}[{i}]", kind);
@@ -264,6 +289,11 @@ public sealed class MachineModel
     /// <summary>Says whose word it is: a check that uses symmetry needs to know.</summary>
     public void Describe(int address, WordPlace place)
     {
+        if (Timed is not null)
+        {
+            return;
+        }
+
         RequireUnsealed();
         _places[address] = place;
     }
@@ -316,8 +346,19 @@ public sealed class MachineModel
 
     internal void AddPromise(Promise promise)
     {
-        RequireUnsealed();
-        _promises.Add(promise);
+        if (Timed is null)
+        {
+            RequireUnsealed();
+            _promises.Add(promise);
+        }
+    }
+
+    private void NoteLock(Word word)
+    {
+        if (Timed is null)
+        {
+            _lockWords.Add(word.Address);
+        }
     }
 
     internal void AddSoftwareMmu(SoftwareMmu mmu)

@@ -88,17 +88,17 @@ internal sealed class LufReclaim(KernelModel kernel) : Reclaim(kernel)
 {
     private LufBatch Luf => (LufBatch)Kernel.TlbBatch;
 
-    protected override async Proc FreeUnrefFolios(Cpu cpu, ulong frames)
+    protected override async Proc FreeUnrefFolios(Cpu cpu, FrameSet frames)
     {
-        ulong owed = await Luf.TakeMine(cpu, frames);
+        ulong owed = await Luf.TakeMine(cpu, frames.Mask);
         if (owed != 0)
         {
             await Luf.GiveUp(cpu, owed);
         }
 
-        if (owed != frames)
+        if (owed != frames.Mask)
         {
-            await base.FreeUnrefFolios(cpu, frames & ~owed);
+            await base.FreeUnrefFolios(cpu, frames.Mask & ~owed);
         }
     }
 

@@ -35,6 +35,34 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
         await cpu.ReturnPromise(promise);
     }
 
+    /// <summary>
+    /// fs/proc/task_mmu.c: <c>clear_refs_write</c> for 1 (all pages): entries lose the accessed bit, with mmap_lock for
+    /// reading and without a flush: who is looked at next may look unused for too long, no more.
+    /// </summary>
+    public virtual async Proc ClearRefsYoung(Cpu cpu, Mm mm, int first, int count)
+    {
+        await Kernel.MmapLock.MmapReadLock(cpu, mm);
+        int span = Machine.Paging.SpanOf(1);
+        for (int page = first; page < first + count; page++)
+        {
+            PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
+            if (table.Index < 0)
+            {
+                page = ((page / span + 1) * span) - 1;
+                continue;
+            }
+
+            if ((await cpu.EntryRead(table, page)).MapsFrame)
+            {
+                await cpu.EntryClearBits(table, page, Pte.AccessedBit, "ptep_test_and_clear_young");
+            }
+
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        }
+
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+    }
+
     /// <summary>mm/pagewalk.c: <c>walk_page_range</c>: table by table.</summary>
     public virtual async Proc WalkPageRange(Cpu cpu, Mm mm, int first, int count)
     {

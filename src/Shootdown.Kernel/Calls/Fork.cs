@@ -22,7 +22,18 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
         await cpu.BeginPromise(promise);
         await Kernel.MmapLock.MmapWriteLock(cpu, parent);
         await Kernel.MmapLock.MmapWriteLock(cpu, child);
-        await CopyPageRange(cpu, parent, child, promise.FirstPage, promise.PageCount);
+        if (parent.Areas is { } tree)
+        {
+            for (int i = 0; i < tree.Count; i++)
+            {
+                await CopyPageRange(cpu, parent, child, tree[i].Start, tree[i].End - tree[i].Start);
+            }
+        }
+        else
+        {
+            await CopyPageRange(cpu, parent, child, promise.FirstPage, promise.PageCount);
+        }
+
         await Kernel.MmapLock.MmapWriteUnlock(cpu, child);
         await FlushParent(cpu, parent);
         await Kernel.MmapLock.MmapWriteUnlock(cpu, parent);
@@ -76,6 +87,12 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc CopyPteRange(Cpu cpu, Mm parent, Mm child, int first, int end)
     {
+        if (parent.Areas is not null && (await Kernel.PageWalk.TableAt(cpu, parent, first, 0)).Index < 0)
+        {
+            // Nothing is mapped below: pmd_none_or_clear_bad() in copy_pmd_range().
+            return;
+        }
+
         await Kernel.PageWalk.PteAlloc(cpu, child, first);
         PageTable to = await Kernel.PageWalk.PteOffsetMapLock(cpu, child, first);
         PageTable from = await Kernel.PageWalk.PteOffsetMapLock(cpu, parent, first);
@@ -98,7 +115,11 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc CopyPte(Cpu cpu, PageTable from, PageTable to, int page)
     {
         Pte entry = await cpu.EntryRead(from, page);
-        if (entry.MapsFrame)
+        if (entry.MapsFrame && Kernel.IsZeroFrame(entry.Frame))
+        {
+            await Kernel.PteOps.SetPteAt(cpu, to, page, entry);
+        }
+        else if (entry.MapsFrame)
         {
             Folio folio = Kernel.Folios[entry.Frame];
             await cpu.AddReturn(folio.Frame.RefCount, 1);
@@ -139,7 +160,7 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
         await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
         await Kernel.PteOps.SetPteAt(cpu, to, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, write: true)));
         await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
-        await cpu.PutFrames(1UL << entry.Frame, "folio_put");
+        await cpu.PutFrames(FrameSet.Of(entry.Frame), "folio_put");
     }
 
     /// <summary>The flush of <c>dup_mmap</c>.</summary>

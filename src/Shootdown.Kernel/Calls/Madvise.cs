@@ -93,13 +93,18 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
         }
 
         await FlushTlbBatchedPending(tlb.Cpu, tlb.Mm);
-        ulong isolated = 0;
+        FrameSet isolated = Kernel.NewFrameSet();
         for (int page = first; page < end; page++)
         {
             Pte entry = await tlb.Cpu.EntryRead(table, page);
             if (entry.MapsFrame && walk == MadviseWalk.Pageout)
             {
-                isolated |= await Kernel.Reclaim.FolioIsolateLru(tlb.Cpu, entry.Frame) ? 1UL << entry.Frame : 0;
+                if (PageoutClearsYoung)
+                {
+                    await ClearYoungDirtyPte(tlb, table, page, entry, Pte.AccessedBit);
+                }
+
+                isolated = await Kernel.Reclaim.FolioIsolateLru(tlb.Cpu, entry.Frame) ? isolated.With(entry.Frame) : isolated;
             }
             else if (entry.MapsFrame && walk == MadviseWalk.Cold)
             {
@@ -112,11 +117,14 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
         }
 
         await Kernel.PageWalk.PteUnmapUnlock(tlb.Cpu, table);
-        if (isolated != 0)
+        if (!isolated.IsEmpty)
         {
             await Kernel.Reclaim.ShrinkFolioList(tlb.Cpu, isolated, true, isolated: true);
         }
     }
+
+    /// <summary>True if pages that are reclaimed at once lose their accessed bits first (before 6.8).</summary>
+    protected virtual bool PageoutClearsYoung => false;
 
     /// <summary>
     /// The call of <c>flush_tlb_batched_pending</c> that the walkers make once they hold the lock.

@@ -16,7 +16,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         await cpu.BeginPromise(promise);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        await cpu.Store(mm.Vmas, areas.ReadOnly(promise.FirstPage, promise.PageCount).Bits);
+        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.ReadOnly(promise.FirstPage, promise.PageCount));
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
         await ChangeProtection(tlb, promise.FirstPage, promise.PageCount, ProtectionChange.ReadOnly);
         await Kernel.MmuGather.TlbFinishMmu(tlb);
@@ -33,8 +33,33 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     {
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        await cpu.Store(mm.Vmas, areas.Writable(first, count).Bits);
+        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.Writable(first, count));
+        if (Kernel.Options.TryChangeWritable)
+        {
+            TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+            await ChangeProtection(tlb, first, count, ProtectionChange.Writable);
+            await Kernel.MmuGather.TlbFinishMmu(tlb);
+        }
+
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
+    }
+
+    /// <summary>
+    /// mm/mprotect.c: <c>do_mprotect_pkey</c> for PROT_NONE. Promises that no access to the range succeeds once it has
+    /// returned. Only on machines of real size: small ones keep no right to read.
+    /// </summary>
+    [KernelName("do_mprotect_pkey")]
+    public virtual async Proc MprotectNone(Cpu cpu, Mm mm, Promise promise)
+    {
+        await cpu.BeginPromise(promise);
+        await Kernel.MmapLock.MmapWriteLock(cpu, mm);
+        VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
+        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.Inaccessible(promise.FirstPage, promise.PageCount));
+        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+        await ChangeProtection(tlb, promise.FirstPage, promise.PageCount, ProtectionChange.None);
+        await Kernel.MmuGather.TlbFinishMmu(tlb);
+        await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
+        await cpu.ReturnPromise(promise);
     }
 
     /// <summary>
@@ -52,7 +77,11 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < first + count; page = (page / span + 1) * span)
         {
-            await ChangePteRange(tlb, page, Math.Min((page / span + 1) * span, first + count), change);
+            int end = Math.Min((page / span + 1) * span, first + count);
+            if (!Kernel.Options.Thp || !await Kernel.HugeMemory.ChangePmd(tlb, page, end, change))
+            {
+                await ChangePteRange(tlb, page, end, change);
+            }
         }
 
         if (tlb.Mm.HasNotifiers)
@@ -102,12 +131,12 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     /// mm/mprotect.c: <c>change_pte_range</c>: what becomes of the rights and the software bits of a mapped page. The
     /// rights of a private area never include writing: that comes back with a write fault.
     /// </summary>
-    protected virtual Pte PteModify(Pte old, ProtectionChange change)
+    protected internal virtual Pte PteModify(Pte old, ProtectionChange change)
     {
         Pte present = old.With(Pte.PresentBit).Without(Pte.ProtNoneBit | Pte.WriteBit);
         return change switch
         {
-            ProtectionChange.NumaHint => old.With(Pte.ProtNoneBit).Without(Pte.PresentBit | Pte.WriteBit),
+            ProtectionChange.NumaHint or ProtectionChange.None => old.With(Pte.ProtNoneBit).Without(Pte.PresentBit | Pte.WriteBit),
             ProtectionChange.UserfaultProtect => present.With(Pte.UserfaultWpBit),
             ProtectionChange.UserfaultResolve => present.Without(Pte.UserfaultWpBit),
             _ => present,
@@ -136,7 +165,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     {
         Pte old = await Kernel.PteOps.PtepModifyProtStart(tlb.Cpu, table, page);
         Pte value = PteModify(old, change);
-        if (change == ProtectionChange.UserfaultResolve && await CanChangePteWritable(tlb.Cpu, value))
+        if (change is ProtectionChange.UserfaultResolve or ProtectionChange.Writable && await CanChangePteWritable(tlb.Cpu, value))
         {
             value = value.With(Pte.WriteBit);
         }
@@ -171,6 +200,12 @@ public enum ProtectionChange
 {
     /// <summary><c>mprotect</c> takes the right to write away.</summary>
     ReadOnly,
+
+    /// <summary><c>mprotect</c> takes all rights away.</summary>
+    None,
+
+    /// <summary><c>mprotect</c> gives the right to write.</summary>
+    Writable,
 
     /// <summary><c>MM_CP_PROT_NUMA</c>: the next access shall fault.</summary>
     NumaHint,

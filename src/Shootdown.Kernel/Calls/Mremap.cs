@@ -21,7 +21,7 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
     /// </param>
     public virtual async Proc MoveVma(Cpu cpu, Mm mm, Promise promise, int newFirst)
     {
-        if (Math.Abs(newFirst - promise.FirstPage) < promise.PageCount || !Kernel.Options.AnonMoves)
+        if ((Math.Abs(newFirst - promise.FirstPage) < promise.PageCount && Machine.Timed is null) || !Kernel.Options.AnonMoves)
         {
             throw new ProcRuleException(
                 $"mremap of {promise.PageCount} pages from page {promise.FirstPage} to {newFirst}: the new range must not touch the old one, and "
@@ -31,10 +31,18 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
         await cpu.BeginPromise(promise);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        await cpu.Store(mm.Vmas, areas.Moved(promise.FirstPage, newFirst, promise.PageCount).Bits);
+        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.Moved(promise.FirstPage, newFirst, promise.PageCount));
         await Kernel.Rmap.AnonVmaClone(cpu, mm, newFirst, promise.PageCount);
         await MovePageTables(cpu, mm, promise.FirstPage, newFirst, promise.PageCount);
-        await Kernel.Rmap.UnlinkAnonVmas(cpu, mm, promise.FirstPage, promise.PageCount);
+        if (Kernel.Options.MremapTables)
+        {
+            await UnmapOld(cpu, mm, promise.FirstPage, promise.PageCount);
+        }
+        else
+        {
+            await Kernel.Rmap.UnlinkAnonVmas(cpu, mm, promise.FirstPage, promise.PageCount);
+        }
+
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
         await cpu.ReturnPromise(promise);
     }
@@ -53,8 +61,12 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
         {
             int extent = Math.Min(span - ((oldFirst + moved) % span), span - ((newFirst + moved) % span));
             extent = Math.Min(extent, count - moved);
-            await Kernel.PageWalk.PteAlloc(cpu, mm, newFirst + moved);
-            await MovePtes(cpu, mm, oldFirst + moved, newFirst + moved, extent);
+            if (extent < span || !Kernel.Options.MremapTables || !await MoveNormalPmd(cpu, mm, oldFirst + moved, newFirst + moved))
+            {
+                await Kernel.PageWalk.PteAlloc(cpu, mm, newFirst + moved);
+                await MovePtes(cpu, mm, oldFirst + moved, newFirst + moved, extent);
+            }
+
             moved += extent;
         }
 
@@ -62,6 +74,57 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
         {
             await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, oldFirst, count);
         }
+    }
+
+    /// <summary>
+    /// mm/mremap.c: <c>move_normal_pmd</c>: a whole table changes its place; false if there is none, or one at the new
+    /// place. Both locks are held until the flush, as in <see cref="MovePtes"/>.
+    /// </summary>
+    public virtual async Proc<bool> MoveNormalPmd(Cpu cpu, Mm mm, int oldFirst, int newFirst)
+    {
+        PageTable from = await Kernel.PageWalk.TableAt(cpu, mm, oldFirst, 1);
+        await Kernel.PageWalk.TableAlloc(cpu, mm, newFirst, 1);
+        PageTable to = await Kernel.PageWalk.TableAt(cpu, mm, newFirst, 1);
+        if (from.Index < 0 || to.Index < 0 || !(await cpu.EntryRead(to, newFirst, "pmdp_get")).IsNone)
+        {
+            return false;
+        }
+
+        await cpu.SpinLock(Machine.Paging.LockOf(from.Index));
+        if (to.Index != from.Index)
+        {
+            await cpu.SpinLock(Machine.Paging.LockOf(to.Index));
+        }
+
+        Pte entry = await cpu.EntryRead(from, oldFirst, "pmdp_get");
+        bool moves = entry.Present && !entry.Huge;
+        if (moves)
+        {
+            await cpu.EntryStore(from, oldFirst, Pte.None, "pmd_clear");
+            await cpu.EntryStore(to, newFirst, entry, "pmd_populate");
+            await Kernel.TlbFlush.FlushTlbRange(cpu, mm, PageRange.Of(oldFirst, Machine.Paging.SpanOf(1)));
+        }
+
+        if (to.Index != from.Index)
+        {
+            await cpu.SpinUnlock(Machine.Paging.LockOf(to.Index));
+        }
+
+        await cpu.SpinUnlock(Machine.Paging.LockOf(from.Index));
+        return moves;
+    }
+
+    /// <summary>
+    /// mm/mremap.c: the <c>do_vmi_munmap</c> at the end of <c>move_vma</c>: the old range has no pages left, but it has
+    /// tables.
+    /// </summary>
+    protected virtual async Proc UnmapOld(Cpu cpu, Mm mm, int first, int count)
+    {
+        VmAreas remaining = await Kernel.MmapLock.FindVma(cpu, mm);
+        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+        await Kernel.Zap.UnmapVmas(tlb, first, count);
+        await Kernel.PageTableFree.FreePgtables(tlb, first, count, remaining);
+        await Kernel.MmuGather.TlbFinishMmu(tlb);
     }
 
     /// <summary>

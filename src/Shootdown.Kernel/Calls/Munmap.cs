@@ -16,7 +16,7 @@ public class Munmap(KernelModel kernel) : Mechanism(kernel)
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
         VmAreas remaining = areas.Without(promise.FirstPage, promise.PageCount);
-        await cpu.Store(mm.Vmas, remaining.Bits);
+        await Kernel.MmapLock.StoreVmas(cpu, mm, remaining);
         await Kernel.MmapLock.MmapWriteDowngrade(cpu, mm);
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
         await Kernel.Zap.UnmapVmas(tlb, promise.FirstPage, promise.PageCount);
@@ -35,7 +35,7 @@ public class Munmap(KernelModel kernel) : Mechanism(kernel)
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
         await cpu.Assert(!areas.Touches(first, count), "nothing is mapped there");
-        await cpu.Store(mm.Vmas, areas.With(first, count).Bits);
+        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.With(first, count));
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
     }
 }

@@ -187,7 +187,7 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
                 await PtepClear(cpu, table, page);
                 await Kernel.Rmap.FolioRemoveRmapPte(cpu, pte.Frame);
                 await Kernel.Filemap.FolioUnlock(cpu, pte.Frame);
-                await cpu.PutFrames(1UL << pte.Frame, "free_page_and_swap_cache");
+                await cpu.PutFrames(FrameSet.Of(pte.Frame), "free_page_and_swap_cache");
             }
         }
     }

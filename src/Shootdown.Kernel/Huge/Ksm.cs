@@ -146,7 +146,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
                 await Kernel.PteOps.PtepClearFlush(cpu, mm, table, address);
                 await Kernel.PteOps.SetPteAt(cpu, table, address, Pte.Leaf(stable, write: false));
                 await Kernel.Rmap.FolioRemoveRmapPte(cpu, frame);
-                await cpu.PutFrames(1UL << frame, "folio_put");
+                await cpu.PutFrames(FrameSet.Of(frame), "folio_put");
             }
 
             await Kernel.PageWalk.PteUnmapUnlock(cpu, table);

@@ -60,7 +60,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
     {
-        ulong original = 1UL << entry.Frame;
+        FrameSet original = FrameSet.Of(entry.Frame);
         await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
         int copy = await cpu.AllocFrame(page);
@@ -79,7 +79,10 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
             await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
             bool mayWrite = await MaybeMkwrite(cpu, mm, page);
             await Kernel.PteOps.SetPteAt(cpu, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, mayWrite)));
-            await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
+            if (!Kernel.IsZeroFrame(entry.Frame))
+            {
+                await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
+            }
         }
 
         if (again.Index >= 0)
@@ -92,7 +95,14 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
             await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, page, 1);
         }
 
-        await cpu.PutFrames(copied ? original : 1UL << copy, "folio_put");
+        if (Kernel.IsZeroFrame(entry.Frame) && copied)
+        {
+            // No entry refers to the zero page: only the reference that was taken above is given back.
+            await cpu.PutFrames(original, "folio_put");
+            return;
+        }
+
+        await cpu.PutFrames(copied ? original : FrameSet.Of(copy), "folio_put");
         await cpu.PutFrames(original, "folio_put");
     }
 }

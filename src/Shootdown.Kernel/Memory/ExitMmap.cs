@@ -17,6 +17,30 @@ public class ExitMmap(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
+    /// mm/mmap.c: <c>exit_mmap</c> on a machine of real size: area by area, and the tables below them. The top-level table
+    /// stays.
+    /// </summary>
+    [KernelName("exit_mmap")]
+    public virtual async Proc ExitAreas(Cpu cpu, Mm mm)
+    {
+        await Kernel.MmapLock.MmapReadLock(cpu, mm);
+        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmuFullmm(cpu, mm);
+        AreaTree areas = mm.Areas ?? throw new ProcRuleException($"{mm} has no tree of areas: use ExitMmapAll");
+        for (int i = 0; i < areas.Count; i++)
+        {
+            await Kernel.Zap.UnmapVmas(tlb, areas[i].Start, areas[i].End - areas[i].Start);
+        }
+
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+        for (int i = 0; i < areas.Count; i++)
+        {
+            await Kernel.PageTableFree.FreePgtables(tlb, areas[i].Start, areas[i].End - areas[i].Start, default);
+        }
+
+        await Kernel.MmuGather.TlbFinishMmu(tlb);
+    }
+
+    /// <summary>
     /// mm/mmap.c: <c>exit_mmap</c>. Nobody else uses the address space any more, so one flush of all of it is enough;
     /// but it comes after everything was unhooked and before anything is freed.
     /// </summary>

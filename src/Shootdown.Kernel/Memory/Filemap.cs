@@ -106,5 +106,5 @@ public class Filemap(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>include/linux/mm.h: <c>folio_put</c>.</summary>
-    public virtual async Proc FolioPut(Cpu cpu, int frame) => await cpu.PutFrames(1UL << frame, "folio_put");
+    public virtual async Proc FolioPut(Cpu cpu, int frame) => await cpu.PutFrames(FrameSet.Of(frame), "folio_put");
 }

@@ -22,6 +22,11 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc<bool> HandleHugePmd(Cpu cpu, Mm mm, int page)
     {
         PageTable pmd = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
+        if (pmd.Index < 0)
+        {
+            return false;
+        }
+
         Pte entry = await cpu.EntryRead(pmd, page, "pmdp_get_lockless");
         if (!entry.Huge)
         {
@@ -56,6 +61,11 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc<bool> ZapPmd(TlbGather tlb, int page, int end)
     {
         PageTable pmd = await Kernel.PageWalk.TableAt(tlb.Cpu, tlb.Mm, page, 1);
+        if (pmd.Index < 0)
+        {
+            return true;
+        }
+
         Pte entry = await tlb.Cpu.EntryRead(pmd, page, "pmdp_get");
         if (!entry.Huge)
         {
@@ -92,6 +102,48 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 
         await tlb.Cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
         await PutHugePage(tlb, old.Frame);
+        return true;
+    }
+
+    /// <summary>
+    /// mm/mprotect.c: the part of <c>change_pmd_range</c> that looks at the entry: true if nothing is left to change below
+    /// it. A part of a huge page is changed after a split.
+    /// </summary>
+    public virtual async Proc<bool> ChangePmd(TlbGather tlb, int page, int end, ProtectionChange change)
+    {
+        PageTable pmd = await Kernel.PageWalk.TableAt(tlb.Cpu, tlb.Mm, page, 1);
+        if (pmd.Index < 0)
+        {
+            return true;
+        }
+
+        Pte entry = await tlb.Cpu.EntryRead(pmd, page, "pmdp_get");
+        if (!entry.Huge)
+        {
+            return entry.IsNone;
+        }
+
+        if (end - page < Span)
+        {
+            await SplitHugePmd(tlb.Cpu, tlb.Mm, page / Span * Span);
+            return false;
+        }
+
+        entry = await PmdTransHugeLock(tlb.Cpu, pmd, page);
+        if (!entry.Huge)
+        {
+            return false;
+        }
+
+        Pte old = await PmdpInvalidateAd(tlb.Cpu, pmd, page, entry);
+        Pte value = Kernel.Mprotect.PteModify(old, change);
+        await tlb.Cpu.EntryStore(pmd, page, value, "set_pmd_at");
+        if (Kernel.PteOps.PteNeedsFlush(old, value))
+        {
+            await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 1);
+        }
+
+        await tlb.Cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
         return true;
     }
 

@@ -58,9 +58,9 @@ public class Migrate : RmapWalker
         bool moved = !await Kernel.Rmap.FolioMapped(cpu, frame) && await MoveToNewFolio(cpu, frame, target);
         await RemoveMigrationPtes(cpu, frame, moved ? target : frame);
         await Kernel.Filemap.FolioUnlock(cpu, target);
-        await cpu.PutFrames(1UL << target, "folio_put");
+        await cpu.PutFrames(FrameSet.Of(target), "folio_put");
         await Kernel.Filemap.FolioUnlock(cpu, frame);
-        await cpu.PutFrames(1UL << frame, moved ? "migrate_folio_done" : "folio_putback_lru");
+        await cpu.PutFrames(FrameSet.Of(frame), moved ? "migrate_folio_done" : "folio_putback_lru");
         return moved;
     }
 
@@ -97,7 +97,7 @@ public class Migrate : RmapWalker
 
         if (await SetMigrationEntry(cpu, table, page, old))
         {
-            await cpu.PutFrames(1UL << frame, "folio_put");
+            await cpu.PutFrames(FrameSet.Of(frame), "folio_put");
         }
     }
 

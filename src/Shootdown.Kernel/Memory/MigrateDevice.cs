@@ -53,7 +53,7 @@ public class MigrateDevice(KernelModel kernel) : Mechanism(kernel)
         {
             await Kernel.Migrate.RemoveMigrationPtes(cpu, frame, frame);
             await Kernel.Filemap.FolioUnlock(cpu, frame);
-            await cpu.PutFrames(1UL << frame, "folio_putback_lru");
+            await cpu.PutFrames(FrameSet.Of(frame), "folio_putback_lru");
             return -1;
         }
 
@@ -86,12 +86,12 @@ public class MigrateDevice(KernelModel kernel) : Mechanism(kernel)
                 : await Kernel.PteOps.PtepGetAndClear(cpu, table, page);
             if (await Kernel.Migrate.SetMigrationEntry(cpu, table, page, old))
             {
-                await cpu.PutFrames(1UL << frame, "folio_put");
+                await cpu.PutFrames(FrameSet.Of(frame), "folio_put");
             }
             else
             {
                 await Kernel.Filemap.FolioUnlock(cpu, frame);
-                await cpu.PutFrames(1UL << frame, "folio_put");
+                await cpu.PutFrames(FrameSet.Of(frame), "folio_put");
                 frame = -1;
             }
 
@@ -124,7 +124,7 @@ public class MigrateDevice(KernelModel kernel) : Mechanism(kernel)
     {
         await Kernel.Migrate.RemoveMigrationPtes(cpu, frame, moved ? target : frame);
         await Kernel.Filemap.FolioUnlock(cpu, frame);
-        await cpu.PutFrames((1UL << frame) | (1UL << target), "folio_put");
+        await cpu.PutFrames(FrameSet.Of(frame).With(target), "folio_put");
     }
 
     /// <summary>The flush of <c>migrate_vma_collect_pmd</c>, under the table's lock.</summary>

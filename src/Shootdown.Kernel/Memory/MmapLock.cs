@@ -48,7 +48,22 @@ public class MmapLock(KernelModel kernel) : Mechanism(kernel)
     /// mm/mmap.c: <c>find_vma</c>: the areas, read under the lock. Where nobody changes them they are known.
     /// </summary>
     public virtual async Proc<VmAreas> FindVma(Cpu cpu, Mm mm)
-        => mm.HasMmapWriters
+        => mm.Areas is { } tree ? new VmAreas(0, tree)
+            : mm.HasMmapWriters
             ? new VmAreas(await cpu.Load(mm.Vmas))
             : new VmAreas(Machine.WordInfo(mm.Vmas.Address).Initial);
+
+    /// <summary>mm/vma.c: <c>vma_iter_store</c>: the areas change, under the lock for writing.</summary>
+    [KernelName]
+    public virtual async Proc StoreVmas(Cpu cpu, Mm mm, VmAreas areas)
+    {
+        if (areas.Tree is null)
+        {
+            await cpu.Store(mm.Vmas, areas.Bits);
+        }
+        else
+        {
+            areas.Apply();
+        }
+    }
 }

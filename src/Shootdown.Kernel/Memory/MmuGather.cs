@@ -87,6 +87,11 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     [KernelName("__tlb_remove_page")]
     public virtual async Proc<bool> TlbRemovePage(TlbGather tlb, int frame, bool delayRmap)
     {
+        if (tlb.Words.Batch is { } batch)
+        {
+            return batch.Add(frame, delayRmap) >= Kernel.Options.GatherFrames;
+        }
+
         if (delayRmap)
         {
             ulong delayed = await tlb.Cpu.Load(tlb.Words.DelayedRmaps);
@@ -101,7 +106,7 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         ulong frames = await tlb.Cpu.Load(tlb.Words.Frames);
         if ((frames & (1UL << frame)) != 0)
         {
-            await tlb.Cpu.PutFrames(1UL << frame, "folio_put");
+            await tlb.Cpu.PutFrames(FrameSet.Of(frame), "folio_put");
         }
 
         frames |= 1UL << frame;
@@ -115,6 +120,12 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc TlbFlushRmaps(TlbGather tlb)
     {
+        for (int i = 0; i < (tlb.Words.Batch?.Delayed.Count ?? 0); i++)
+        {
+            await Kernel.Rmap.FolioRemoveRmapPte(tlb.Cpu, tlb.Words.Batch!.Delayed[i]);
+        }
+
+        tlb.Words.Batch?.Delayed.Clear();
         for (ulong rest = await tlb.Cpu.Load(tlb.Words.DelayedRmaps); rest != 0; rest &= rest - 1)
         {
             await Kernel.Rmap.FolioRemoveRmapPte(tlb.Cpu, BitOperations.TrailingZeroCount(rest));
@@ -190,6 +201,12 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     protected virtual async Proc TlbFlushMmuFree(TlbGather tlb)
     {
         await Kernel.PageTableFree.TlbTableFlush(tlb);
+        if (tlb.Words.Batch is { } batch)
+        {
+            await tlb.Cpu.PutFrames(batch.TakeFrames(), "free_pages_and_swap_cache");
+            return;
+        }
+
         ulong frames = await tlb.Cpu.Load(tlb.Words.Frames);
         if (frames != 0)
         {
@@ -251,6 +268,7 @@ public sealed class GatherWords : MachineHandle
     private GatherWords(MachineModel machine, string name, Func<string, Word> newWord)
         : base(machine)
     {
+        Batch = machine.Timed is null ? null : new GatherBatch();
         Range = newWord($"{name}.range");
         Flags = newWord($"{name}.flags");
         Frames = newWord($"{name}.pages");
@@ -271,6 +289,12 @@ public sealed class GatherWords : MachineHandle
         ArgumentNullException.ThrowIfNull(machine);
         return new GatherWords(machine, name, machine.NewStackWord);
     }
+
+    /// <summary>
+    /// The queues of a machine of real size (<c>struct mmu_gather_batch</c>), where masks do not do. Only the CPU's own
+    /// task sees them, so using them is no step.
+    /// </summary>
+    public GatherBatch? Batch { get; }
 
     /// <summary>Range to flush, as <see cref="PageRange"/>.</summary>
     public Word Range { get; }

@@ -79,7 +79,7 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
 
         if (entry.IsNone)
         {
-            await DoAnonymousPage(cpu, table, page, mayWrite);
+            await DoAnonymousPage(cpu, table, page, mayWrite, write);
         }
         else if (!entry.Present)
         {
@@ -93,8 +93,14 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     /// <summary>
     /// mm/memory.c: <c>do_anonymous_page</c>. In a writable area the entry is made writable and dirty at once.
     /// </summary>
-    public virtual async Proc DoAnonymousPage(Cpu cpu, PageTable table, int page, bool mayWrite)
+    public virtual async Proc DoAnonymousPage(Cpu cpu, PageTable table, int page, bool mayWrite, bool write)
     {
+        if (Kernel.Options.ZeroPage && !write)
+        {
+            await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Leaf(Kernel.ZeroFrame, write: false));
+            return;
+        }
+
         int frame = await AllocFrame(cpu, page);
         await FolioAddNewAnonRmap(cpu, frame);
         await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Leaf(frame, mayWrite, mayWrite));

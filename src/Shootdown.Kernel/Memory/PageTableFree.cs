@@ -44,7 +44,8 @@ public class PageTableFree : Mechanism
             {
                 if (!remaining.Touches(page, span))
                 {
-                    await FreePteRange(tlb, page, level);
+                    // The recorded range begins no lower than the first table of leaf entries that the call covers.
+                    await FreePteRange(tlb, Math.Max(page, first / Machine.Paging.SpanOf(1) * Machine.Paging.SpanOf(1)), level);
                 }
             }
         }
@@ -90,6 +91,12 @@ public class PageTableFree : Mechanism
     /// <summary>mm/mmu_gather.c: <c>tlb_remove_table</c>; without RCU freeing <c>tlb_remove_page</c>.</summary>
     public virtual async Proc TlbRemoveTable(TlbGather tlb, int table)
     {
+        if (tlb.Words.Batch is { } batch)
+        {
+            batch.Tables.Add(table);
+            return;
+        }
+
         ulong queued = await tlb.Cpu.Load(tlb.Words.Tables);
         if (queued == 0 && Kernel.Options is { RcuTableFree: true, TableBatchMayFail: true }
             && await tlb.Cpu.Choose(2, "whether a page for the table batch can be had") == 1)
@@ -109,6 +116,12 @@ public class PageTableFree : Mechanism
     /// </summary>
     public virtual async Proc TlbTableFlush(TlbGather tlb)
     {
+        if (tlb.Words.Batch is { Tables.Count: > 0 } batch)
+        {
+            await FreeTableBatch(tlb, batch);
+            return;
+        }
+
         ulong tables = await tlb.Cpu.Load(tlb.Words.Tables);
         if (tables == 0)
         {
@@ -150,6 +163,21 @@ public class PageTableFree : Mechanism
 
     /// <summary>mm/mmu_gather.c: <c>tlb_remove_table_rcu</c>: the grace period is over.</summary>
     protected virtual async Proc TlbRemoveTableRcu(Cpu cpu, ulong tables) => await FreeTables(cpu, tables);
+
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_table_flush</c> on a machine of real size. A grace period passes without costing the CPU
+    /// anything, and nobody walks the tables in software meanwhile.
+    /// </summary>
+    private async Proc FreeTableBatch(TlbGather tlb, GatherBatch batch)
+    {
+        await TlbTableInvalidate(tlb);
+        for (int i = 0; i < batch.Tables.Count; i++)
+        {
+            await tlb.Cpu.FreeTable(batch.Tables[i], "__tlb_remove_table");
+        }
+
+        batch.Tables.Clear();
+    }
 
     /// <summary>mm/mmu_gather.c: <c>__tlb_remove_table_free</c>.</summary>
     [KernelName("__tlb_remove_table_free")]

@@ -96,10 +96,16 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
     /// hooked in under the lock of the table above, unless someone else was faster. <see cref="NoTable"/> if a huge
     /// page is mapped there.
     /// </summary>
-    public virtual async Proc<PageTable> PteAlloc(Cpu cpu, Mm mm, int page)
+    public virtual async Proc<PageTable> PteAlloc(Cpu cpu, Mm mm, int page) => await TableAlloc(cpu, mm, page, 0);
+
+    /// <summary>
+    /// mm/memory.c: <c>__pmd_alloc</c> and its kin: as <see cref="PteAlloc"/>, down to the table of a level.
+    /// </summary>
+    [KernelName]
+    public virtual async Proc<PageTable> TableAlloc(Cpu cpu, Mm mm, int page, int level)
     {
         PageTable table = Root(mm);
-        while (table.Level > 0)
+        while (table.Level > level)
         {
             Pte entry = await cpu.EntryRead(table, page, "pmdp_get");
             if (entry.IsNone)
@@ -145,8 +151,5 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>The table that an entry points to.</summary>
     public PageTable Below(PageTable table, Pte entry, int page)
-    {
-        int span = Machine.Paging.SpanOf(table.Level);
-        return new PageTable(entry.Frame, table.Level - 1, page / span * span);
-    }
+        => new(entry.Frame, table.Level - 1, Machine.Paging.BaseOf(page, table.Level));
 }

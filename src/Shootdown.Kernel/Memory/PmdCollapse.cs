@@ -1,4 +1,3 @@
-using System.Numerics;
 using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
@@ -94,9 +93,9 @@ public class PmdCollapse : Mechanism
     /// mm/pgtable-generic.c: <c>pte_free_defer</c>: for walkers in software that rely on RCU (since 6.6; before, an
     /// IPI to all CPUs stood here).
     /// </summary>
-    public virtual async Proc PteFreeDefer(Cpu cpu, int table) => await cpu.CallRcu(_callback, 1UL << table);
+    public virtual async Proc PteFreeDefer(Cpu cpu, int table) => await cpu.CallRcu(_callback, (ulong)table);
 
     /// <summary>mm/pgtable-generic.c: <c>pte_free_now</c>: the grace period is over.</summary>
-    protected virtual async Proc PteFreeNow(Cpu cpu, ulong tables)
-        => await cpu.FreeTable(BitOperations.TrailingZeroCount(tables), "pte_free_now");
+    protected virtual async Proc PteFreeNow(Cpu cpu, ulong table)
+        => await cpu.FreeTable((int)table, "pte_free_now");
 }

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
@@ -26,39 +25,55 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     /// (<c>move_folios_to_lru</c>): whoever finds them there may find them unmapped, and free them.
     /// </summary>
     /// <param name="cpu">The CPU that reclaims.</param>
-    /// <param name="folios">The folios at the end of the LRU list, as a mask of frames.</param>
+    /// <param name="folios">The folios at the end of the LRU list.</param>
     /// <param name="batch">True for <c>TTU_BATCH_FLUSH</c>.</param>
     /// <param name="isolated">True if the caller has isolated the folios.</param>
-    public virtual async Proc ShrinkFolioList(Cpu cpu, ulong folios, bool batch, bool isolated = false)
+    public virtual async Proc ShrinkFolioList(Cpu cpu, FrameSet folios, bool batch, bool isolated = false)
     {
-        ulong discarded = 0;
-        ulong kept = 0;
-        ulong reclaimed = 0;
-        for (ulong rest = folios; rest != 0; rest &= rest - 1)
+        FrameSet discarded = Kernel.NewFrameSet();
+        FrameSet kept = Kernel.NewFrameSet();
+        FrameSet reclaimed = Kernel.NewFrameSet();
+        for (FrameSet rest = folios; !rest.IsEmpty; rest = rest.WithoutFirst)
         {
-            int frame = BitOperations.TrailingZeroCount(rest);
+            int frame = rest.First;
             if (isolated || await FolioIsolateLru(cpu, frame))
             {
-                ulong freed = await ReclaimFolio(cpu, frame, batch);
-                bool lazyfree = freed != 0 && await IsLazyfree(cpu, frame);
-                kept |= freed == 0 ? 1UL << frame : 0;
-                discarded |= lazyfree ? freed : 0;
-                reclaimed |= lazyfree ? 0 : freed;
+                bool freed = await ReclaimFolio(cpu, frame, batch);
+                bool lazyfree = freed && await IsLazyfree(cpu, frame);
+                kept = freed ? kept : kept.With(frame);
+                discarded = lazyfree ? discarded.With(frame) : discarded;
+                reclaimed = freed && !lazyfree ? reclaimed.With(frame) : reclaimed;
+                if (discarded.Count + reclaimed.Count == Kernel.Options.FreeBatch)
+                {
+                    await FreeUnrefFolios(cpu, discarded, reclaimed);
+                    discarded = Kernel.NewFrameSet();
+                    reclaimed = Kernel.NewFrameSet();
+                }
             }
         }
 
         await Kernel.TlbBatch.TryToUnmapFlush(cpu);
-        if (kept != 0)
+        if (!kept.IsEmpty)
         {
             await cpu.PutFrames(kept, "folio_putback_lru");
         }
 
-        if (discarded != 0)
+        await FreeUnrefFolios(cpu, discarded, reclaimed);
+    }
+
+    /// <summary>
+    /// mm/swap.c: <c>free_unref_folios</c>, behind the flush. 6.12 does so whenever a batch of 31 is full, 6.1 once at the end.
+    /// </summary>
+    [KernelName]
+    protected virtual async Proc FreeUnrefFolios(Cpu cpu, FrameSet discarded, FrameSet reclaimed)
+    {
+        await Kernel.TlbBatch.TryToUnmapFlush(cpu);
+        if (!discarded.IsEmpty)
         {
             await cpu.FreeFrames(discarded, "free_unref_folios");
         }
 
-        if (reclaimed != 0)
+        if (!reclaimed.IsEmpty)
         {
             await FreeUnrefFolios(cpu, reclaimed);
         }
@@ -66,7 +81,7 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 
     /// <summary>mm/page_alloc.c: <c>free_unref_folios</c>: the frames that were reclaimed go back to the allocator.</summary>
     [KernelName]
-    protected virtual async Proc FreeUnrefFolios(Cpu cpu, ulong frames) => await cpu.ReclaimFrames(frames, "free_unref_folios");
+    protected virtual async Proc FreeUnrefFolios(Cpu cpu, FrameSet frames) => await cpu.ReclaimFrames(frames, "free_unref_folios");
 
     /// <summary>
     /// mm/vmscan.c: <c>isolate_lru_folios</c>: false if the folio is being freed.
@@ -74,10 +89,10 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     public virtual async Proc<bool> FolioIsolateLru(Cpu cpu, int frame) => await cpu.FrameTryGet(frame) != 0;
 
     /// <summary>
-    /// mm/vmscan.c: the body of the loop of <c>shrink_folio_list</c>: returns the frame as a mask if it is to be freed
-    /// behind the flush, else 0, and the folio is to go back to its list.
+    /// mm/vmscan.c: the body of the loop of <c>shrink_folio_list</c>: true if the frame is to be freed behind the
+    /// flush; else the folio is to go back to its list.
     /// </summary>
-    protected virtual async Proc<ulong> ReclaimFolio(Cpu cpu, int frame, bool batch)
+    protected virtual async Proc<bool> ReclaimFolio(Cpu cpu, int frame, bool batch)
     {
         FolioMapping mapping = default;
         if (Kernel.Options.Files || Kernel.Options.AnonFolios)
@@ -102,7 +117,7 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
             await Kernel.Filemap.FolioUnlock(cpu, frame);
         }
 
-        return removed ? 1UL << frame : 0;
+        return removed;
     }
 
     /// <summary>

@@ -19,11 +19,7 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
         int page = first;
         while (page < first + count)
         {
-            int end = page + 1;
-            while (end < first + count && tlb.Mm.FileAreaOf(end) == tlb.Mm.FileAreaOf(page))
-            {
-                end++;
-            }
+            int end = tlb.Mm.EndOfArea(page, first + count);
 
             await UnmapPageRange(tlb, page, end, tlb.Mm.FileAreaOf(page));
             page = end;
@@ -151,6 +147,11 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     protected virtual async Proc<ZapResult> ZapAnonFolio(TlbGather tlb, int frame)
     {
+        if (Kernel.IsZeroFrame(frame))
+        {
+            return ZapResult.None;
+        }
+
         if (Kernel.Options.AnonFolios)
         {
             await Kernel.Rmap.FolioRemoveRmapPte(tlb.Cpu, frame);

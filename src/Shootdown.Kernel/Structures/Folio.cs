@@ -9,6 +9,11 @@ namespace Shootdown.Kernel;
 public sealed class Folio : MachineHandle
 {
     private readonly KernelMutex? _lock;
+    private readonly bool _hasLock;
+    private Word? _mapping;
+    private Word? _writeback;
+    private Word? _anonExclusive;
+    private Word? _lazyfree;
 
     internal Folio(FrameWords frame, bool hasLock)
         : base(frame.Machine)
@@ -17,10 +22,16 @@ public sealed class Folio : MachineHandle
         int colours = Machine.Options.FrameColours;
         WordPlace PlaceOf(string family) => new($"{family} {number / colours}", Page: number % colours);
         Frame = frame;
-        Mapping = Machine.NewWord($"page{number}.mapping", 0, PlaceOf("mapping"));
-        Writeback = Machine.NewWord($"page{number}.writeback", 0, PlaceOf("writeback"));
-        AnonExclusive = Machine.NewWord($"page{number}.anon_exclusive", 0, PlaceOf("anon_exclusive"));
-        Lazyfree = Machine.NewWord($"page{number}.lazyfree", 0, PlaceOf("lazyfree"));
+        _hasLock = hasLock;
+        if (Machine.Timed is not null)
+        {
+            return;
+        }
+
+        _mapping = Machine.NewWord($"page{number}.mapping", 0, PlaceOf("mapping"));
+        _writeback = Machine.NewWord($"page{number}.writeback", 0, PlaceOf("writeback"));
+        _anonExclusive = Machine.NewWord($"page{number}.anon_exclusive", 0, PlaceOf("anon_exclusive"));
+        _lazyfree = Machine.NewWord($"page{number}.lazyfree", 0, PlaceOf("lazyfree"));
         _lock = hasLock ? Machine.NewMutex($"page{number}.lock") : null;
     }
 
@@ -28,19 +39,19 @@ public sealed class Folio : MachineHandle
     public FrameWords Frame { get; }
 
     /// <summary><c>folio->mapping</c> and <c>folio->index</c>, as <see cref="FolioMapping"/>.</summary>
-    public Word Mapping { get; }
+    public Word Mapping => _mapping ??= Frame.Named(FrameSlot.Mapping, "page.mapping");
 
     /// <summary><c>PG_writeback</c>: 1 while IO is under way.</summary>
-    public Word Writeback { get; }
+    public Word Writeback => _writeback ??= Frame.Named(FrameSlot.Writeback, "page.writeback");
 
     /// <summary><c>PG_anon_exclusive</c>: 1 while the anonymous page belongs to one process alone.</summary>
-    public Word AnonExclusive { get; }
+    public Word AnonExclusive => _anonExclusive ??= Frame.Named(FrameSlot.AnonExclusive, "page.anon_exclusive");
 
     /// <summary>1 if the contents may be thrown away unless they are written (not <c>PG_swapbacked</c>).</summary>
-    public Word Lazyfree { get; }
+    public Word Lazyfree => _lazyfree ??= Frame.Named(FrameSlot.Lazyfree, "page.lazyfree");
 
     /// <summary>The folio lock (<c>PG_locked</c>): its waiters sleep.</summary>
-    public KernelMutex Lock => _lock ?? throw new ProcRuleException(
+    public KernelMutex Lock => _lock ?? (_hasLock && Machine.Timed is not null ? Frame.NamedLock() : null) ?? throw new ProcRuleException(
         "a folio is locked in a kernel without folio locks: set KernelOptions.Files or AnonFolios");
 }
 

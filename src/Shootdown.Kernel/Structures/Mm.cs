@@ -15,7 +15,7 @@ public sealed class Mm : MachineHandle
     internal Mm(KernelModel kernel, int index, string name, int pages, bool mmapWriters)
         : base(kernel.Machine)
     {
-        if (pages is < 1 or > PagesMax)
+        if (kernel.Machine.Timed is null && pages is < 1 or > PagesMax)
         {
             throw new ArgumentException(
                 $"an address space has 1 to {PagesMax} mapped pages, not {pages}", nameof(pages));
@@ -33,11 +33,19 @@ public sealed class Mm : MachineHandle
         TlbFlushBatched = machine.NewWord($"{name}.tlb_flush_batched");
         MmapLock = machine.NewRwSemaphore($"{name}.mmap_lock");
         AnonVma = new RmapLock(machine, $"{name}.anon_vma", kernel.Options.AnonVmaLock);
-        Vmas = machine.NewWord($"{name}.mm_mt", VmAreas.Covering(0, pages).Bits);
-        AnonVmaPages = machine.NewWord($"{name}.anon_vma.rb_root", VmAreas.Covering(0, pages).Bits);
+        Vmas = machine.NewWord($"{name}.mm_mt", VmAreas.Covering(0, Math.Min(pages, PagesMax)).Bits);
+        AnonVmaPages = machine.NewWord($"{name}.anon_vma.rb_root", VmAreas.Covering(0, Math.Min(pages, PagesMax)).Bits);
         WriteProtectSeq = machine.NewWord($"{name}.write_protect_seq");
-        Deposited = [.. Enumerable.Range(0, machine.Paging.PageCount).Select(page => machine.NewWord($"{name}.pmd_huge_pte[{page}]"))];
         UserfaultWakeups = machine.NewWord($"{name}.userfault_wakeups");
+        if (machine.Timed is not null)
+        {
+            Areas = new AreaTree(machine);
+            SwapSlots = [];
+            Deposited = [];
+            return;
+        }
+
+        Deposited = [.. Enumerable.Range(0, machine.Paging.PageCount).Select(page => machine.NewWord($"{name}.pmd_huge_pte[{page}]"))];
         SwapSlots = [.. Enumerable.Range(0, machine.Paging.PageCount)
             .Select(page => machine.NewWord($"{name}.swap[{page}]"))];
     }
@@ -86,6 +94,9 @@ public sealed class Mm : MachineHandle
     /// What the tree of areas says (<c>mm->mm_mt</c>), as <see cref="VmAreas"/>; changed under mmap_lock for writing.
     /// </summary>
     public Word Vmas { get; }
+
+    /// <summary>The areas on a machine of real size; null on small ones, which use <see cref="Vmas"/>.</summary>
+    public AreaTree? Areas { get; }
 
     /// <summary>
     /// Pages that a walk from page to tables can find, as <see cref="VmAreas"/>; changed under the anon_vma lock.
@@ -154,6 +165,23 @@ public sealed class Mm : MachineHandle
         return null;
     }
 
+    /// <summary>The page behind the last one that has the same file area, or none, as a page has; at most end.</summary>
+    public int EndOfArea(int page, int end)
+    {
+        FileArea? area = FileAreaOf(page);
+        if (area is not null)
+        {
+            return Math.Min(end, area.First + area.Count);
+        }
+
+        foreach (FileArea other in _fileAreas)
+        {
+            end = other.First > page ? Math.Min(end, other.First) : end;
+        }
+
+        return end;
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Name;
 
@@ -163,46 +191,4 @@ public sealed class Mm : MachineHandle
         _fileAreas.Add(area);
         return area;
     }
-}
-
-/// <summary>
-/// Which of the first 32 pages are mapped by an area (bits 0 to 31), and which of them may be written (bits 32 to
-/// 63).
-/// </summary>
-/// <param name="Bits">The packed value.</param>
-public readonly record struct VmAreas(ulong Bits)
-{
-    /// <summary>One readable and writable area.</summary>
-    public static VmAreas Covering(int first, int count) => new(Mask(first, count) | (Mask(first, count) << 32));
-
-    /// <summary>True if every page of the range is in an area.</summary>
-    public bool Covers(int first, int count) => (Bits & Mask(first, count)) == Mask(first, count);
-
-    /// <summary>True if any page of the range is in an area.</summary>
-    public bool Touches(int first, int count) => (Bits & Mask(first, count)) != 0;
-
-    /// <summary>True if the page's area allows the access.</summary>
-    public bool Allows(int page, bool write) => (Bits & Mask(page, 1) << (write ? 32 : 0)) != 0;
-
-    /// <summary>After a readable and writable range was added.</summary>
-    public VmAreas With(int first, int count) => new(Bits | Covering(first, count).Bits);
-
-    /// <summary>After the range was unmapped.</summary>
-    public VmAreas Without(int first, int count) => new(Bits & ~(Mask(first, count) | (Mask(first, count) << 32)));
-
-    /// <summary>After the range was made read-only.</summary>
-    public VmAreas ReadOnly(int first, int count) => new(Bits & ~(Mask(first, count) << 32));
-
-    /// <summary>After the mapped pages of the range were made writable.</summary>
-    public VmAreas Writable(int first, int count) => new(Bits | ((Bits & Mask(first, count)) << 32));
-
-    /// <summary>After the range was moved, with its rights.</summary>
-    public VmAreas Moved(int from, int to, int count)
-    {
-        ulong mapped = (Bits & Mask(from, count)) >> from;
-        ulong writable = ((Bits >> 32) & Mask(from, count)) >> from;
-        return new(Without(from, count).Bits | (mapped << to) | (writable << (to + 32)));
-    }
-
-    private static ulong Mask(int first, int count) => ((1UL << count) - 1) << first & 0xffff_ffff;
 }

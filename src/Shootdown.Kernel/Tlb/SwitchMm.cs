@@ -162,6 +162,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
         }
 
         await cpu.LoadRoot(next?.Space, asid, !needFlush);
+        Machine.Timed?.TraceTlbFlush(cpu, TlbFlushReason.TaskSwitch, needFlush ? -1 : 0);
     }
 
     /// <summary>

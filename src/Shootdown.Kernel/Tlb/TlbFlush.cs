@@ -72,6 +72,7 @@ public class TlbFlush : Mechanism
     /// </summary>
     public virtual async Proc FlushTlbMulti(Cpu cpu, ulong mask, FlushTlbInfo info)
     {
+        Machine.Timed?.TraceTlbFlush(cpu, TlbFlushReason.RemoteSendIpi, info.Range.IsAll ? -1 : info.Range.Count);
         ulong targets = 0;
         for (int other = 0; other < Machine.Cpus.Count; other++)
         {
@@ -143,6 +144,8 @@ public class TlbFlush : Mechanism
             await Flush(cpu, info, localTlbGen, mmTlbGen);
             await CatchUp(cpu, mm, slotTlbGen, mmTlbGen);
         }
+
+        TraceTlbFlush(cpu, info, local, localTlbGen, mmTlbGen);
     }
 
     /// <summary>
@@ -159,7 +162,7 @@ public class TlbFlush : Mechanism
     [KernelName]
     protected virtual async Proc Flush(Cpu cpu, FlushTlbInfo info, ulong localTlbGen, ulong mmTlbGen)
     {
-        if (!info.Range.IsAll && info.NewTlbGen == localTlbGen + 1 && info.NewTlbGen == mmTlbGen)
+        if (IsPartial(info, localTlbGen, mmTlbGen))
         {
             int stride = Machine.Paging.SpanOf(info.StrideLevel);
             for (int page = info.Range.Start; page < info.Range.End; page += stride)
@@ -170,6 +173,25 @@ public class TlbFlush : Mechanism
         else
         {
             await cpu.FlushTlbLocal();
+        }
+    }
+
+    /// <summary>True if invalidating the pages of the request is enough.</summary>
+    protected static bool IsPartial(FlushTlbInfo info, ulong localTlbGen, ulong mmTlbGen)
+        => !info.Range.IsAll && info.NewTlbGen == localTlbGen + 1 && info.NewTlbGen == mmTlbGen;
+
+    /// <summary>The tracepoint at the end of <c>flush_tlb_func</c>; only a machine that measures has it.</summary>
+    private void TraceTlbFlush(Cpu cpu, FlushTlbInfo info, bool local, ulong localTlbGen, ulong mmTlbGen)
+    {
+        if (Machine.Timed is { } timed)
+        {
+            long pages = localTlbGen == mmTlbGen ? 0
+                : IsPartial(info, localTlbGen, mmTlbGen) ? info.Range.Count / Machine.Paging.SpanOf(info.StrideLevel) : -1;
+            timed.TraceTlbFlush(
+                cpu,
+                !local ? TlbFlushReason.RemoteShootdown
+                    : info.MmIndex is null ? TlbFlushReason.LocalShootdown : TlbFlushReason.LocalMmShootdown,
+                pages);
         }
     }
 
@@ -189,7 +211,7 @@ public class TlbFlush : Mechanism
         ulong others = targets & ~cpu.Bit;
         if (others != 0)
         {
-            await cpu.SendIpi(others, _function, info.Bits);
+            await cpu.SendIpi(others, _function, info.Bits, info.Wide);
         }
 
         if ((targets & cpu.Bit) != 0)
@@ -215,7 +237,8 @@ public class TlbFlush : Mechanism
     [KernelName]
     private async Proc ReceiveFlush(Cpu cpu, Cpu sender)
     {
-        var info = new FlushTlbInfo(await cpu.IpiArgument(sender));
+        Machine.Timed?.CountTlbInterrupt(cpu);
+        var info = new FlushTlbInfo(await cpu.IpiArgument(sender), cpu.WideIpiArgument(sender));
         await FlushTlbFunc(cpu, info, false);
     }
 }

@@ -6,6 +6,9 @@ namespace Shootdown.Machine;
 /// <param name="Operation">What the machine is asked to do.</param>
 public readonly record struct Op(Operation Operation)
 {
+    /// <summary>An operation that a timed machine has performed already.</summary>
+    internal static Op Done => new(DoneOperation.Instance);
+
     /// <summary>Asks the machine to perform the operation.</summary>
     public OpAwaiter GetAwaiter() => new(Operation);
 }
@@ -16,8 +19,16 @@ public readonly record struct Op(Operation Operation)
 public readonly record struct Op<T>(Operation Operation)
     where T : unmanaged
 {
+    private Op(long result)
+        : this(DoneOperation.Instance) => Result = result;
+
+    private long Result { get; }
+
     /// <summary>Asks the machine to perform the operation.</summary>
-    public OpAwaiter<T> GetAwaiter() => new(Operation);
+    public OpAwaiter<T> GetAwaiter() => new(Operation, Result);
+
+    /// <summary>An operation that a timed machine has performed already, with its result.</summary>
+    internal static Op<T> DoneWith(long result) => new(result);
 }
 
 /// <summary>The awaiter of an <see cref="Op"/>; used by compiled code only.</summary>
@@ -27,8 +38,8 @@ public readonly struct OpAwaiter : ICriticalNotifyCompletion, IOperationAwaiter
 
     internal OpAwaiter(Operation operation) => _operation = operation;
 
-    /// <summary>Always false: the machine decides when it happens.</summary>
-    public bool IsCompleted => false;
+    /// <summary>True if a timed machine has performed it; else the machine decides when it happens.</summary>
+    public bool IsCompleted => ReferenceEquals(_operation, DoneOperation.Instance);
 
     Operation IOperationAwaiter.Operation => _operation;
 
@@ -50,18 +61,23 @@ public readonly struct OpAwaiter<T> : ICriticalNotifyCompletion, IOperationAwait
     where T : unmanaged
 {
     private readonly Operation _operation;
+    private readonly long _result;
 
-    internal OpAwaiter(Operation operation) => _operation = operation;
+    internal OpAwaiter(Operation operation, long result)
+    {
+        _operation = operation;
+        _result = result;
+    }
 
-    /// <summary>Always false: the machine decides when it happens.</summary>
-    public bool IsCompleted => false;
+    /// <summary>True if a timed machine has performed it; else the machine decides when it happens.</summary>
+    public bool IsCompleted => ReferenceEquals(_operation, DoneOperation.Instance);
 
     Operation IOperationAwaiter.Operation => _operation;
 
     /// <summary>The result that the machine computed.</summary>
     public T GetResult()
     {
-        long raw = Trampoline.Current.OperationResult;
+        long raw = IsCompleted ? _result : Trampoline.Current.OperationResult;
         if (typeof(T) == typeof(bool))
         {
             bool flag = raw != 0;
@@ -87,6 +103,20 @@ public readonly struct OpAwaiter<T> : ICriticalNotifyCompletion, IOperationAwait
 
     /// <inheritdoc/>
     public void UnsafeOnCompleted(Action continuation) => throw ProcRuleException.ForeignAwait();
+}
+
+/// <summary>Stands for an operation that was performed when the program asked for it.</summary>
+internal sealed class DoneOperation : Operation
+{
+    internal static readonly DoneOperation Instance = new();
+
+    public override string Text => "done";
+
+    public override long Execute(MachineState state, int alternative) => 0;
+
+    public override void AddFootprint(Footprint footprint)
+    {
+    }
 }
 
 internal interface IOperationAwaiter

@@ -42,8 +42,8 @@ public readonly struct ProcAwaiter : ICriticalNotifyCompletion, ICallAwaiter
 
     internal ProcAwaiter(ProcFrame callee) => _callee = callee;
 
-    /// <summary>Always false: the trampoline runs the callee.</summary>
-    public bool IsCompleted => false;
+    /// <summary>True if the callee ran to its end on a timed machine; else the trampoline runs it.</summary>
+    public bool IsCompleted => ReferenceEquals(_callee, ProcFrame.Finished);
 
     ProcFrame ICallAwaiter.Callee => _callee;
 
@@ -67,8 +67,8 @@ public readonly struct ProcAwaiter<T> : ICriticalNotifyCompletion, ICallAwaiter
 
     internal ProcAwaiter(ProcFrame callee) => _callee = callee;
 
-    /// <summary>Always false: the trampoline runs the callee.</summary>
-    public bool IsCompleted => false;
+    /// <summary>True if the callee ran to its end on a timed machine; else the trampoline runs it.</summary>
+    public bool IsCompleted => ReferenceEquals(_callee, ProcFrame.Finished);
 
     ProcFrame ICallAwaiter.Callee => _callee;
 

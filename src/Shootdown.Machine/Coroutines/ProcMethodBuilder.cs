@@ -13,12 +13,25 @@ public struct ProcMethodBuilder
     public readonly Proc Task => new(_frame!);
 
     /// <summary>Called by compiled code.</summary>
-    public static ProcMethodBuilder Create() => default;
+    public static ProcMethodBuilder Create()
+        => DirectRun.IsOn ? new() { _frame = ProcFrame.Direct } : default;
 
-    /// <summary>Called by compiled code: keeps the state machine as a frame; nothing runs yet.</summary>
+    /// <summary>
+    /// Called by compiled code: keeps the state machine as a frame; nothing runs yet. On a timed machine it runs at once, and
+    /// becomes a frame only if it must wait.
+    /// </summary>
     public void Start<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine
-        => _frame = new ProcFrame<TStateMachine>(stateMachine);
+    {
+        if (_frame is null)
+        {
+            _frame = new ProcFrame<TStateMachine>(stateMachine);
+        }
+        else
+        {
+            stateMachine.MoveNext();
+        }
+    }
 
     /// <summary>Called by compiled code.</summary>
     public readonly void SetStateMachine(IAsyncStateMachine stateMachine)
@@ -26,22 +39,50 @@ public struct ProcMethodBuilder
     }
 
     /// <summary>Called by compiled code.</summary>
-    public readonly void SetResult() => Trampoline.Current.Complete();
+    public void SetResult()
+    {
+        if (_frame is null)
+        {
+            Trampoline.Current.Complete();
+        }
+        else
+        {
+            DirectRun.Complete(ref _frame);
+        }
+    }
 
     /// <summary>Called by compiled code.</summary>
     public readonly void SetException(Exception exception) => Trampoline.Current.Fail(exception);
 
     /// <summary>Called by compiled code.</summary>
-    public readonly void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+    public void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
-        => Trampoline.Current.Suspend(awaiter);
+    {
+        if (_frame is null)
+        {
+            Trampoline.Current.Suspend(awaiter);
+        }
+        else
+        {
+            DirectRun.Suspend(ref _frame, ref awaiter, ref stateMachine);
+        }
+    }
 
     /// <summary>Called by compiled code.</summary>
-    public readonly void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+    public void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : ICriticalNotifyCompletion
         where TStateMachine : IAsyncStateMachine
-        => Trampoline.Current.Suspend(awaiter);
+    {
+        if (_frame is null)
+        {
+            Trampoline.Current.Suspend(awaiter);
+        }
+        else
+        {
+            DirectRun.Suspend(ref _frame, ref awaiter, ref stateMachine);
+        }
+    }
 }
 
 /// <summary>The compiler's builder of <see cref="Proc{T}"/> methods; not for use by hand.</summary>
@@ -56,12 +97,25 @@ public struct ProcMethodBuilder<T>
 
     /// <summary>Called by compiled code.</summary>
     [SuppressMessage("Design", "CA1000", Justification = "The compiler requires this shape.")]
-    public static ProcMethodBuilder<T> Create() => default;
+    public static ProcMethodBuilder<T> Create()
+        => DirectRun.IsOn ? new() { _frame = ProcFrame.Direct } : default;
 
-    /// <summary>Called by compiled code: keeps the state machine as a frame; nothing runs yet.</summary>
+    /// <summary>
+    /// Called by compiled code: keeps the state machine as a frame; nothing runs yet. On a timed machine it runs at once, and
+    /// becomes a frame only if it must wait.
+    /// </summary>
     public void Start<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine
-        => _frame = new ProcFrame<TStateMachine>(stateMachine);
+    {
+        if (_frame is null)
+        {
+            _frame = new ProcFrame<TStateMachine>(stateMachine);
+        }
+        else
+        {
+            stateMachine.MoveNext();
+        }
+    }
 
     /// <summary>Called by compiled code.</summary>
     public readonly void SetStateMachine(IAsyncStateMachine stateMachine)
@@ -69,26 +123,51 @@ public struct ProcMethodBuilder<T>
     }
 
     /// <summary>Called by compiled code.</summary>
-    public readonly void SetResult(T result)
+    public void SetResult(T result)
     {
         ReturnSlot<T>.Put(result);
-        Trampoline.Current.Complete();
+        if (_frame is null)
+        {
+            Trampoline.Current.Complete();
+        }
+        else
+        {
+            DirectRun.Complete(ref _frame);
+        }
     }
 
     /// <summary>Called by compiled code.</summary>
     public readonly void SetException(Exception exception) => Trampoline.Current.Fail(exception);
 
     /// <summary>Called by compiled code.</summary>
-    public readonly void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+    public void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
-        => Trampoline.Current.Suspend(awaiter);
+    {
+        if (_frame is null)
+        {
+            Trampoline.Current.Suspend(awaiter);
+        }
+        else
+        {
+            DirectRun.Suspend(ref _frame, ref awaiter, ref stateMachine);
+        }
+    }
 
     /// <summary>Called by compiled code.</summary>
-    public readonly void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+    public void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : ICriticalNotifyCompletion
         where TStateMachine : IAsyncStateMachine
-        => Trampoline.Current.Suspend(awaiter);
+    {
+        if (_frame is null)
+        {
+            Trampoline.Current.Suspend(awaiter);
+        }
+        else
+        {
+            DirectRun.Suspend(ref _frame, ref awaiter, ref stateMachine);
+        }
+    }
 }
 
 /// <summary>Carries a returned value from a finished frame to its caller, within one step of one thread.</summary>

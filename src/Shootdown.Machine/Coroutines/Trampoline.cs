@@ -19,7 +19,7 @@ internal sealed class Trampoline
 
     internal static Trampoline Current => _current ??= new Trampoline();
 
-    internal long OperationResult { get; private set; }
+    internal long OperationResult { get; set; }
 
     /// <summary>
     /// The functions that the last run called, as the kernel spells them. An override and what it overrides are one function.

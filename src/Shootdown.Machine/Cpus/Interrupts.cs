@@ -17,7 +17,7 @@ public sealed partial class Interrupts : MachineHandle
     internal Interrupts(MachineModel machine)
         : base(machine)
     {
-        int cpus = machine.Options.Cpus;
+        int cpus = machine.Timed is null ? machine.Options.Cpus : 0;
         _pending = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.ipi_pending", WordKind.Hardware))];
         _outstanding = [.. Enumerable.Range(0, cpus).Select(c => machine.AllocateRange($"cpu{c}.ipi_outstanding", WordKind.Hardware, cpus))];
         _argument = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.ipi_argument", WordKind.Hardware))];
@@ -60,6 +60,9 @@ public sealed partial class Interrupts : MachineHandle
     }
 
     internal bool HasAtomicFunctions => _atomic.Count > 0;
+
+    /// <summary>The code of a registered cross-call function.</summary>
+    public Func<Cpu, Cpu, Proc> CodeOf(int function) => _handlers[function].Code;
 
     internal void AddAgents()
     {

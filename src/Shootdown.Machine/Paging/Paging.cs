@@ -17,7 +17,8 @@ public sealed partial class Paging : MachineHandle
     private readonly int _tableHome;
     private readonly int _frameLife;
     private readonly int _frameContent;
-    private readonly Spinlock[] _tableLocks;
+    private readonly int[] _spans;
+    private Spinlock?[] _tableLocks;
     private readonly List<AddressSpace> _spaces = [];
     private int _tablesBuilt;
 
@@ -27,10 +28,22 @@ public sealed partial class Paging : MachineHandle
         MachineOptions options = machine.Options;
         Levels = options.Levels;
         EntriesPerTable = options.EntriesPerTable;
-        PageCount = 1;
-        for (int level = 0; level < Levels; level++)
+        _spans = new int[Levels + 1];
+        long pages = 1;
+        for (int level = 0; level <= Levels; level++)
         {
-            PageCount = checked(PageCount * EntriesPerTable);
+            _spans[level] = (int)Math.Min(pages, int.MaxValue);
+            pages *= EntriesPerTable;
+        }
+
+        PageCount = machine.Timed is not null || _spans[Levels] < int.MaxValue ? _spans[Levels]
+            : throw new OverflowException("the machine has more pages than it can number");
+        if (machine.Timed is not null)
+        {
+            _tableLocks = new Spinlock?[64];
+            Frames = new TimedFrames(machine);
+            Tlb = null!;
+            return;
         }
 
         TableCount = options.Tables;
@@ -69,12 +82,29 @@ public sealed partial class Paging : MachineHandle
     public static string AddressText(int page) => $"0x{(page + 1) << 12:x}";
 
     /// <summary>The lock of a table (<c>pte_lockptr</c>).</summary>
-    public Spinlock LockOf(int table) => _tableLocks[table];
+    public Spinlock LockOf(int table)
+        => (uint)table < (uint)_tableLocks.Length && _tableLocks[table] is { } known ? known : MakeLock(table);
+
+    private Spinlock MakeLock(int table)
+    {
+        if (Machine.Timed is null)
+        {
+            throw new ProcRuleException($"there is no page table {table} to lock: a walk that finds none must be looked at before");
+        }
+
+        if (table >= _tableLocks.Length)
+        {
+            Array.Resize(ref _tableLocks, Math.Max(table + 1, _tableLocks.Length * 2));
+        }
+
+        return _tableLocks[table] = Machine.NewSpinLock("ptl");
+    }
 
     /// <summary>Makes an address space with an empty top-level table; while the machine is built.</summary>
     public AddressSpace NewAddressSpace(string name)
     {
-        int root = BuildTable(Levels - 1, 0, _spaces.Count);
+        int root = Machine.Timed is { } timed ? timed.Tables.AllocTable(null, Levels - 1, 0, _spaces.Count)
+            : BuildTable(Levels - 1, 0, _spaces.Count);
         var space = new AddressSpace(Machine, _spaces.Count, name, root);
         _spaces.Add(space);
         return space;
@@ -121,18 +151,14 @@ public sealed partial class Paging : MachineHandle
     }
 
     /// <summary>Number of pages that one entry of a level maps.</summary>
-    public int SpanOf(int level)
+    public int SpanOf(int level) => _spans[level];
+
+    /// <summary>First page that the entry of a level maps, for a page.</summary>
+    public int BaseOf(int page, int level)
     {
-        int span = 1;
-        for (int i = 0; i < level; i++)
-        {
-            span *= EntriesPerTable;
-        }
-
-        return span;
+        int span = _spans[level];
+        return (span & (span - 1)) == 0 ? page & -span : page / span * span;
     }
-
-    internal int BaseOf(int page, int level) => page / SpanOf(level) * SpanOf(level);
 
     internal int EntryAddress(int table, int level, int page)
         => _entries + (table * EntriesPerTable) + (page / SpanOf(level) % EntriesPerTable);
@@ -377,39 +403,3 @@ public sealed partial class Paging : MachineHandle
 /// <param name="Old">The value before.</param>
 /// <param name="New">The value after.</param>
 internal readonly record struct EntryChange(AddressSpace Space, int Table, int Level, int Page, Pte Old, Pte New);
-
-/// <summary>The words of a physical frame that kernel code uses (<c>struct page</c>).</summary>
-public sealed class FrameWords : MachineHandle
-{
-    internal FrameWords(MachineModel machine, int number, int contentAddress)
-        : base(machine)
-    {
-        Number = number;
-        int colours = machine.Options.FrameColours;
-        RefCount = machine.NewWord($"page{number}._refcount", 0, new WordPlace($"refcount {number / colours}", Page: number % colours));
-        MapCount = machine.NewWord($"page{number}._mapcount", 0, new WordPlace($"mapcount {number / colours}", Page: number % colours));
-        PinCount = machine.NewWord($"page{number}.pins", 0, new WordPlace($"pins {number / colours}", Page: number % colours));
-        Dirty = machine.NewWord($"page{number}.dirty", 0, new WordPlace($"dirty {number / colours}", Page: number % colours));
-        Content = new Word(machine, contentAddress, $"frame {number}", WordKind.Shared, null);
-    }
-
-    /// <summary>Frame number.</summary>
-    public int Number { get; }
-
-    /// <summary>References.</summary>
-    public Word RefCount { get; }
-
-    /// <summary>
-    /// How many of the references are pins (FOLL_PIN): in the kernel steps of 1024 in the same word, so both change together.
-    /// </summary>
-    public Word PinCount { get; }
-
-    /// <summary>Page-table entries that map it.</summary>
-    public Word MapCount { get; }
-
-    /// <summary>1 if the page is marked dirty.</summary>
-    public Word Dirty { get; }
-
-    /// <summary>The data, as one word.</summary>
-    public Word Content { get; }
-}

@@ -27,6 +27,9 @@ public sealed class KernelMutex : MachineHandle
     internal KernelMutex(MachineModel machine, string name)
         : base(machine) => Word = machine.NewWord(name, 0, new WordPlace($"lock {name}", Meaning: WordMeaning.CpuOwner));
 
+    internal KernelMutex(Word word)
+        : base(word.Machine) => Word = word;
+
     /// <summary>0 when free, else 1 + the index of the CPU whose task holds it.</summary>
     public Word Word { get; }
 }

@@ -18,7 +18,7 @@ public sealed class Rcu : MachineHandle
     internal Rcu(MachineModel machine)
         : base(machine)
     {
-        int cpus = machine.Options.Cpus;
+        int cpus = machine.Timed is null ? machine.Options.Cpus : 0;
         _nesting = [.. Enumerable.Range(0, cpus).Select(c => machine.Allocate($"cpu{c}.rcu_nesting", WordKind.Hardware))];
         _waitingFor = [.. Enumerable.Range(0, cpus + 1).Select(c => machine.Allocate($"rcu.waiting[{c}]", WordKind.Hardware))];
         for (int c = 0; c < cpus; c++)
@@ -38,6 +38,9 @@ public sealed class Rcu : MachineHandle
         _callbacks.Add(callback);
         return _callbacks.Count - 1;
     }
+
+    /// <summary>A registered function.</summary>
+    internal Func<Cpu, ulong, Proc> CallbackOf(int number) => _callbacks[number];
 
     internal void AddAgents()
     {

@@ -9,7 +9,15 @@ public sealed class RwSemaphore : MachineHandle
     internal const ulong Writer = 1UL << 32;
 
     internal RwSemaphore(MachineModel machine, string name)
-        : base(machine) => Word = machine.NewWord(name);
+        : base(machine)
+    {
+        Word = machine.NewWord(name);
+        if (machine.Timed is not null)
+        {
+            // The word behind it holds when the last reader left: writers wait for that, readers do not.
+            machine.Allocate(name, WordKind.Hardware);
+        }
+    }
 
     /// <summary>Number of readers; bit 32 while a writer holds it.</summary>
     public Word Word { get; }

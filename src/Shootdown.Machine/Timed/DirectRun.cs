@@ -1,0 +1,138 @@
+using System.Runtime.CompilerServices;
+
+namespace Shootdown.Machine;
+
+/// <summary>
+/// How paths run on a timed machine: a called method runs at once, on the caller's stack; what it asks for is performed as it
+/// asks. Only a path that must wait is moved to the heap, as the frames of a chain from the innermost to the outermost.
+/// </summary>
+internal static class DirectRun
+{
+    [ThreadStatic]
+    private static bool _isOn;
+
+    [ThreadStatic]
+    private static DirectFrame? _waiting;
+
+    [ThreadStatic]
+    private static Operation? _operation;
+
+    /// <summary>True while a timed machine runs kernel code on this thread.</summary>
+    internal static bool IsOn
+    {
+        get => _isOn;
+        set => _isOn = value;
+    }
+
+    /// <summary>What the innermost frame that was suspended last waits for.</summary>
+    internal static Operation? Operation => _operation;
+
+    /// <summary>The innermost frame that was suspended since the last call; null if there is none.</summary>
+    internal static DirectFrame? TakeWaiting()
+    {
+        DirectFrame? waiting = _waiting;
+        _waiting = null;
+        return waiting;
+    }
+
+    /// <summary>A method has returned.</summary>
+    internal static void Complete(ref ProcFrame? frame)
+    {
+        if (ReferenceEquals(frame, ProcFrame.Direct))
+        {
+            frame = ProcFrame.Finished;
+        }
+        else
+        {
+            ((DirectFrame)frame!).IsFinished = true;
+        }
+    }
+
+    /// <summary>A method must wait, for an operation or for a method that it called and that must wait.</summary>
+    internal static void Suspend<TAwaiter, TStateMachine>(ref ProcFrame? frame, ref TAwaiter awaiter, ref TStateMachine stateMachine)
+        where TStateMachine : IAsyncStateMachine
+    {
+        DirectFrame waiting;
+        if (ReferenceEquals(frame, ProcFrame.Direct))
+        {
+            DirectFrame<TStateMachine> made = DirectFrame<TStateMachine>.Rent();
+
+            // Before the copy: the builder is part of the state machine, and the copy must know its frame.
+            frame = made;
+            made.Hold(ref stateMachine);
+            waiting = made;
+        }
+        else
+        {
+            waiting = (DirectFrame)frame!;
+        }
+
+        switch (awaiter)
+        {
+            case IOperationAwaiter operation:
+                _waiting = waiting;
+                _operation = operation.Operation;
+                break;
+            case ICallAwaiter { Callee: DirectFrame callee }:
+                callee.Caller = waiting;
+                break;
+            default:
+                throw new ProcRuleException(
+                    $"a Proc awaited {typeof(TAwaiter)}: kernel code may await only machine operations and Procs that it calls there");
+        }
+    }
+}
+
+/// <summary>A method of a timed machine that waits.</summary>
+internal abstract class DirectFrame : ProcFrame
+{
+    /// <summary>The frame that called it, once that waits for it.</summary>
+    internal DirectFrame? Caller { get; set; }
+
+    /// <summary>True once it has returned.</summary>
+    internal bool IsFinished { get; set; }
+
+    /// <summary>Gives the frame back for another call of the same method.</summary>
+    internal abstract void Return();
+}
+
+/// <summary>Frames are used again: a call that waits allocates only if no other call of the same method has ended before.</summary>
+internal sealed class DirectFrame<TStateMachine> : DirectFrame
+    where TStateMachine : IAsyncStateMachine
+{
+    [ThreadStatic]
+    private static DirectFrame<TStateMachine>? _free;
+
+    [System.Diagnostics.CodeAnalysis.SuppressMessage("Style", "IDE0044", Justification = "Running the state machine changes it.")]
+    private TStateMachine _machine = default!;
+
+    internal override Type StateMachineType => typeof(TStateMachine);
+
+    internal override object Boxed => _machine;
+
+    internal static DirectFrame<TStateMachine> Rent()
+    {
+        if (_free is not { } frame)
+        {
+            return new DirectFrame<TStateMachine>();
+        }
+
+        _free = (DirectFrame<TStateMachine>?)frame.Caller;
+        frame.Caller = null;
+        frame.IsFinished = false;
+        return frame;
+    }
+
+    internal void Hold(ref TStateMachine machine) => _machine = machine;
+
+    internal override ProcFrame Clone() => throw new InvalidOperationException("a timed machine does not copy frames");
+
+    internal override void MoveNext() => _machine.MoveNext();
+
+    internal override void Return()
+    {
+        _machine = default!;
+        Caller = _free;
+        _free = this;
+    }
+}

@@ -1,0 +1,310 @@
+using System.Runtime.CompilerServices;
+
+namespace Shootdown.Machine;
+
+/// <summary>
+/// Performs the operations of kernel code at once, for a machine that measures: state of real size (<see cref="TimedMemory"/>,
+/// <see cref="TimedTables"/>), a clock a CPU, and no choices. What makes a CPU wait, and what waiting costs, is decided by the derived
+/// class. A <see cref="MachineModel"/> made with one needs no agents and is never sealed.
+/// </summary>
+public abstract class TimedExecution
+{
+    private long[] _clock = [];
+
+    /// <summary>Words.</summary>
+    public TimedMemory Memory { get; } = new();
+
+    /// <summary>Page tables and frames.</summary>
+    public TimedTables Tables { get; private set; } = null!;
+
+    /// <summary>The machine that it runs; set when the machine is built.</summary>
+    public MachineModel Machine { get; private set; } = null!;
+
+    /// <summary>Virtual time of every CPU, in nanoseconds.</summary>
+    protected long[] Clock => _clock;
+
+    /// <summary>Nanoseconds of a load or store of kernel memory.</summary>
+    protected int WordNs { get; set; } = 1;
+
+    /// <summary>Nanoseconds of a locked instruction on a word of kernel memory.</summary>
+    protected int AtomicNs { get; set; } = 1;
+
+    /// <summary>Nanoseconds of an exchange of a page-table entry.</summary>
+    protected int EntryAtomicNs { get; set; } = 1;
+
+    /// <summary>Nanoseconds of taking a page from the allocator and clearing it.</summary>
+    protected int AllocNs { get; set; } = 1;
+
+    /// <summary>Nanoseconds of giving a page back.</summary>
+    protected int FreeNs { get; set; } = 1;
+
+    /// <summary>Nanoseconds of copying a page.</summary>
+    protected int CopyNs { get; set; } = 1;
+
+    /// <summary>Now, for a CPU.</summary>
+    public long NowOf(Cpu cpu)
+    {
+        ArgumentNullException.ThrowIfNull(cpu);
+        return _clock[cpu.Index];
+    }
+
+    internal void Attach(MachineModel machine)
+    {
+        Machine = machine;
+        _clock = new long[machine.Options.Cpus];
+        Tables = new TimedTables(machine, Memory);
+    }
+
+    /// <summary>Time passes on a CPU.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    protected void Spend(Cpu cpu, int nanoseconds) => _clock[cpu.Index] += nanoseconds;
+
+    internal long Load(Cpu cpu, Word word)
+    {
+        Spend(cpu, word.Kind == WordKind.Local ? 0 : WordNs);
+        return unchecked((long)Memory.At(word.Address));
+    }
+
+    internal Op Store(Cpu cpu, Word word, ulong value)
+    {
+        Spend(cpu, word.Kind == WordKind.Local ? 0 : WordNs);
+        Memory.At(word.Address) = value;
+        if (word.Kind != WordKind.Local)
+        {
+            Changed(cpu, word.Address);
+        }
+
+        return Op.Done;
+    }
+
+    internal long Modify(Cpu cpu, Word word, MemoryAction action, ulong operand, ulong expected)
+    {
+        ref ulong place = ref Memory.At(word.Address);
+        ulong old = place;
+        place = action switch
+        {
+            MemoryAction.Exchange => operand,
+            MemoryAction.AddReturn => old + operand,
+            MemoryAction.FetchOr => old | operand,
+            MemoryAction.FetchAnd => old & operand,
+            _ => old == expected ? operand : old,
+        };
+        ulong now = place;
+        if (word.Kind == WordKind.Local)
+        {
+            return unchecked((long)(action == MemoryAction.AddReturn ? now : old));
+        }
+
+        Spend(cpu, AtomicNs);
+        Changed(cpu, word.Address);
+        return unchecked((long)(action == MemoryAction.AddReturn ? now : old));
+    }
+
+    internal Op Fence(Cpu cpu)
+    {
+        Spend(cpu, AtomicNs);
+        return Op.Done;
+    }
+
+    internal long EntryRead(Cpu cpu, in PageTable table, int page)
+    {
+        Spend(cpu, WordNs);
+        return unchecked((long)Tables.Entry(table, page));
+    }
+
+    internal Op EntryStore(Cpu cpu, in PageTable table, int page, Pte value)
+    {
+        Spend(cpu, WordNs);
+        Tables.Set(table, page, value);
+
+        return Op.Done;
+    }
+
+    internal long EntryModify(Cpu cpu, in PageTable table, int page, EntryAction action, Pte value, Pte expected)
+    {
+        Spend(cpu, EntryAtomicNs);
+        var old = new Pte(Tables.Entry(table, page));
+        Tables.Set(table, page, action switch
+        {
+            EntryAction.Exchange => value,
+            EntryAction.ClearBits => old.Without(value.Bits),
+            _ => old == expected ? value : old,
+        });
+        return unchecked((long)old.Bits);
+    }
+
+    internal long AllocFrame(Cpu cpu)
+    {
+        Spend(cpu, AllocNs);
+        return Tables.AllocFrame();
+    }
+
+    internal Op PutFrames(Cpu cpu, FrameSet frames)
+    {
+        foreach (int frame in frames)
+        {
+            if (Tables.Put(frame))
+            {
+                Spend(cpu, FreeNs);
+            }
+        }
+
+        return Op.Done;
+    }
+
+    internal Op FreeFrames(Cpu cpu, FrameSet frames)
+    {
+        foreach (int frame in frames)
+        {
+            Spend(cpu, FreeNs);
+            Tables.FreeFrame(frame);
+        }
+
+        return Op.Done;
+    }
+
+    internal long TryGetFrame(Cpu cpu, int frame)
+    {
+        Spend(cpu, AtomicNs);
+        ref ulong count = ref Memory.OfFrame(frame, FrameSlot.RefCount);
+        if (count == 0)
+        {
+            return 0;
+        }
+
+        count++;
+        return 1;
+    }
+
+    internal Op CopyFrame(Cpu cpu, int from, int to)
+    {
+        Spend(cpu, CopyNs);
+        Memory.OfFrame(to, FrameSlot.Content) = Memory.OfFrame(from, FrameSlot.Content);
+
+        return Op.Done;
+    }
+
+    internal long WriteFrame(Cpu cpu, int frame)
+    {
+        WriteOut(cpu, frame);
+        return unchecked((long)Memory.OfFrame(frame, FrameSlot.Content));
+    }
+
+    internal Op Assert(Cpu cpu, bool holds, string message)
+    {
+        if (!holds)
+        {
+            AssertFailed(cpu, message);
+        }
+
+        return Op.Done;
+    }
+
+    internal long AllocTable(Cpu cpu, AddressSpace space, int level, int page)
+    {
+        Spend(cpu, AllocNs);
+        return Tables.AllocTable(space, level, page);
+    }
+
+    internal Op FreeTable(Cpu cpu, int table)
+    {
+        Spend(cpu, FreeNs);
+        Tables.FreeTable(table);
+
+        return Op.Done;
+    }
+
+    /// <summary>A word that others can see was written: whoever waits for it may go on.</summary>
+    public abstract void Changed(Cpu cpu, int address);
+
+    /// <summary>Takes an exclusive lock.</summary>
+    public abstract Op Lock(Cpu cpu, Word word, bool sleeps);
+
+    /// <summary>Tries to take an exclusive lock; true if it was taken.</summary>
+    public abstract bool TryLock(Cpu cpu, Word word);
+
+    /// <summary>Releases an exclusive lock.</summary>
+    public abstract Op Unlock(Cpu cpu, Word word);
+
+    /// <summary>Takes a reader-writer semaphore.</summary>
+    public abstract Op Down(Cpu cpu, RwSemaphore semaphore, bool write);
+
+    /// <summary>Releases a reader-writer semaphore.</summary>
+    public abstract Op Up(Cpu cpu, RwSemaphore semaphore, bool write);
+
+    /// <summary>A writer becomes a reader.</summary>
+    public abstract Op Downgrade(Cpu cpu, RwSemaphore semaphore);
+
+    /// <summary>Waits until a word meets a condition.</summary>
+    public abstract Op<ulong> WaitUntil(Cpu cpu, Word word, Condition condition, ulong operand);
+
+    /// <summary>Interrupts are turned off or on.</summary>
+    public abstract Op SetInterrupts(Cpu cpu, bool off);
+
+    /// <summary>Sends a cross-call; wide carries what one word cannot.</summary>
+    public abstract Op SendIpi(Cpu cpu, ulong mask, int function, ulong argument, ulong wide);
+
+    /// <summary>Waits for the answers to the last cross-call.</summary>
+    public abstract Op AwaitAcknowledgements(Cpu cpu);
+
+    /// <summary>The argument of the sender's last cross-call, and what one word could not carry.</summary>
+    public abstract (ulong Argument, ulong Wide) ArgumentOf(Cpu sender);
+
+    /// <summary>Writes CR3.</summary>
+    public abstract Op LoadRoot(Cpu cpu, AddressSpace? space, int asid, bool keep);
+
+    /// <summary>INVLPG, or a flush of the current PCID if the page is negative.</summary>
+    public abstract Op Invalidate(Cpu cpu, int page);
+
+    /// <summary>A user access; the result is that of <see cref="AccessResult"/>.</summary>
+    public abstract long Access(Cpu cpu, int page, bool write, int value);
+
+    /// <summary>A frame's contents go to disk.</summary>
+    public abstract void WriteOut(Cpu cpu, int frame);
+
+    /// <summary>A callback runs after a grace period.</summary>
+    public abstract Op CallRcu(Cpu cpu, Func<Cpu, ulong, Proc> callback, ulong argument);
+
+    /// <summary>A condition that kernel code asserts is false.</summary>
+    public abstract void AssertFailed(Cpu cpu, string message);
+
+    /// <summary>A TLB flush, as the kernel's tracepoint tells it.</summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="reason">Why.</param>
+    /// <param name="pages">Pages, in units of the tracepoint; -1 for all.</param>
+    public abstract void TraceTlbFlush(Cpu cpu, TlbFlushReason reason, long pages);
+
+    /// <summary>The TLB row of /proc/interrupts counts.</summary>
+    public abstract void CountTlbInterrupt(Cpu cpu);
+
+    /// <summary>What an operation waits for, for messages.</summary>
+    protected static Op Waiting(string text) => new(new WaitingOperation(text));
+
+    /// <summary>What an operation with a result waits for, for messages.</summary>
+    protected static Op<ulong> WaitingForValue(string text) => new(new WaitingOperation(text));
+
+    /// <summary>An operation that has been performed.</summary>
+    protected static Op Performed => Op.Done;
+
+    /// <summary>An operation that has been performed, with its result.</summary>
+    protected static Op<ulong> PerformedWith(ulong result) => Op<ulong>.DoneWith(unchecked((long)result));
+}
+
+/// <summary>Why a TLB is flushed (include/trace/events/tlb.h, <c>enum tlb_flush_reason</c>).</summary>
+public enum TlbFlushReason
+{
+    /// <summary>A switch to another address space.</summary>
+    TaskSwitch,
+
+    /// <summary>Another CPU asked.</summary>
+    RemoteShootdown,
+
+    /// <summary>This CPU's part of a flush of no particular address space.</summary>
+    LocalShootdown,
+
+    /// <summary>This CPU's part of a flush of an address space.</summary>
+    LocalMmShootdown,
+
+    /// <summary>Other CPUs are asked.</summary>
+    RemoteSendIpi,
+}

@@ -1,0 +1,72 @@
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Measure;
+
+/// <summary>
+/// Huge pages on a machine of real size: one folio of 512 frames, which goes into a gather as one entry, and faults that map one where
+/// the address space asked for it (MADV_HUGEPAGE).
+/// </summary>
+internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel)
+{
+    private readonly HashSet<(int Mm, int Page)> _wanted = [];
+
+    private int Span => Machine.Paging.SpanOf(1);
+
+    /// <summary>madvise(MADV_HUGEPAGE): faults of these pages map huge ones.</summary>
+    internal void Want(Mm mm, int first, int count)
+    {
+        for (int page = first; page < first + count; page += Span)
+        {
+            _wanted.Add((mm.Index, page / Span));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override async Proc<bool> HandleHugePmd(Cpu cpu, Mm mm, int page)
+    {
+        if (_wanted.Count > 0 && _wanted.Contains((mm.Index, page / Span)))
+        {
+            PageTable pmd = await Kernel.PageWalk.TableAlloc(cpu, mm, page, 1);
+            if (pmd.Index >= 0 && (await cpu.EntryRead(pmd, page, "pmdp_get")).IsNone)
+            {
+                await DoHugePmdAnonymousPage(cpu, pmd, page);
+                return true;
+            }
+        }
+
+        return await base.HandleHugePmd(cpu, mm, page);
+    }
+
+    /// <inheritdoc/>
+    public override async Proc SplitHugePmd(Cpu cpu, Mm mm, int page)
+    {
+        PageTable pmd = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
+        Pte entry = await cpu.EntryRead(pmd, page, "pmdp_get");
+        await base.SplitHugePmd(cpu, mm, page);
+        if (entry.Huge)
+        {
+            Machine.Timed!.Tables.SplitHuge(entry.Frame);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Proc PutHugePage(TlbGather tlb, int frame)
+    {
+        if (await Kernel.MmuGather.TlbRemovePage(tlb, frame, false))
+        {
+            await Kernel.MmuGather.TlbFlushMmu(tlb);
+        }
+    }
+
+    /// <summary>mm/huge_memory.c: <c>__do_huge_pmd_anonymous_page</c>.</summary>
+    private async Proc DoHugePmdAnonymousPage(Cpu cpu, PageTable pmd, int page)
+    {
+        int frame = Machine.Timed!.Tables.AllocHuge();
+        await cpu.Assert(frame >= 0, "a huge page is free");
+        ((TimedMachine)Machine.Timed).Charge(cpu, ((TimedMachine)Machine.Timed).Costs["memory.allocate_huge_ns"]);
+        await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
+        await cpu.EntryStore(pmd, page, Pte.Leaf(frame, write: true, dirty: true).With(Pte.HugeBit), "set_pmd_at");
+        await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+    }
+}

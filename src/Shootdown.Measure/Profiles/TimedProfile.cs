@@ -1,0 +1,84 @@
+using Shootdown.Kernel;
+
+namespace Shootdown.Measure;
+
+/// <summary>
+/// A version of the kernel as far as its flushes differ: options, and overrides of the functions that were different. The kernel
+/// library itself is 6.12.
+/// </summary>
+/// <param name="Name">As in traces, e.g. <c>6.12</c>.</param>
+/// <param name="Options">Build-time choices.</param>
+/// <param name="Parts">Mechanisms.</param>
+public sealed record TimedProfile(string Name, KernelOptions Options, KernelParts Parts)
+{
+    private const int PageBytes = 4096;
+    private const int BatchHeaderBytes = 16;
+    private const int PointerBytes = 8;
+    private const int PointersPerBatch = (PageBytes - BatchHeaderBytes) / PointerBytes;
+
+    /// <summary><c>MAX_GATHER_BATCH_COUNT</c>: batches behind the one on the stack.</summary>
+    private const int Batches = 10_000 / PointersPerBatch;
+
+    /// <summary><c>MMU_GATHER_BUNDLE</c>: the batch on the stack.</summary>
+    private const int FirstBatch = 8;
+
+    /// <summary>Linux 6.12 (as Debian builds it).</summary>
+    public static TimedProfile Linux612 { get; } = new("6.12", Common with
+    {
+        // __tlb_remove_folio_pages_size() leaves a batch when only one place is left: a folio of several pages takes two.
+        GatherFrames = FirstBatch - 1 + (Batches * (PointersPerBatch - 1)),
+        FreeBatch = 31,
+    }, CommonParts);
+
+    /// <summary>Linux 6.1.</summary>
+    public static TimedProfile Linux61 { get; } = new("6.1", Common with
+    {
+        GatherFrames = FirstBatch + (Batches * PointersPerBatch),
+        FreeBatch = int.MaxValue,
+    }, CommonParts with
+    {
+        Zap = kernel => new Linux61Zap(kernel),
+        Madvise = kernel => new Linux61Madvise(kernel),
+    });
+
+    /// <summary>All profiles.</summary>
+    public static IReadOnlyList<TimedProfile> All { get; } = [Linux61, Linux612];
+
+    private static KernelOptions Common => new()
+    {
+        Files = true,
+        AnonFolios = true,
+        Lazyfree = true,
+        Thp = true,
+        ZeroPage = true,
+        TryChangeWritable = true,
+        AnonMoves = true,
+        MremapTables = true,
+    };
+
+    private static KernelParts CommonParts => new()
+    {
+        Rmap = kernel => new IndexedRmap(kernel),
+        HugeMemory = kernel => new CompoundHugeMemory(kernel),
+    };
+
+    /// <summary>A profile by name; null if there is none.</summary>
+    public static TimedProfile? Find(string name) => All.FirstOrDefault(profile => profile.Name == name);
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
+
+/// <summary>Before 6.2 the rmap of a dirty page of a file was removed at once (no <c>tlb_delay_rmap</c>).</summary>
+internal sealed class Linux61Zap(KernelModel kernel) : Zap(kernel)
+{
+    /// <inheritdoc/>
+    protected override bool DelaysRmap => false;
+}
+
+/// <summary>Before 6.8 MADV_PAGEOUT cleared the accessed bits of what it reclaimed, and flushed for that.</summary>
+internal sealed class Linux61Madvise(KernelModel kernel) : Madvise(kernel)
+{
+    /// <inheritdoc/>
+    protected override bool PageoutClearsYoung => true;
+}
