@@ -151,8 +151,6 @@ internal sealed class CommandTree
 
     public Option<bool> Csv { get; } = Flag("--csv");
 
-    public Option<string> MeasureTraceOut { get; } = new("--trace-out");
-
     public Argument<string[]> Ids { get; } = new("id") { Arity = ArgumentArity.ZeroOrMore };
 
     /// <summary>One option for every bound that some scenario declares.</summary>
@@ -166,7 +164,7 @@ internal sealed class CommandTree
     {
         Root.Add(Measure);
         Measure.Add(Ids);
-        foreach (Option option in new Option[] { MeasureCpus, Policy, Time, Costs, Seed, Csv, Json, MeasureTraceOut })
+        foreach (Option option in new Option[] { MeasureCpus, Policy, Time, Costs, Seed, Csv, Json, TraceOut })
         {
             Measure.Add(option);
         }

@@ -65,7 +65,7 @@ internal sealed record MeasureRequest
             Costs = CostsOf(parsed.GetValue(tree.Costs)),
             Json = parsed.GetValue(tree.Json),
             Csv = parsed.GetValue(tree.Csv),
-            TraceOut = parsed.GetValue(tree.MeasureTraceOut),
+            TraceOut = parsed.GetValue(tree.TraceOut),
         };
         request.RequireSense();
         return request;

@@ -15,7 +15,7 @@ internal sealed class PathsCommand(CliHost host, ParseResult parsed, CommandTree
     {
         string asked = parsed.GetValue(tree.To)
             ?? throw new UsageException("paths needs --to FUNCTION", "./shootdown paths --to mmu_notifier_invalidate_range_start");
-        string function = CallGraph.Library.Resolve(asked) ?? throw Unknown("function", asked, CallGraph.Library.Functions);
+        string function = Function(asked);
         MmOperation[] operations = [.. (parsed.GetValue(tree.From) ?? []).Select(Operation)];
         PathsPage page = PageOf(PathFinder.Find(function, operations, Build(parsed.GetValue(tree.Spinlocks) ?? [])));
         if (parsed.GetValue(tree.Json))
@@ -29,6 +29,13 @@ internal sealed class PathsCommand(CliHost host, ParseResult parsed, CommandTree
 
         return page.Cut.Count > 0 ? ExitCode.Inconclusive : ExitCode.Pass;
     }
+
+    private static string Function(string asked) => CallGraph.Library.Resolve(asked) switch
+    {
+        [string only] => only,
+        [] => throw Unknown("function", asked, CallGraph.Library.Functions),
+        var several => throw new UsageException($"'{asked}' is the method of several functions: {string.Join(", ", several)}"),
+    };
 
     private static MmOperation Operation(string id)
         => OperationList.All.FirstOrDefault(operation => string.Equals(operation.Id, id, StringComparison.OrdinalIgnoreCase))

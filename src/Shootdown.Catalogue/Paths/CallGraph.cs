@@ -50,14 +50,19 @@ public sealed class CallGraph
     public IReadOnlyList<string> Functions =>
         [.. _methods.Where(method => !IsOperation(method)).Select(KernelNames.OfMethod).Where(name => name.Length > 0).Distinct().Order(StringComparer.Ordinal)];
 
-    /// <summary>The function that is meant by a kernel name or by the name of its method; null if there is none.</summary>
-    public string? Resolve(string name)
+    /// <summary>The functions that may be meant by a kernel name or by the name of a method, which several functions can share.</summary>
+    public IReadOnlyList<string> Resolve(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         string asked = name.TrimEnd('(', ')');
         string? exact = Functions.FirstOrDefault(function => string.Equals(function, asked, StringComparison.OrdinalIgnoreCase));
-        return exact ?? _methods.Where(method => !IsOperation(method) && string.Equals(method.Name, asked, StringComparison.OrdinalIgnoreCase))
-            .Select(KernelNames.OfMethod).FirstOrDefault(function => function.Length > 0);
+        return exact is not null
+            ? [exact]
+            :
+            [
+                .. _methods.Where(method => !IsOperation(method) && string.Equals(method.Name, asked, StringComparison.OrdinalIgnoreCase))
+                    .Select(KernelNames.OfMethod).Where(function => function.Length > 0).Distinct().Order(StringComparer.Ordinal),
+            ];
     }
 
     /// <summary>
