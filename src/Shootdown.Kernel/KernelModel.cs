@@ -6,7 +6,7 @@ namespace Shootdown.Kernel;
 /// A kernel on a machine: its address spaces, its per-CPU state and one object a mechanism. Mechanisms call each
 /// other through it, so that a replaced one (see <see cref="KernelParts"/>) takes effect everywhere.
 /// </summary>
-public sealed class KernelModel : MachineHandle
+public sealed partial class KernelModel : MachineHandle
 {
     /// <summary>Value of <c>loaded_mm</c> for <c>init_mm</c>: kernel page tables only.</summary>
     public const ulong InitMm = 0;
@@ -290,106 +290,12 @@ public sealed class KernelModel : MachineHandle
         return mm.FileAreaOf(page) is { } area ? area.Kind != FileAreaKind.PfnMap : Options.AnonFolios;
     }
 
-    /// <summary>Initial state: a page of a file is in the page cache.</summary>
-    public void BuildCached(FileMapping file, int index, int frame)
-    {
-        ArgumentNullException.ThrowIfNull(file);
-        Folio folio = Folios[frame];
-        Machine.SetInitial(file.Pages[index].Address, (ulong)frame + 1);
-        Machine.SetInitial(folio.Mapping.Address, FolioMapping.Of(file, index).Bits);
-        Machine.Paging.BuildFrame(frame);
-        AddInitial(folio.Frame.RefCount, 1);
-    }
-
-    /// <summary>
-    /// Initial state: a frame is mapped at a page. Memory of a driver gets no reference. Anonymous memory that may be
-    /// written belongs to the process alone.
-    /// </summary>
-    public void BuildMapping(Mm mm, int page, Pte leaf)
-    {
-        ArgumentNullException.ThrowIfNull(mm);
-        Machine.Paging.BuildMapping(mm.Space, page, leaf);
-        FrameWords frame = Machine.Paging.Frames[leaf.Frame];
-        if (CountsMappings(mm, page))
-        {
-            AddInitial(frame.MapCount, 1);
-        }
-
-        if (leaf.Write && mm.FileAreaOf(page) is null)
-        {
-            Machine.SetInitial(Folios[leaf.Frame].AnonExclusive.Address, 1);
-        }
-
-        if (mm.FileAreaOf(page)?.Kind == FileAreaKind.PfnMap)
-        {
-            AddInitial(frame.RefCount, -1);
-        }
-    }
-
-    /// <summary>Initial state: the CPU runs a thread of the address space.</summary>
-    public void BuildRunning(Cpu cpu, Mm mm, int asid = 0)
-    {
-        CpuTlbState state = TlbStates[cpu.Index];
-        BuildSlot(cpu, mm, asid);
-        Machine.Paging.BuildLoadedRoot(cpu, mm.Space, asid);
-        Machine.SetInitial(state.LoadedMm.Address, mm.LoadedValue);
-        Machine.SetInitial(state.ActiveMm.Address, mm.LoadedValue);
-        Machine.SetInitial(state.LoadedAsid.Address, (ulong)asid);
-        Machine.SetInitial(mm.CpuMask.Address, Machine.WordInfo(mm.CpuMask.Address).Initial | cpu.Bit);
-    }
-
-    /// <summary>
-    /// Initial state: the CPU runs a kernel thread and keeps the address space's root loaded (lazy TLB mode).
-    /// </summary>
-    public void BuildLazy(Cpu cpu, Mm mm, int asid = 0)
-    {
-        BuildRunning(cpu, mm, asid);
-        Machine.SetInitial(TlbStates[cpu.Index].IsLazy.Address, 1);
-    }
-
     private string NameOfMm(ulong loadedMm) => loadedMm switch
     {
         InitMm => "init_mm",
         LoadedMmSwitching => "LOADED_MM_SWITCHING",
         _ => _mms.FirstOrDefault(mm => mm.LoadedValue == loadedMm)?.Name ?? ValueText.Number(loadedMm),
     };
-
-    /// <summary>Initial state: the CPU ran the address space before and kept its ASID, up to date.</summary>
-    public void BuildSlot(Cpu cpu, Mm mm, int asid)
-    {
-        CpuTlbState state = TlbStates[cpu.Index];
-        Machine.SetInitial(state.SlotCtxId[asid].Address, mm.CtxId);
-        Machine.SetInitial(state.SlotTlbGen[asid].Address, 1);
-        ulong next = Math.Max(Machine.WordInfo(state.NextAsid.Address).Initial, (ulong)asid + 1);
-        Machine.SetInitial(state.NextAsid.Address, next);
-    }
-
-    /// <summary>
-    /// Initial state: a huge page at the pages of one entry of level 1. The huge zero page has a reference of the shrinker.
-    /// </summary>
-    public void BuildHugeMapping(Mm mm, int page, Pte leaf)
-    {
-        ArgumentNullException.ThrowIfNull(mm);
-        var pmd = new PageTable(mm.Space.RootTable, 1, 0);
-        Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, page), leaf.With(Pte.HugeBit).Bits);
-        for (int i = 0; i < Machine.Paging.SpanOf(1); i++)
-        {
-            Machine.Paging.BuildFrame(leaf.Frame + i);
-            AddInitial(Folios[leaf.Frame + i].Frame.RefCount, leaf.Frame == HugeZeroFrame ? 2 : 1);
-        }
-    }
-
-    /// <summary>The list of notifiers of an address space whose programs change it.</summary>
-    internal void BuildNotifierList(Mm mm, ulong registered)
-    {
-        RegistersNotifiers = true;
-        _notifierSrcu ??= Machine.NewSrcu("srcu");
-        mm.NotifierList ??= new NotifierListWords(Machine, mm.Name, _notifierSrcu);
-        AddInitial(mm.NotifierList.List, (long)registered);
-    }
-
-    private void AddInitial(Word word, long delta)
-        => Machine.SetInitial(word.Address, Machine.WordInfo(word.Address).Initial + unchecked((ulong)delta));
 }
 
 /// <summary>

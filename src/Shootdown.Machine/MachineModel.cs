@@ -386,10 +386,7 @@ public sealed class MachineModel
 
     private static void Require(bool condition, string message)
     {
-        if (!condition)
-        {
-            throw new ArgumentException(message, nameof(condition));
-        }
+        _ = condition ? true : throw new ArgumentException(message, nameof(condition));
     }
 
     private void RequireUnsealed()

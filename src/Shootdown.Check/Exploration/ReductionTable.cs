@@ -5,7 +5,8 @@ namespace Shootdown.Check;
 /// <summary>
 /// What every agent may still touch from each of its local states, learned while its program is run: the union of the
 /// footprints of all operations that are reachable in the program as known so far, and the same without passing
-/// an operation that waits for a given barrier word (a lock, an acknowledgement). Grows only; an exploration counts only if nothing grew while it ran on which it relied.
+/// an operation that waits for a given barrier word (a lock, an acknowledgement). Grows only; an exploration counts only if
+/// nothing grew while it ran on which it relied.
 /// </summary>
 public sealed class ReductionTable
 {

@@ -5,8 +5,8 @@ namespace Shootdown.Machine;
 /// one that it may use; at most one such task runs on a CPU. Preemption at other points is not modelled.
 /// </summary>
 /// <remarks>
-/// Its program begins with <see cref="TakeCpu"/>, gets from every sleep the CPU on which it goes on, and ends with <see cref="Exit"/>: whoever keeps the old one keeps what
-/// the kernel's <c>this_cpu_ptr</c> would have given before the sleep. A machine has movable tasks or tasks bound to a CPU, not both
+/// Its program begins with <see cref="TakeCpu"/>, gets from every sleep the CPU on which it goes on, and ends with <see cref="Exit"/>:
+/// whoever keeps the old one keeps what the kernel's <c>this_cpu_ptr</c> would have given before the sleep. A machine has movable tasks or tasks bound to a CPU, not both
 /// on one CPU.
 /// </remarks>
 public sealed class MovableTask : MachineHandle

@@ -46,7 +46,10 @@ public sealed class SwarmOfRaces : SeedItem
         var table = new SeedTable("kernels that lack one rule", ["without", "pairs run", "pairs that fail", "which"], rows);
         return new SeedAnswer(
             !clean ? SeedVerdict.Undecided : broken > Forgetful.Length ? SeedVerdict.Holds : SeedVerdict.Refuted,
-            $"{today.Length} pairs pass today{(clean ? string.Empty : " only in part")}; without one of {Forgetful.Length} rules {broken} pairs fail") { Tables = [table] };
+            $"{today.Length} pairs pass today{(clean ? string.Empty : " only in part")}; without one of {Forgetful.Length} rules {broken} pairs fail")
+        {
+            Tables = [table],
+        };
     }
 
     private static string[] Row(string bug, SeedResults results)

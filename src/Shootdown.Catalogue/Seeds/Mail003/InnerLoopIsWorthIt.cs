@@ -41,6 +41,8 @@ public sealed class InnerLoopIsWorthIt : SeedItem
         string pairs = results.Passed("pairs") ? "start and end pair then" : "start and end do not pair even then";
         return without > with && !cures
             ? new SeedAnswer(SeedVerdict.Holds, $"{with} call becomes {without}; {pairs}, but a shared table still outlives a flush")
-            : new SeedAnswer(cures ? SeedVerdict.Depends : SeedVerdict.Refuted, $"{with} call becomes {without}; {pairs}{(cures ? ", and nothing survives" : string.Empty)}");
+            : new SeedAnswer(
+                cures ? SeedVerdict.Depends : SeedVerdict.Refuted,
+                $"{with} call becomes {without}; {pairs}{(cures ? ", and nothing survives" : string.Empty)}");
     }
 }

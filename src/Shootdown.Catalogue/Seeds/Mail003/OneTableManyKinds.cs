@@ -45,7 +45,9 @@ public sealed class OneTableManyKinds : SeedItem
             ["area", "exec, plain", "plain, exec"],
             [.. flags.Select(one => new[] { one, results[$"{one}: exec, plain"].Cell, results[$"{one}: plain, exec"].Cell })]);
         return single
-            ? new SeedAnswer(SeedVerdict.Holds, $"the last fails on exec, plain, the first on plain, exec{(all ? "; only the flags of all, or-ed, do not" : string.Empty)}")
+            ? new SeedAnswer(
+                SeedVerdict.Holds,
+                $"the last fails on exec, plain, the first on plain, exec{(all ? "; only the flags of all, or-ed, do not" : string.Empty)}")
             { Tables = [table] }
             : new SeedAnswer(SeedVerdict.Refuted, "the flags of one area are enough") { Tables = [table] };
     }
