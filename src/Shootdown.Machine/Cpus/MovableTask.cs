@@ -6,8 +6,8 @@ namespace Shootdown.Machine;
 /// </summary>
 /// <remarks>
 /// Its program begins with <see cref="TakeCpu"/>, gets from every sleep the CPU on which it goes on, and ends with <see cref="Exit"/>:
-/// whoever keeps the old one keeps what the kernel's <c>this_cpu_ptr</c> would have given before the sleep. A machine has movable tasks or tasks bound to a CPU, not both
-/// on one CPU.
+/// whoever keeps the old one keeps what the kernel's <c>this_cpu_ptr</c> would have given before the sleep. A machine has movable tasks
+/// or tasks bound to a CPU, not both on one CPU.
 /// </remarks>
 public sealed class MovableTask : MachineHandle
 {
