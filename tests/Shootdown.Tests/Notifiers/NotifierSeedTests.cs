@@ -24,7 +24,11 @@ public sealed class NotifierSeedTests
             "a reference is enough if it is taken under the spinlock; "
                 + "the spinlock alone sleeps in atomic context, and nothing frees too early"
         },
-        { "S004-10", "clean; each of the read section, the two waits and the order release-then-unlink is needed" },
+        {
+            "S004-10",
+            "clean; each of the read section, the two waits and the order release-then-unlink is needed; "
+                + "under RCU a callback may not sleep"
+        },
     };
 
     [Theory]

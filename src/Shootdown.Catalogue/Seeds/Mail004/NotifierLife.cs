@@ -4,6 +4,7 @@ namespace Shootdown.Catalogue;
 public sealed class NotifierLife : SeedItem
 {
     private const string All = "unregister, exit, reclaim";
+    private const string Rcu = "RCU instead of SRCU: unregister, reclaim";
 
     private static readonly (string Name, bool Exits, bool ReleasesOnce)[] Races =
     [
@@ -30,7 +31,8 @@ public sealed class NotifierLife : SeedItem
         A driver unregisters its notifier and frees it; callbacks take a mutex. Meanwhile reclaim unmaps the page and calls them, or the
         process exits and releases the notifier too, or both; a driver may release once and let a second caller through at once. A callback
         must not run when unregister has returned, and no page may be freed while the device has it mapped. Then with one thing left out: the
-        read section around the walk, either wait for a grace period, and the order of unregister (release, then unlink).
+        read section around the walk, either wait for a grace period, and the order of unregister (release, then unlink). Last, RCU
+        in place of SRCU, which does not let a callback sleep (P-atomic).
         """;
 
     /// <inheritdoc/>
@@ -45,7 +47,7 @@ public sealed class NotifierLife : SeedItem
     /// <inheritdoc/>
     public override IReadOnlyList<SeedRun> Runs =>
     [
-        .. from omission in Enum.GetValues<NotifierOmission>()
+        .. from omission in Omissions.Prepend(NotifierOmission.None)
            from race in Races
            select SeedRun.OfModel(
                NameOf(omission, race.Name),
@@ -53,6 +55,8 @@ public sealed class NotifierLife : SeedItem
                () => NotifierLifeModel.Build(omission, race.Exits, !race.Exits, race.ReleasesOnce)),
         SeedRun.OfModel(
             NameOf(NotifierOmission.None, All), $"notifier life {All}", () => NotifierLifeModel.Build(NotifierOmission.None, true, true, false)),
+        SeedRun.OfModel(
+            Rcu, "notifier life RCU, unregister, reclaim", () => NotifierLifeModel.Build(NotifierOmission.PlainRcu, false, true, false)),
     ];
 
     /// <inheritdoc/>
@@ -66,16 +70,18 @@ public sealed class NotifierLife : SeedItem
         string text = !clean ? "today's code is not clean"
             : idle.Length == 0 ? "clean; each of the read section, the two waits and the order release-then-unlink is needed"
             : $"clean; not needed in these programs: {string.Join(", ", idle.Select(TextOf))}";
-        return new SeedAnswer(clean ? SeedVerdict.Holds : SeedVerdict.Refuted, text) { Tables = [TableOf(results)] };
+        string rcu = results[Rcu].Property == "P-atomic" ? "; under RCU a callback may not sleep" : "; RCU would do";
+        return new SeedAnswer(clean ? SeedVerdict.Holds : SeedVerdict.Refuted, text + rcu) { Tables = [TableOf(results)] };
     }
 
-    private static IEnumerable<NotifierOmission> Omissions => Enum.GetValues<NotifierOmission>().Where(omission => omission != NotifierOmission.None);
+    private static IEnumerable<NotifierOmission> Omissions => Enum.GetValues<NotifierOmission>()
+        .Where(omission => omission is not (NotifierOmission.None or NotifierOmission.PlainRcu));
 
     private static SeedTable TableOf(SeedResults results) => new(
         "The end of a notifier",
         ["left out", .. Races.Select(race => race.Name)],
         [
-            .. Enum.GetValues<NotifierOmission>().Select(omission => (IReadOnlyList<string>)
+            .. Omissions.Prepend(NotifierOmission.None).Select(omission => (IReadOnlyList<string>)
                 [TextOf(omission), .. Races.Select(race => results[NameOf(omission, race.Name)].Cell)]),
         ]);
 

@@ -21,6 +21,9 @@ public enum NotifierOmission
 
     /// <summary><c>mmu_notifier_unregister</c> unlinks first, and then releases outside of a read section (2009).</summary>
     OrderOfUnregister,
+
+    /// <summary>Callbacks are called in a read section of RCU instead of SRCU (2.6.33).</summary>
+    PlainRcu,
 }
 
 /// <summary>
@@ -38,6 +41,11 @@ public static class NotifierLifeModel
     public static CheckModel Build(NotifierOmission omission, bool exits, bool reclaims, bool releasesOnce)
     {
         var options = new MachineOptions { Cpus = 1 + (exits ? 1 : 0) + (reclaims ? 1 : 0), EntriesPerTable = 1, Frames = 2 };
+        if (omission == NotifierOmission.PlainRcu)
+        {
+            options = options with { GracePeriods = true };
+        }
+
         var parts = new KernelParts
         {
             MmuNotifier = kernel => new Calls(kernel, omission),
@@ -59,7 +67,7 @@ public static class NotifierLifeModel
             stage.AddThread(last, "exit", () => stage.Kernel.ExitMmap.ExitMm(stage.Cpu(last), stage.Mm));
         }
 
-        return stage.ToModel(new PLife());
+        return stage.ToModel(new PLife(), new PAtomic());
     }
 
     private static async Proc Unload(KernelModel kernel, Cpu cpu, UnloadedDriver driver)
@@ -126,11 +134,22 @@ public static class NotifierLifeModel
         private readonly NotifierOmission _omission = omission;
 
         protected override async Proc<int> ReadLock(Cpu cpu, Mm mm)
-            => _omission == NotifierOmission.ReadSection ? -1 : await base.ReadLock(cpu, mm);
+        {
+            if (_omission == NotifierOmission.PlainRcu)
+            {
+                await cpu.RcuReadLock();
+            }
+
+            return _omission is NotifierOmission.ReadSection or NotifierOmission.PlainRcu ? -1 : await base.ReadLock(cpu, mm);
+        }
 
         protected override async Proc ReadUnlock(Cpu cpu, Mm mm, int section)
         {
-            if (_omission != NotifierOmission.ReadSection)
+            if (_omission == NotifierOmission.PlainRcu)
+            {
+                await cpu.RcuReadUnlock();
+            }
+            else if (_omission != NotifierOmission.ReadSection)
             {
                 await base.ReadUnlock(cpu, mm, section);
             }
@@ -161,7 +180,11 @@ public static class NotifierLifeModel
 
         protected override async Proc WaitForCallbacks(Cpu cpu, NotifierListWords list, bool exits)
         {
-            if (_omission != (exits ? NotifierOmission.WaitOfExit : NotifierOmission.WaitOfUnregister))
+            if (_omission == NotifierOmission.PlainRcu)
+            {
+                await cpu.SynchronizeRcu();
+            }
+            else if (_omission != (exits ? NotifierOmission.WaitOfExit : NotifierOmission.WaitOfUnregister))
             {
                 await base.WaitForCallbacks(cpu, list, exits);
             }
