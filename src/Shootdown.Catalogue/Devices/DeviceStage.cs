@@ -6,12 +6,18 @@ namespace Shootdown.Catalogue;
 /// <summary>Devices on a stage.</summary>
 public static class DeviceStage
 {
-    /// <summary>The mechanisms of a kernel of 4.14 to 6.5 as far as notifiers are concerned.</summary>
-    public static KernelParts InvalidateRangeParts(bool endImplies = true) => new()
+    /// <summary>The mechanisms of a kernel of 4.15 to 6.5 as far as notifiers are concerned.</summary>
+    /// <param name="endImplies">True if the end of a range implies <c>invalidate_range</c>.</param>
+    /// <param name="ksmUnderLock">True if KSM calls it from under the table's lock, as in 4.14.</param>
+    public static KernelParts InvalidateRangeParts(bool endImplies = true, bool ksmUnderLock = false)
     {
-        MmuNotifier = kernel => new InvalidateRangeNotifier(kernel, endImplies),
-        MmuGather = kernel => new InvalidateRangeGather(kernel),
-    };
+        var parts = new KernelParts
+        {
+            MmuNotifier = kernel => new InvalidateRangeNotifier(kernel, endImplies),
+            MmuGather = kernel => new InvalidateRangeGather(kernel),
+        };
+        return ksmUnderLock ? parts with { Ksm = kernel => new InvalidateRangeKsm(kernel) } : parts;
+    }
 
     /// <summary>Binds the machine's first device to the stage's address space.</summary>
     /// <param name="stage">A stage whose machine has a device (<see cref="MachineOptions.Devices"/>).</param>

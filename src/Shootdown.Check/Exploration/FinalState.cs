@@ -25,11 +25,27 @@ internal static class FinalState
         {
             if (local.Agent.Kind == AgentKind.Task)
             {
-                low ^= local.HashLow;
-                high ^= local.HashHigh;
+                (ulong placeLow, ulong placeHigh) = PlaceOf(local);
+                low ^= placeLow;
+                high ^= placeHigh;
             }
         }
 
         return new UInt128(high, low);
+    }
+
+    /// <summary>
+    /// Where a program stands. One that may wait for ever (a daemon's loop) is judged by its functions and what it waits for, not by what its
+    /// locals hold from the last turn: the compiler keeps those or not, as it likes, and no one sees them.
+    /// </summary>
+    private static (ulong Low, ulong High) PlaceOf(LocalState local)
+    {
+        if (!local.Agent.MayStop || local.Operation is null)
+        {
+            return (local.HashLow, local.HashHigh);
+        }
+
+        var place = Hash128.OfText($"{local.Agent.Index} {string.Join('/', local.CallStack())}: {local.Operation.Text}");
+        return (unchecked((ulong)place.Low), unchecked((ulong)place.High));
     }
 }

@@ -82,3 +82,23 @@ public class InvalidateRangeGather(KernelModel kernel) : MmuGather(kernel)
         }
     }
 }
+
+/// <summary>
+/// KSM of 4.14, the last one that tells the secondary TLBs from under the table's lock (mm/ksm.c: <c>ptep_clear_flush_notify</c>).
+/// </summary>
+/// <remarks>
+/// 4.15 to 6.5 leave it to the end of the range (0f10851ea475). In between, another thread's write fault copies the page while a device
+/// may still store to it. Until 5.8 <c>do_wp_page</c> waited for the page lock, which KSM holds; since 5.9 (09854ba94c6a) it copies at once, as in
+/// <see cref="PageFault"/>, and the store is lost. In 6.6 and later every flush of an entry tells the secondary TLBs.
+/// </remarks>
+public class InvalidateRangeKsm(KernelModel kernel) : Ksm(kernel)
+{
+    /// <summary>include/linux/mmu_notifier.h: <c>ptep_clear_flush_notify</c> (to 6.5).</summary>
+    [KernelName("ptep_clear_flush_notify")]
+    protected override async Proc<Pte> PtepClearFlush(Cpu cpu, Mm mm, PageTable table, int address)
+    {
+        Pte old = await base.PtepClearFlush(cpu, mm, table, address);
+        await InvalidateRangeNotifier.Of(Kernel).InvalidateRange(cpu, mm, PageRange.Of(address, 1));
+        return old;
+    }
+}

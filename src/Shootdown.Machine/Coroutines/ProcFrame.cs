@@ -13,6 +13,9 @@ internal abstract class ProcFrame
 
     internal abstract Type StateMachineType { get; }
 
+    /// <summary>True on a timed machine, where methods run at once; false for a frame of a state that is explored.</summary>
+    internal virtual bool IsDirect => false;
+
     /// <summary>A copy that can be run while this one stays as it is.</summary>
     internal abstract ProcFrame Clone();
 
@@ -52,6 +55,8 @@ internal sealed class ProcFrame<TStateMachine> : ProcFrame
 internal sealed class NoFrame(string name) : ProcFrame
 {
     internal override Type StateMachineType => typeof(NoFrame);
+
+    internal override bool IsDirect => true;
 
     internal override object Boxed => this;
 

@@ -9,6 +9,12 @@ public struct ProcMethodBuilder
 {
     private ProcFrame? _frame;
 
+    /// <summary>
+    /// Explored code has no frame here, or, where the compiler makes state machines classes (without optimisation), one that is not the timed
+    /// machine's: the builder that starts a method and the one that ends it are then the same.
+    /// </summary>
+    private readonly bool RunsAtOnce => _frame is { IsDirect: true };
+
     /// <summary>The path that was built.</summary>
     public readonly Proc Task => new(_frame!);
 
@@ -41,7 +47,7 @@ public struct ProcMethodBuilder
     /// <summary>Called by compiled code.</summary>
     public void SetResult()
     {
-        if (_frame is null)
+        if (!RunsAtOnce)
         {
             Trampoline.Current.Complete();
         }
@@ -59,7 +65,7 @@ public struct ProcMethodBuilder
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
     {
-        if (_frame is null)
+        if (!RunsAtOnce)
         {
             Trampoline.Current.Suspend(awaiter);
         }
@@ -74,7 +80,7 @@ public struct ProcMethodBuilder
         where TAwaiter : ICriticalNotifyCompletion
         where TStateMachine : IAsyncStateMachine
     {
-        if (_frame is null)
+        if (!RunsAtOnce)
         {
             Trampoline.Current.Suspend(awaiter);
         }
@@ -91,6 +97,12 @@ public struct ProcMethodBuilder
 public struct ProcMethodBuilder<T>
 {
     private ProcFrame? _frame;
+
+    /// <summary>
+    /// Explored code has no frame here, or, where the compiler makes state machines classes (without optimisation), one that is not the timed
+    /// machine's: the builder that starts a method and the one that ends it are then the same.
+    /// </summary>
+    private readonly bool RunsAtOnce => _frame is { IsDirect: true };
 
     /// <summary>The path that was built.</summary>
     public readonly Proc<T> Task => new(_frame!);
@@ -126,7 +138,7 @@ public struct ProcMethodBuilder<T>
     public void SetResult(T result)
     {
         ReturnSlot<T>.Put(result);
-        if (_frame is null)
+        if (!RunsAtOnce)
         {
             Trampoline.Current.Complete();
         }
@@ -144,7 +156,7 @@ public struct ProcMethodBuilder<T>
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
     {
-        if (_frame is null)
+        if (!RunsAtOnce)
         {
             Trampoline.Current.Suspend(awaiter);
         }
@@ -159,7 +171,7 @@ public struct ProcMethodBuilder<T>
         where TAwaiter : ICriticalNotifyCompletion
         where TStateMachine : IAsyncStateMachine
     {
-        if (_frame is null)
+        if (!RunsAtOnce)
         {
             Trampoline.Current.Suspend(awaiter);
         }

@@ -92,6 +92,8 @@ internal abstract class DirectFrame : ProcFrame
     /// <summary>True once it has returned.</summary>
     internal bool IsFinished { get; set; }
 
+    internal override bool IsDirect => true;
+
     /// <summary>Gives the frame back for another call of the same method.</summary>
     internal abstract void Return();
 }
