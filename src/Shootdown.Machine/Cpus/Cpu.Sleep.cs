@@ -5,14 +5,14 @@ public sealed partial class Cpu
 {
     /// <summary><c>might_sleep</c>: judges P-atomic; nothing happens otherwise.</summary>
     /// <param name="function">The function that may sleep, e.g. <c>invalidate_range_start()</c>.</param>
-    public Op MightSleep(string function) => new(new MightSleepOperation(this, function));
+    public Op MightSleep(string function) => _timed is not null ? Op.Done : new(new MightSleepOperation(this, function));
 
     /// <summary><c>wait_event</c>: sleeps until a word meets a condition; returns its value.</summary>
     public Op<ulong> WaitEvent(Word word, Condition condition, ulong operand)
-        => new(new WaitOperation(this, word, condition, operand, true));
+        => _timed is { } timed ? timed.WaitUntil(this, word, condition, operand) : new(new WaitOperation(this, word, condition, operand, true));
 
     /// <summary><c>this_cpu_ptr</c>, <c>get_cpu_var</c> and every use of what they returned: judges P-atomic.</summary>
-    public Op UsePerCpu(PerCpuObject used) => new(used.Use(this));
+    public Op UsePerCpu(PerCpuObject used) => _timed is not null ? Op.Done : new(used.Use(this));
 
     /// <summary><c>srcu_read_lock</c>; returns what <see cref="SrcuReadUnlock"/> must be given.</summary>
     public Op<int> SrcuReadLock(Srcu srcu) => new(srcu.Lock(this));
