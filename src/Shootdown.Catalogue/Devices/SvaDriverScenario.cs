@@ -37,7 +37,9 @@ public abstract class SvaDriverScenario : Scenario
             [operation], setup["pages"] == 1 ? RangeRelation.Same : RangeRelation.Overlapping, PageKind.Anonymous, Bystander.Device);
         return PairModel.Build(cell, new PairSetup
         {
-            Model = setup.Model, Tlb = setup.Tlb, BindDevice = stage => Subscribe(stage, setup.IsBug),
+            Model = setup.Model,
+            Tlb = setup.Tlb,
+            BindDevice = stage => Subscribe(stage, setup.IsBug),
         });
     }
 

@@ -75,7 +75,11 @@ public sealed class SvaKernelWalkCache : Scenario
         // Root, a table of the process, one of the kernel; the entries of the root are the two halves.
         MachineOptions options = Stage.FlatOptions(setup, setup["cpus"], 2, 1) with
         {
-            Levels = 2, Tables = 3, Devices = 1, Frames = 4, FrameColours = 1,
+            Levels = 2,
+            Tables = 3,
+            Devices = 1,
+            Frames = 4,
+            FrameColours = 1,
         };
         var kernel = new KernelModel(new MachineModel(options));
         Mm mm = kernel.NewMm("mm", pages, mmapWriters: false);

@@ -63,7 +63,7 @@ internal sealed class RandomWalker
             int known = _machine.LocalStates.EdgeCount;
             Step[] find = walk % 8 < 3 || _finds.Count == 0 ? [] : _finds[(int)(Next() % (ulong)_finds.Count)];
             _length = 0;
-            for (int kept = find.Length == 0 ? 0 : (int)(Next() % (ulong)find.Length); _length < kept; )
+            for (int kept = find.Length == 0 ? 0 : (int)(Next() % (ulong)find.Length); _length < kept;)
             {
                 Take(find[_length]);
             }

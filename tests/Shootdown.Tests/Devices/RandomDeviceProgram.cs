@@ -66,8 +66,14 @@ public sealed class RandomDeviceProgram
         int cpus = small ? 1 : 2;
         var machine = new MachineModel(new MachineOptions
         {
-            Cpus = cpus, Devices = 1, Levels = _tables ? 2 : 1, EntriesPerTable = 2, Frames = 3, Tables = !_tables ? 1 : small ? 2 : 3,
-            Tlb = tlb, Model = model,
+            Cpus = cpus,
+            Devices = 1,
+            Levels = _tables ? 2 : 1,
+            EntriesPerTable = 2,
+            Frames = 3,
+            Tables = !_tables ? 1 : small ? 2 : 3,
+            Tlb = tlb,
+            Model = model,
         });
         AddressSpace space = machine.Paging.NewAddressSpace("mm");
         int pages = small ? 2 : machine.Paging.PageCount;

@@ -73,7 +73,12 @@ public sealed class ParallelDontneed : SeedItem
         int pages = calls.Max(call => call.First + call.Count);
         var options = new MachineOptions
         {
-            Cpus = calls.Length, Levels = 1, EntriesPerTable = pages, Tables = 1, Frames = pages * (1 + calls.Length), FrameColours = pages,
+            Cpus = calls.Length,
+            Levels = 1,
+            EntriesPerTable = pages,
+            Tables = 1,
+            Frames = pages * (1 + calls.Length),
+            FrameColours = pages,
         };
         bool frees = calls.Any(call => call.Free);
         Stage stage = Stage.WithMappedPages(

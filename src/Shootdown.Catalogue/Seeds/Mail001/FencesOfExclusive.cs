@@ -58,7 +58,8 @@ public sealed class FencesOfExclusive : SeedItem
         return new SeedAnswer(
             exchange && neither ? SeedVerdict.Depends : neither ? SeedVerdict.Holds : SeedVerdict.Refuted,
             $"x86-tso: the locked exchange alone {(exchange ? "is enough" : "is not enough")}, smp_mb() alone {(fence ? "is" : "is not")}, "
-                + $"neither {(neither ? "fails" : "is safe")}; arm64 not decided") { Tables = [table] };
+                + $"neither {(neither ? "fails" : "is safe")}; arm64 not decided")
+        { Tables = [table] };
     }
 
     private static string Name((bool Locked, bool Fence) set, MemoryModelKind model)

@@ -69,7 +69,8 @@ public sealed class KsmStepList : SeedItem
             [.. Kernels.Skip(1).Select(kernel => kernel.Name).Where(name => Peers.Any(peer => results.Violated(Name(name, peer))))];
         return new SeedAnswer(
             core ? SeedVerdict.Holds : SeedVerdict.Refuted,
-            $"the core is {(core ? "safe" : "not safe")} beside all four; wrong are: {string.Join("; ", needed)}") { Tables = [table] };
+            $"the core is {(core ? "safe" : "not safe")} beside all four; wrong are: {string.Join("; ", needed)}")
+        { Tables = [table] };
     }
 
     private static string Name(string kernel, KsmPeer peer) => $"{kernel}, {peer}";

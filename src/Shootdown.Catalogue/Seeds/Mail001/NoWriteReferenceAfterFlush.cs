@@ -58,7 +58,8 @@ public sealed class NoWriteReferenceAfterFlush : SeedItem
         return new SeedAnswer(
             holds ? SeedVerdict.Holds : SeedVerdict.Refuted,
             $"{(holds ? "holds" : "does not hold")} under sc and x86-tso; a locked clear {(locked ? "is" : "is not")} fence enough; "
-                + $"a plain store {(plain ? "fails under x86-tso" : "does not fail")}; arm64 not decided") { Tables = [table] };
+                + $"a plain store {(plain ? "fails under x86-tso" : "does not fail")}; arm64 not decided")
+        { Tables = [table] };
     }
 }
 

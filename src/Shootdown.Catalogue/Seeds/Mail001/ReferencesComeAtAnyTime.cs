@@ -54,7 +54,8 @@ public sealed class ReferencesComeAtAnyTime : SeedItem
             safe ? SeedVerdict.Holds : SeedVerdict.Refuted,
             safe
                 ? $"no comparison succeeds wrongly; without the second look {(wrong.Length == 0 ? "neither" : $"{string.Join(", ", wrong)} do")}"
-                : "some comparison succeeds although the page is pinned") { Tables = [table] };
+                : "some comparison succeeds although the page is pinned")
+        { Tables = [table] };
     }
 
     private static SeedRun Run(string name, string id, PairSetup setup) => SeedRun.OfPair(

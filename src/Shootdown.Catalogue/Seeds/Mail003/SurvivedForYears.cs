@@ -42,7 +42,8 @@ public sealed class SurvivedForYears : SeedItem
         {
             (0, 0) => new SeedAnswer(SeedVerdict.Holds, "no stale entry can be reached without the patch on any policy") { Tables = tables },
             (_, 0) => new SeedAnswer(
-                SeedVerdict.Depends, $"no stale entry but on {string.Join(" and ", none)} with walk caches that depend on the flag; {cured}") { Tables = tables },
+                SeedVerdict.Depends, $"no stale entry but on {string.Join(" and ", none)} with walk caches that depend on the flag; {cured}")
+            { Tables = tables },
             _ => new SeedAnswer(SeedVerdict.Refuted, $"stale entries on {string.Join(" and ", plain)}") { Tables = tables },
         };
     }

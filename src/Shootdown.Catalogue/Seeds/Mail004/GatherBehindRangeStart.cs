@@ -60,7 +60,8 @@ public sealed class GatherBehindRangeStart : SeedItem
             (true, true, true) => new SeedAnswer(
                 SeedVerdict.Depends,
                 "needed while the gather is the CPU's; on the stack the order does not matter"
-                + (pending ? ", for tlb_flush_pending neither" : ", but for tlb_flush_pending it does")) { Tables = [table] },
+                + (pending ? ", for tlb_flush_pending neither" : ", but for tlb_flush_pending it does"))
+            { Tables = [table] },
             (true, true, false) => new SeedAnswer(SeedVerdict.Holds, "needed, also for a gather on the stack") { Tables = [table] },
             _ => new SeedAnswer(SeedVerdict.Refuted, "the runs do not differ as the mail says") { Tables = [table] },
         };

@@ -52,7 +52,8 @@ public sealed class SrcuAndOrderAreEnough : SeedItem
             (true, true) => new SeedAnswer(SeedVerdict.Holds, "neither munmap nor truncation sleeps in atomic context") { Tables = [table] },
             (true, false) => new SeedAnswer(
                 SeedVerdict.Refuted,
-                $"{(needed ? "both are needed and" : "they are")} enough for munmap, but truncation still sleeps under i_mmap_lock") { Tables = [table] },
+                $"{(needed ? "both are needed and" : "they are")} enough for munmap, but truncation still sleeps under i_mmap_lock")
+            { Tables = [table] },
             _ => new SeedAnswer(SeedVerdict.Refuted, "munmap itself sleeps in atomic context with both") { Tables = [table] },
         };
     }
