@@ -45,10 +45,7 @@ internal sealed class CalibrateCommand(CliHost host, string? file)
         using var costs = new MemoryStream();
         IReadOnlyList<string> kept = CalibratedCosts.Write(rows, CalibratedCosts.Describe(), costs);
         log.WriteLine();
-        foreach (string line in Paragraph.Wrap($"Not measured, as in costs/default.json: {string.Join(", ", kept)}", "", "  ", 100))
-        {
-            log.WriteLine(line);
-        }
+        log.WriteLines(Paragraph.Wrap($"Not measured, as in costs/default.json: {string.Join(", ", kept)}", "", "  ", 100));
 
         return Save(costs);
     }

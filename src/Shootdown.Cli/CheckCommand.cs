@@ -41,20 +41,7 @@ internal sealed class CheckCommand(CliHost host, CheckRequest request)
         CheckReport report;
         try
         {
-            report = check.Run(new CheckOptions
-            {
-                Workers = request.Workers ?? host.Workers,
-                MemoryBytes = request.MemoryBytes ?? host.MemoryBytes,
-                Time = request.Time,
-                Reduction = request.Reduction,
-                Progress = progress,
-                Cancellation = interrupted,
-                Schedule = request.Schedule,
-            });
-        }
-        catch (ScheduleException exception)
-        {
-            throw new UsageException($"--schedule: {exception.Message}");
+            report = RunLimits.Exploring(() => check.Run(request.Options(host, interrupted) with { Progress = progress }));
         }
         finally
         {
@@ -88,10 +75,7 @@ internal sealed class CheckCommand(CliHost host, CheckRequest request)
         else if (isSeveral)
         {
             host.Out.WriteLine();
-            foreach (string line in Summary.Lines(reports, notRun))
-            {
-                host.Out.WriteLine(line);
-            }
+            host.Out.WriteLines(Summary.Lines(reports, notRun));
         }
     }
 }

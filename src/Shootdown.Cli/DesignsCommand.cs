@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.Diagnostics;
 using Shootdown.Catalogue;
 using Shootdown.Check;
@@ -6,58 +5,9 @@ using Shootdown.Report;
 
 namespace Shootdown.Cli;
 
-/// <summary>What <c>designs</c> was asked to do.</summary>
-internal sealed record DesignsRequest
-{
-    /// <summary>Ids of designs, as typed; none for all.</summary>
-    public required IReadOnlyList<string> Names { get; init; }
-
-    /// <summary>Files with designs and workloads.</summary>
-    public required IReadOnlyList<string> Files { get; init; }
-
-    /// <summary>One workload; null for all.</summary>
-    public required string? Workload { get; init; }
-
-    /// <summary>A run to replay.</summary>
-    public required string? Schedule { get; init; }
-
-    /// <summary>True for one JSON document instead of text.</summary>
-    public required bool Json { get; init; }
-
-    /// <summary>How much text.</summary>
-    public required CheckDetail Detail { get; init; }
-
-    /// <summary>Limits.</summary>
-    public required (long? MemoryBytes, TimeSpan? Time, int? Workers, bool Reduction) Limits { get; init; }
-
-    /// <summary>Reads the values.</summary>
-    /// <exception cref="UsageException">One of them makes no sense.</exception>
-    public static DesignsRequest Read(ParseResult parsed, CommandTree tree)
-    {
-        string[] names = parsed.GetValue(tree.Ids) ?? [];
-        string? trace = parsed.GetValue(tree.Trace) is { } word ? OptionValues.Word("--trace", word, "full") : null;
-        return new DesignsRequest
-        {
-            Names = [.. names.Where(name => !SingleFileTypes.IsFile(name))],
-            Files = [.. names.Where(SingleFileTypes.IsFile)],
-            Workload = parsed.GetValue(tree.Workload),
-            Schedule = parsed.GetValue(tree.Schedule) is { } schedule ? ReplayCommand.Joined(schedule) : null,
-            Json = parsed.GetValue(tree.Json),
-            Detail = parsed.GetValue(tree.Quiet) ? CheckDetail.VerdictOnly : trace is not null ? CheckDetail.FullTrace : CheckDetail.Diagram,
-            Limits = (
-                parsed.GetValue(tree.Memory) is { } memory ? OptionValues.Bytes("--memory", memory) : null,
-                parsed.GetValue(tree.Time) is { } time ? OptionValues.Time("--time", time) : null,
-                parsed.GetValue(tree.Workers) is { } workers ? OptionValues.Workers("--workers", workers) : null,
-                !parsed.GetValue(tree.NoReduction)),
-        };
-    }
-}
-
 /// <summary>Compares flush designs on workloads.</summary>
 internal sealed class DesignsCommand(CliHost host, DesignsRequest request)
 {
-    private const int DefaultSecondsMax = 60;
-
     /// <summary>Runs it; returns the exit code: 1 only if a design that was asked for is not safe.</summary>
     public int Run()
     {
@@ -77,11 +27,10 @@ internal sealed class DesignsCommand(CliHost host, DesignsRequest request)
 
         using var interruption = new CancellationTokenSource();
         using IDisposable? listening = host.OnInterrupt(interruption.Cancel);
-        BatchProgressPrinter? progress = request.Json || request.Detail == CheckDetail.VerdictOnly
-            ? null
-            : new BatchProgressPrinter(host.Error, host.ErrorIsTerminal, "checks");
+        BatchProgressPrinter? progress = request.Progress(host, "checks");
         var clock = Stopwatch.StartNew();
-        IReadOnlyList<DesignResult> results = Results(designs, workloads, progress, interruption.Token);
+        CheckOptions options = request.BatchOptions(host, interruption.Token);
+        IReadOnlyList<DesignResult> results = RunLimits.Exploring(() => DesignRun.Run(designs, workloads, options, progress));
         progress?.Clear();
         bool named = request.Names.Count + request.Files.Count > 0;
         var report = new DesignReport(
@@ -125,28 +74,6 @@ internal sealed class DesignsCommand(CliHost host, DesignsRequest request)
     }
 
     private static bool Same(string left, string right) => string.Equals(left, right, StringComparison.OrdinalIgnoreCase);
-
-    private IReadOnlyList<DesignResult> Results(
-        IReadOnlyList<FlushDesign> designs, IReadOnlyList<DesignWorkload> workloads, BatchProgressPrinter? progress, CancellationToken interrupted)
-    {
-        var options = new CheckOptions
-        {
-            Workers = request.Limits.Workers ?? host.Workers,
-            MemoryBytes = request.Limits.MemoryBytes ?? host.MemoryBytes,
-            Time = request.Limits.Time ?? TimeSpan.FromSeconds(DefaultSecondsMax),
-            Reduction = request.Limits.Reduction,
-            Cancellation = interrupted,
-            Schedule = request.Schedule,
-        };
-        try
-        {
-            return DesignRun.Run(designs, workloads, options, progress);
-        }
-        catch (ScheduleException exception)
-        {
-            throw new UsageException($"--schedule: {exception.Message}");
-        }
-    }
 
     private DesignEntry Entry(DesignResult result)
     {

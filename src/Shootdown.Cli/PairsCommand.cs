@@ -9,9 +9,6 @@ namespace Shootdown.Cli;
 /// <summary>Crosses the operations with each other and writes the matrix.</summary>
 internal sealed class PairsCommand(CliHost host, PairsRequest request)
 {
-    private const int MinimiserStatesMax = 40_000;
-    private const int DefaultSecondsMax = 60;
-
     /// <summary>Runs it; returns the exit code.</summary>
     public int Run()
     {
@@ -30,11 +27,10 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
 
         using var interruption = new CancellationTokenSource();
         using IDisposable? listening = host.OnInterrupt(interruption.Cancel);
-        BatchProgressPrinter? progress = request.Json || request.Detail == CheckDetail.VerdictOnly
-            ? null
-            : new BatchProgressPrinter(host.Error, host.ErrorIsTerminal, "machines");
+        BatchProgressPrinter? progress = request.Progress(host, "machines");
         var clock = Stopwatch.StartNew();
-        IReadOnlyList<PairResult> results = Results(plan, progress, interruption.Token);
+        CheckOptions options = request.BatchOptions(host, interruption.Token);
+        IReadOnlyList<PairResult> results = RunLimits.Exploring(() => PairRun.Run(plan.Cells, plan.Setup, options, progress));
         progress?.Clear();
         MatrixReport matrix = Matrix(plan, results) with { ElapsedSeconds = clock.Elapsed.TotalSeconds };
         int exitCode = interruption.IsCancellationRequested
@@ -50,28 +46,6 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
         }
 
         return exitCode;
-    }
-
-    private IReadOnlyList<PairResult> Results(PairsPlan plan, BatchProgressPrinter? progress, CancellationToken interrupted)
-    {
-        var options = new CheckOptions
-        {
-            Workers = request.Workers ?? host.Workers,
-            MemoryBytes = request.MemoryBytes ?? host.MemoryBytes,
-            Time = request.Time ?? TimeSpan.FromSeconds(DefaultSecondsMax),
-            Reduction = request.Reduction,
-            MinimiserStatesMax = MinimiserStatesMax,
-            Cancellation = interrupted,
-            Schedule = request.Schedule,
-        };
-        try
-        {
-            return PairRun.Run(plan.Cells, plan.Setup, options, progress);
-        }
-        catch (ScheduleException exception)
-        {
-            throw new UsageException($"--schedule: {exception.Message}");
-        }
     }
 
     private MatrixReport Matrix(PairsPlan plan, IReadOnlyList<PairResult> results)

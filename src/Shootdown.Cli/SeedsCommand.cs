@@ -8,9 +8,6 @@ namespace Shootdown.Cli;
 /// <summary>Answers the items of the seed mails.</summary>
 internal sealed class SeedsCommand(CliHost host, SeedsRequest request)
 {
-    private const int MinimiserStatesMax = 40_000;
-    private const int DefaultSecondsMax = 60;
-
     /// <summary>Writes a line for every item, without running anything.</summary>
     public static int List(TextWriter writer)
     {
@@ -27,9 +24,7 @@ internal sealed class SeedsCommand(CliHost host, SeedsRequest request)
     {
         using var interruption = new CancellationTokenSource();
         using IDisposable? listening = host.OnInterrupt(interruption.Cancel);
-        BatchProgressPrinter? progress = request.Json || request.IsQuiet
-            ? null
-            : new BatchProgressPrinter(host.Error, host.ErrorIsTerminal, "runs");
+        BatchProgressPrinter? progress = request.Progress(host, "runs");
         var clock = Stopwatch.StartNew();
         IReadOnlyList<SeedReport> reports = Reports(progress, interruption.Token);
         progress?.Clear();
@@ -55,15 +50,7 @@ internal sealed class SeedsCommand(CliHost host, SeedsRequest request)
 
     private IReadOnlyList<SeedReport> Reports(BatchProgressPrinter? progress, CancellationToken interrupted)
     {
-        var options = new CheckOptions
-        {
-            Workers = request.Workers ?? host.Workers,
-            MemoryBytes = request.MemoryBytes ?? host.MemoryBytes,
-            Time = request.Time ?? TimeSpan.FromSeconds(DefaultSecondsMax),
-            MinimiserStatesMax = MinimiserStatesMax,
-            Cancellation = interrupted,
-            Schedule = request.Schedule,
-        };
+        CheckOptions options = request.BatchOptions(host, interrupted);
         IReadOnlyList<SeedItem> items = request.Items;
         if (request.Run is not { } name)
         {
@@ -72,15 +59,8 @@ internal sealed class SeedsCommand(CliHost host, SeedsRequest request)
 
         SeedRun run = items[0].Runs.FirstOrDefault(each => each.Name == name) ?? throw new UsageException(
             $"{items[0].Id} has no run '{name}'; it has {string.Join(", ", items[0].Runs.Select(each => $"'{each.Name}'"))}");
-        try
-        {
-            var answer = new SeedAnswer(SeedVerdict.Depends, "one run only");
-            return [new SeedReport(items[0], new SeedResults([run.Run(options)]), answer)];
-        }
-        catch (ScheduleException exception)
-        {
-            throw new UsageException($"--schedule: {exception.Message}");
-        }
+        var answer = new SeedAnswer(SeedVerdict.Depends, "one run only");
+        return [new SeedReport(items[0], new SeedResults([RunLimits.Exploring(() => run.Run(options))]), answer)];
     }
 
     private SeedEntry Entry(SeedReport report) => new()

@@ -43,7 +43,7 @@ public static class DesignText
             }
         }
 
-        WriteLines(Paragraph.Wrap(Legend, string.Empty, string.Empty), writer);
+        writer.WriteLines(Paragraph.Wrap(Legend, string.Empty, string.Empty));
         writer.WriteLine();
         writer.WriteLine(Summary(report));
     }
@@ -64,9 +64,9 @@ public static class DesignText
     {
         DesignEntry first = entries[0];
         string head = isInFull ? $"{first.Design.Title} ({first.Design.Year})" : string.Empty;
-        WriteLines(Paragraph.Wrap(head, isInFull ? $"{first.Design.Id}  " : first.Workload, Margin), writer);
+        writer.WriteLines(Paragraph.Wrap(head, isInFull ? $"{first.Design.Id}  " : first.Workload, Margin));
         string text = isInFull ? $"{first.Design.Story}\n\n{first.Design.Source}." : first.WorkloadTitle;
-        WriteLines(Paragraph.WrapAll(text, Margin), writer);
+        writer.WriteLines(Paragraph.WrapAll(text, Margin));
         writer.WriteLine();
         int width = entries.Max(entry => Name(entry, isInFull).Length);
         writer.WriteLine(Row(string.Empty, string.Empty, [.. Columns.Select(column => column.Head)], width));
@@ -96,13 +96,5 @@ public static class DesignText
             + $"{report.Entries.Count(entry => entry.Safety.Verdict == Verdict.Pass)} safe, {unsafeCount} not"
             + (open > 0 ? $", {open} not settled" : string.Empty)
             + (report.NotRun > 0 ? $", {report.NotRun} not run" : string.Empty);
-    }
-
-    private static void WriteLines(IEnumerable<string> lines, TextWriter writer)
-    {
-        foreach (string line in lines)
-        {
-            writer.WriteLine(line);
-        }
     }
 }

@@ -22,10 +22,7 @@ public static class FullTrace
             string here = HeadingOf(run.Columns[step.Column], step);
             if (here != heading)
             {
-                foreach (string line in Paragraph.Wrap(here, Margin, Margin + "      "))
-                {
-                    writer.WriteLine(line);
-                }
+                writer.WriteLines(Paragraph.Wrap(here, Margin, Margin + "      "));
 
                 heading = here;
             }
@@ -54,10 +51,7 @@ public static class FullTrace
 
         foreach (string note in step.Notes)
         {
-            foreach (string line in Paragraph.Wrap(note, below, below + Margin))
-            {
-                writer.WriteLine(line);
-            }
+            writer.WriteLines(Paragraph.Wrap(note, below, below + Margin));
         }
     }
 }

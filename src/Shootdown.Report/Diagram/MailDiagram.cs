@@ -44,10 +44,7 @@ public static class MailDiagram
     /// <summary>Writes the diagram and its sentence.</summary>
     public static void Write(Counterexample run, TextWriter writer)
     {
-        foreach (string line in Draw(run))
-        {
-            writer.WriteLine(line);
-        }
+        writer.WriteLines(Draw(run));
 
         WriteSentence(run, writer);
     }
@@ -62,9 +59,6 @@ public static class MailDiagram
 
         writer.WriteLine();
         string margin = new(' ', DiagramLayout.Margin);
-        foreach (string line in Paragraph.Wrap(run.Sentence, margin, margin))
-        {
-            writer.WriteLine(line);
-        }
+        writer.WriteLines(Paragraph.Wrap(run.Sentence, margin, margin));
     }
 }

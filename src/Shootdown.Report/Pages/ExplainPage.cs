@@ -13,7 +13,7 @@ public static class ExplainPage
     {
         string heading = card.Number.Length == 0 ? card.Id : $"{card.Number}  {card.Id}";
         writer.WriteLine(heading);
-        WriteLines(Paragraph.Wrap(card.Title, string.Empty, string.Empty), writer);
+        writer.WriteLines(Paragraph.Wrap(card.Title, string.Empty, string.Empty));
         writer.WriteLine();
         WriteFacts(card, writer);
         WriteSection("The story", Paragraph.WrapAll(card.Story, Margin), writer);
@@ -89,7 +89,7 @@ public static class ExplainPage
         {
             writer.WriteLine();
             writer.WriteLine(heading);
-            WriteLines(lines, writer);
+            writer.WriteLines(lines);
         }
     }
 
@@ -97,15 +97,7 @@ public static class ExplainPage
     {
         if (text.Length > 0)
         {
-            WriteLines(Paragraph.Wrap(text, Margin + label.PadRight(LabelWidth), new string(' ', Margin.Length + LabelWidth)), writer);
-        }
-    }
-
-    private static void WriteLines(IEnumerable<string> lines, TextWriter writer)
-    {
-        foreach (string line in lines)
-        {
-            writer.WriteLine(line);
+            writer.WriteLines(Paragraph.Wrap(text, Margin + label.PadRight(LabelWidth), new string(' ', Margin.Length + LabelWidth)));
         }
     }
 }

@@ -22,7 +22,7 @@ public static class MatrixText
         }
 
         writer.WriteLine();
-        WriteLines(Paragraph.Wrap(Verdicts(matrix), string.Empty, Margin), writer);
+        writer.WriteLines(Paragraph.Wrap(Verdicts(matrix), string.Empty, Margin));
     }
 
     private static string Head(MatrixReport matrix)
@@ -39,7 +39,7 @@ public static class MatrixText
         if (table.Count > 0)
         {
             writer.WriteLine();
-            WriteLines(table, writer);
+            writer.WriteLines(table);
             writer.WriteLine();
             writer.WriteLine(Margin + MatrixTable.Legend);
         }
@@ -59,8 +59,8 @@ public static class MatrixText
         {
             writer.WriteLine();
             CheckText.Write(failure[0].Result, failure[0].Invocation, detail, writer);
-            WriteLines(Paragraph.Wrap(
-                "fails on " + string.Join(", ", failure.Select(entry => entry.Machine)), Margin, Margin + Margin), writer);
+            writer.WriteLines(Paragraph.Wrap(
+                "fails on " + string.Join(", ", failure.Select(entry => entry.Machine)), Margin, Margin + Margin));
         }
 
         if (failures.Length > DiagramsMax)
@@ -82,20 +82,20 @@ public static class MatrixText
         writer.WriteLine("not covered");
         foreach (MatrixEntry entry in open)
         {
-            WriteLines(Paragraph.Wrap(
-                $"{string.Join(" x ", entry.Operations)}, {entry.Machine}: {entry.Result.Reason}", Margin, Margin + Margin), writer);
+            writer.WriteLines(Paragraph.Wrap(
+                $"{string.Join(" x ", entry.Operations)}, {entry.Machine}: {entry.Result.Reason}", Margin, Margin + Margin));
         }
 
         int nothing = matrix.Entries.Count(entry => entry.JudgedNothing);
         if (nothing > 0)
         {
-            WriteLines(Paragraph.Wrap(
-                $"{Quantity.Count(nothing, "machine")} where nothing is promised and nothing freed: nothing was judged", Margin, Margin + Margin), writer);
+            writer.WriteLines(Paragraph.Wrap(
+                $"{Quantity.Count(nothing, "machine")} where nothing is promised and nothing freed: nothing was judged", Margin, Margin + Margin));
         }
 
         foreach (string hint in matrix.Hints)
         {
-            WriteLines(Paragraph.Wrap(hint, Margin, Margin + Margin), writer);
+            writer.WriteLines(Paragraph.Wrap(hint, Margin, Margin + Margin));
         }
     }
 
@@ -104,13 +104,5 @@ public static class MatrixText
         CheckReport[] reports = [.. matrix.Entries.Select(entry => entry.Result)];
         return $"{Quantity.Count(reports.Length + matrix.NotRun, "machine")}: {Summary.Counts(reports, matrix.NotRun)}; "
             + $"{Quantity.Count(reports.Sum(report => report.Stats.States), "state")}, {Quantity.Elapsed(matrix.ElapsedSeconds)}";
-    }
-
-    private static void WriteLines(IEnumerable<string> lines, TextWriter writer)
-    {
-        foreach (string line in lines)
-        {
-            writer.WriteLine(line);
-        }
     }
 }

@@ -42,14 +42,14 @@ public sealed record PathsPage
         foreach (PathEntry path in Paths)
         {
             writer.WriteLine();
-            WriteLines(writer, string.Join(", ", path.Operations), "  ", "  ");
-            WriteLines(writer, string.Join(" > ", path.Calls), "    ", "      ");
-            WriteLines(writer, $"with {path.Held}{(path.Atomic ? "   <-- must not sleep" : string.Empty)}", "    ", "      ");
+            writer.WriteLines(Paragraph.Wrap(string.Join(", ", path.Operations), "  ", "  "));
+            writer.WriteLines(Paragraph.Wrap(string.Join(" > ", path.Calls), "    ", "      "));
+            writer.WriteLines(Paragraph.Wrap($"with {path.Held}{(path.Atomic ? "   <-- must not sleep" : string.Empty)}", "    ", "      "));
         }
 
         writer.WriteLine();
-        WriteLines(writer, $"Seen in {Counted(Machines, "machine")} ({Quantity.Exact(States)} states): every operation alone and beside a user "
-            + "thread, on every kind of memory that it works on, with a notifier.", string.Empty, string.Empty);
+        writer.WriteLines(Paragraph.Wrap($"Seen in {Counted(Machines, "machine")} ({Quantity.Exact(States)} states): every operation alone and beside a user "
+            + "thread, on every kind of memory that it works on, with a notifier.", string.Empty, string.Empty));
         WriteList(writer, Cut, "Not run to the end:");
         WriteList(writer, Unseen, "Calls in the code that no run made:");
         WriteList(writer, NotRun, "Not run, because no operation of the library calls it:");
@@ -61,15 +61,7 @@ public sealed record PathsPage
     {
         if (items.Count > 0)
         {
-            WriteLines(writer, $"{head} {string.Join("; ", items)}.", string.Empty, "  ");
-        }
-    }
-
-    private static void WriteLines(TextWriter writer, string text, string first, string rest)
-    {
-        foreach (string line in Paragraph.Wrap(text, first, rest))
-        {
-            writer.WriteLine(line);
+            writer.WriteLines(Paragraph.Wrap($"{head} {string.Join("; ", items)}.", string.Empty, "  "));
         }
     }
 }

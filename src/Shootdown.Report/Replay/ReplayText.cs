@@ -40,7 +40,7 @@ public static class ReplayText
         string cpus = report.Cpus > 0 ? $", {Quantity.Count(report.Cpus, "CPU")}" : "";
         string size = $"{Quantity.Count(report.Lines, "line")}, {Quantity.Count(report.Events, "event")} in {Time(report.DurationNs)}{cpus}";
         string text = $"{Path.GetFileName(report.File)}: {Format(report.Format)}, {size}";
-        Lines(Paragraph.Wrap(text, "", Margin, Width), writer);
+        writer.WriteLines(Paragraph.Wrap(text, "", Margin, Width));
         if (!report.Selection.IsAll)
         {
             writer.WriteLine($"{Selection(report.Selection)}: {Quantity.Count(report.SelectedEvents, "event")}");
@@ -71,14 +71,12 @@ public static class ReplayText
         Fact("full flushes on a switch", Quantity.Exact(report.TaskSwitchFlushes), "the CPU had missed flushes or had no slot");
         if (report.Unmatched + report.WrongCpu > 0)
         {
-            Lines(
-                Paragraph.Wrap(
-                    $"{Quantity.Exact(report.Unmatched)} interrupted CPUs belong to no shootdown of the trace, "
-                    + $"{Quantity.Count(report.WrongCpu, "flush request")} found the address space gone.",
-                    Margin,
-                    Margin,
-                    Width),
-                writer);
+            writer.WriteLines(Paragraph.Wrap(
+                $"{Quantity.Exact(report.Unmatched)} interrupted CPUs belong to no shootdown of the trace, "
+                + $"{Quantity.Count(report.WrongCpu, "flush request")} found the address space gone.",
+                Margin,
+                Margin,
+                Width));
         }
 
         void Fact(string name, string value, string remark) => writer.WriteLine($"{Margin}{name,-27}{value,11}   {remark}".TrimEnd());
@@ -193,13 +191,11 @@ public static class ReplayText
         Add("interrupts that flushed", predicted.Remote, recorded?.Remote);
         Add("TLB interrupts", predicted.Interrupts ?? 0, prediction.RecordedInterrupts);
         Table(table, 0, writer);
-        Lines(
-            Paragraph.Wrap(
-                $"From system calls, faults and switches alone. Lazy TLB mode saved {Quantity.Count(prediction.LazySpared, "interrupt")}.",
-                Margin,
-                Margin,
-                Width),
-            writer);
+        writer.WriteLines(Paragraph.Wrap(
+            $"From system calls, faults and switches alone. Lazy TLB mode saved {Quantity.Count(prediction.LazySpared, "interrupt")}.",
+            Margin,
+            Margin,
+            Width));
 
         void Add(string name, long value, long? truth)
             => table.Add(name, Quantity.Exact(value), truth is { } known ? Quantity.Exact(known) : "-", truth is { } real ? Error(value, real) : "-");
@@ -216,7 +212,7 @@ public static class ReplayText
         writer.WriteLine(heading);
         foreach (string item in items)
         {
-            Lines(Paragraph.Wrap(item, "  - ", "    ", Width), writer);
+            writer.WriteLines(Paragraph.Wrap(item, "  - ", "    ", Width));
         }
     }
 
@@ -232,14 +228,6 @@ public static class ReplayText
         if (rows > RowsMax)
         {
             writer.WriteLine($"{Margin}and {Quantity.Exact(rows - RowsMax)} more (--json)");
-        }
-    }
-
-    private static void Lines(IReadOnlyList<string> lines, TextWriter writer)
-    {
-        foreach (string line in lines)
-        {
-            writer.WriteLine(line);
         }
     }
 }

@@ -24,9 +24,9 @@ public static class SeedsText
                 mail = entry.Id[..4];
             }
 
-            Write(Paragraph.Wrap(entry.Claim, $"{Margin}{entry.Id}  ", new string(' ', 11), Width), writer);
+            writer.WriteLines(Paragraph.Wrap(entry.Claim, $"{Margin}{entry.Id}  ", new string(' ', 11), Width));
             string head = $"{new string(' ', 11)}{entry.Verdict}{(entry.AsExpected ? string.Empty : "*")}: ";
-            Write(Paragraph.Wrap($"{entry.Answer} ({Effort(entry)})", head, new string(' ', AnswerColumn), Width), writer);
+            writer.WriteLines(Paragraph.Wrap($"{entry.Answer} ({Effort(entry)})", head, new string(' ', AnswerColumn), Width));
         }
 
         writer.WriteLine();
@@ -58,7 +58,7 @@ public static class SeedsText
             {
                 writer.WriteLine();
                 writer.WriteLine(table.Title);
-                Write(TextTable.Lines(table.Columns, table.Rows, Margin), writer);
+                writer.WriteLines(TextTable.Lines(table.Columns, table.Rows, Margin));
             }
         }
 
@@ -73,19 +73,19 @@ public static class SeedsText
     private static void WriteHead(SeedEntry entry, TextWriter writer)
     {
         writer.WriteLine($"{entry.Id}  (mail {entry.Id[1..4]}, lines {entry.Lines})");
-        Write(Paragraph.Wrap(entry.Claim, Margin, Margin), writer);
+        writer.WriteLines(Paragraph.Wrap(entry.Claim, Margin, Margin));
         writer.WriteLine();
-        Write(Paragraph.WrapAll(entry.Experiment, Margin), writer);
+        writer.WriteLines(Paragraph.WrapAll(entry.Experiment, Margin));
         writer.WriteLine();
-        Write(Paragraph.Wrap(entry.Answer, $"{entry.Verdict}: ", Margin), writer);
+        writer.WriteLines(Paragraph.Wrap(entry.Answer, $"{entry.Verdict}: ", Margin));
         if (!entry.AsExpected)
         {
-            Write(Paragraph.Wrap($"expected beforehand: {entry.Expected}", Margin, Margin), writer);
+            writer.WriteLines(Paragraph.Wrap($"expected beforehand: {entry.Expected}", Margin, Margin));
         }
 
         if (entry.Remark.Length > 0)
         {
-            Write(Paragraph.WrapAll(entry.Remark, Margin), writer);
+            writer.WriteLines(Paragraph.WrapAll(entry.Remark, Margin));
         }
     }
 
@@ -104,7 +104,7 @@ public static class SeedsText
                 run.Result is null ? string.Empty : Extent(run.Result),
             }),
         ];
-        Write(TextTable.Lines(["run", "outcome", "states", "explored"], rows, Margin), writer);
+        writer.WriteLines(TextTable.Lines(["run", "outcome", "states", "explored"], rows, Margin));
         if (shown.Length < entry.Runs.Count)
         {
             SeedRunEntry[] safe = [.. entry.Runs.Except(shown)];
@@ -115,7 +115,7 @@ public static class SeedsText
         {
             writer.WriteLine();
             writer.WriteLine(run.Name);
-            Write(run.Facts.Select(fact => Margin + fact), writer);
+            writer.WriteLines(run.Facts.Select(fact => Margin + fact));
         }
     }
 
@@ -128,12 +128,4 @@ public static class SeedsText
     private static string Effort(SeedEntry entry) => entry.Runs.Count(run => run.Result is not null) is var checks && checks == 0
         ? "computed"
         : $"{Quantity.Count(checks, "check")}, {Quantity.Count(entry.States, "state")}, {Quantity.Elapsed(entry.Seconds)}";
-
-    private static void Write(IEnumerable<string> lines, TextWriter writer)
-    {
-        foreach (string line in lines)
-        {
-            writer.WriteLine(line);
-        }
-    }
 }

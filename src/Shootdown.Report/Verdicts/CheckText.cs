@@ -26,7 +26,7 @@ public static class CheckText
         writer.WriteLine(VerdictLine.Of(report));
         if (VerdictLine.Surprise(report) is { } surprise)
         {
-            WriteLines(Paragraph.Wrap(surprise, Margin, Margin), writer);
+            writer.WriteLines(Paragraph.Wrap(surprise, Margin, Margin));
         }
 
         if (detail == CheckDetail.VerdictOnly)
@@ -36,7 +36,7 @@ public static class CheckText
 
         if (report.Title.Length > 0)
         {
-            WriteLines(Paragraph.Wrap(report.Title, Margin, Margin), writer);
+            writer.WriteLines(Paragraph.Wrap(report.Title, Margin, Margin));
         }
 
         writer.WriteLine();
@@ -48,11 +48,11 @@ public static class CheckText
 
         if (report.Reason.Length > 0)
         {
-            WriteLines(Paragraph.WrapAll(report.Reason, Margin), writer);
+            writer.WriteLines(Paragraph.WrapAll(report.Reason, Margin));
             writer.WriteLine();
         }
 
-        WriteLines(Footer.Lines(report, invocation), writer);
+        writer.WriteLines(Footer.Lines(report, invocation));
     }
 
     private static void WriteRun(Counterexample run, CheckDetail detail, TextWriter writer)
@@ -64,14 +64,6 @@ public static class CheckText
         else
         {
             MailDiagram.Write(run, writer);
-        }
-    }
-
-    private static void WriteLines(IEnumerable<string> lines, TextWriter writer)
-    {
-        foreach (string line in lines)
-        {
-            writer.WriteLine(line);
         }
     }
 }

@@ -11,7 +11,7 @@ public sealed partial class SeedsCommandTests
     [Fact]
     public void The_list_names_every_item_once()
     {
-        (int exitCode, string output, _) = Run("seeds", "--list");
+        (int exitCode, string output, _) = CommandRun.Of("seeds", "--list");
         Assert.Equal(ExitCode.Pass, exitCode);
         Assert.Equal(SeedList.All.Select(item => item.Id), output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line[..7]));
         Assert.Equal(SeedList.All.Count, SeedList.All.Select(item => item.Id).Distinct().Count());
@@ -24,10 +24,10 @@ public sealed partial class SeedsCommandTests
     [Fact]
     public void A_run_that_violates_is_replayed_by_the_command_that_is_printed()
     {
-        (_, string output, _) = Run("seeds", "S000-13", "--run", "after the unlock", "--quiet");
+        (_, string output, _) = CommandRun.Of("seeds", "S000-13", "--run", "after the unlock", "--quiet");
         string schedule = Schedule().Match(output).Groups["schedule"].Value;
         Assert.NotEmpty(schedule);
-        (_, string again, _) = Run("seeds", "S000-13", "--run", "after the unlock", "--schedule", schedule, "--quiet");
+        (_, string again, _) = CommandRun.Of("seeds", "S000-13", "--run", "after the unlock", "--schedule", schedule, "--quiet");
         Assert.Contains("VIOLATION", again, StringComparison.Ordinal);
         Assert.Contains("P-agree", again, StringComparison.Ordinal);
     }
@@ -35,7 +35,7 @@ public sealed partial class SeedsCommandTests
     [Fact]
     public void The_document_carries_the_runs_and_the_tables()
     {
-        (int exitCode, string output, _) = Run("seeds", "S000-07", "--json");
+        (int exitCode, string output, _) = CommandRun.Of("seeds", "S000-07", "--json");
         Assert.Equal(ExitCode.Pass, exitCode);
         using var document = JsonDocument.Parse(output);
         JsonElement item = document.RootElement.GetProperty("items")[0];
@@ -47,7 +47,7 @@ public sealed partial class SeedsCommandTests
     [Fact]
     public void Without_time_an_item_is_undecided_and_never_answered()
     {
-        (int exitCode, string output, _) = Run("seeds", "S000-17", "--time", "1ms", "--quiet");
+        (int exitCode, string output, _) = CommandRun.Of("seeds", "S000-17", "--time", "1ms", "--quiet");
         Assert.Equal(ExitCode.Inconclusive, exitCode);
         Assert.Contains("undecided", output, StringComparison.Ordinal);
     }
@@ -60,19 +60,10 @@ public sealed partial class SeedsCommandTests
     [InlineData("--time '5'", "seeds", "S000-17", "--time", "5")]
     public void A_request_that_makes_no_sense_is_refused(string message, params string[] arguments)
     {
-        (int exitCode, string output, string error) = Run(arguments);
+        (int exitCode, string output, string error) = CommandRun.Of(arguments);
         Assert.Equal(ExitCode.Usage, exitCode);
         Assert.Empty(output);
         Assert.Contains(message, error, StringComparison.Ordinal);
-    }
-
-    private static (int ExitCode, string Output, string Error) Run(params string[] arguments)
-    {
-        using var output = new StringWriter { NewLine = "\n" };
-        using var error = new StringWriter { NewLine = "\n" };
-        int exitCode = CommandLine.Run(
-            arguments, CliHost.OfProcess() with { Out = output, Error = error, ErrorIsTerminal = false, OnInterrupt = _ => null });
-        return (exitCode, output.ToString(), error.ToString());
     }
 
     [GeneratedRegex("--schedule '(?<schedule>[^']*)'")]

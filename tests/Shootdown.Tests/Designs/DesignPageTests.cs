@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
-using Shootdown.Catalogue;
 using Shootdown.Cli;
+using Shootdown.Tests.Cli;
 using Shootdown.Tests.Docs;
 
 namespace Shootdown.Tests.Designs;
@@ -81,19 +81,7 @@ public sealed class DesignPageTests
     }
 
     private static (int ExitCode, string Output, string Error) Run(SingleFileTypes? file, params string[] arguments)
-    {
-        using var output = new StringWriter { NewLine = "\n" };
-        using var error = new StringWriter { NewLine = "\n" };
-        var host = new CliHost
-        {
-            Out = output,
-            Error = error,
-            Scenarios = () => ScenarioList.All,
-            Check = ScenarioCheck.Run,
-            LoadTypes = path => file ?? throw new UsageException($"there is no file {path}"),
-            Workers = 2,
-        };
-        int exitCode = CommandLine.Run(arguments, host);
-        return (exitCode, output.ToString(), error.ToString());
-    }
+        => CommandRun.Of(
+            host => host with { LoadTypes = path => file ?? throw new UsageException($"there is no file {path}"), Workers = 2 },
+            arguments);
 }

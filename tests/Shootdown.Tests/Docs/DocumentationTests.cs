@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Shootdown.Catalogue;
 using Shootdown.Cli;
+using Shootdown.Tests.Cli;
 
 namespace Shootdown.Tests.Docs;
 
@@ -93,20 +94,7 @@ public sealed partial class DocumentationTests
         Func<string, ScenarioFile> load,
         Func<string, SingleFileTypes> loadTypes,
         params string[] arguments)
-    {
-        using var output = new StringWriter { NewLine = "\n" };
-        CommandLine.Run(arguments, CliHost.OfProcess() with
-        {
-            Out = output,
-            Error = TextWriter.Null,
-            ErrorIsTerminal = false,
-            Scenarios = () => catalogue,
-            LoadFile = load,
-            LoadTypes = loadTypes,
-            OnInterrupt = _ => null,
-        });
-        return output.ToString();
-    }
+        => CommandRun.Of(host => host with { Scenarios = () => catalogue, LoadFile = load, LoadTypes = loadTypes }, arguments).Output;
 
     /// <summary>
     /// Every part of the block between two elisions occurs in the output, as whole lines and in this order.

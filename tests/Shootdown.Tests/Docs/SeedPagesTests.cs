@@ -1,5 +1,6 @@
 using Shootdown.Catalogue;
 using Shootdown.Cli;
+using Shootdown.Tests.Cli;
 
 namespace Shootdown.Tests.Docs;
 
@@ -33,11 +34,8 @@ public sealed class SeedPagesTests
 
     private static string Print(string id)
     {
-        using var output = new StringWriter { NewLine = "\n" };
-        int exitCode = CommandLine.Run(
-            ["seeds", id, "--workers", "1", "--time", "10m", "--quiet"],
-            CliHost.OfProcess() with { Out = output, Error = TextWriter.Null, ErrorIsTerminal = false, OnInterrupt = _ => null });
+        (int exitCode, string output, _) = CommandRun.Of("seeds", id, "--workers", "1", "--time", "10m", "--quiet");
         Assert.Equal(ExitCode.Pass, exitCode);
-        return output.ToString();
+        return output;
     }
 }

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Shootdown.Cli;
 using Shootdown.Measure;
+using Shootdown.Tests.Cli;
 using Shootdown.Tests.Docs;
 
 namespace Shootdown.Tests.Measure;
@@ -100,20 +100,7 @@ public sealed partial class ReplayCommandTests
     private static (int Code, string Output, string Error) Run(params string[] arguments) => Run(null, arguments);
 
     private static (int Code, string Output, string Error) Run(TracefsFiles? tracefs, params string[] arguments)
-    {
-        using var output = new StringWriter { NewLine = "\n" };
-        using var error = new StringWriter { NewLine = "\n" };
-        int code = CommandLine.Run(arguments, CliHost.OfProcess() with
-        {
-            Out = output,
-            Error = error,
-            ErrorIsTerminal = false,
-            Scenarios = () => [],
-            Tracefs = () => tracefs,
-            OnInterrupt = _ => null,
-        });
-        return (code, output.ToString(), error.ToString());
-    }
+        => CommandRun.Of(host => host with { Scenarios = () => [], Tracefs = () => tracefs }, arguments);
 
     [GeneratedRegex(@"```\n\$ \./shootdown (?<arguments>replay .*)\n(?<output>(.*\n)*?)```", RegexOptions.ExplicitCapture)]
     private static partial Regex Example();

@@ -3,6 +3,7 @@ using Shootdown.Check;
 using Shootdown.Cli;
 using Shootdown.Kernel;
 using Shootdown.Machine;
+using Shootdown.Tests.Cli;
 using Shootdown.Tests.Docs;
 
 namespace Shootdown.Tests.Notifiers;
@@ -59,19 +60,7 @@ public sealed class DriverExampleTests
     }
 
     private static string Run(ScenarioFile file, string example)
-    {
-        using var output = new StringWriter { NewLine = "\n" };
-        CommandLine.Run(["check", example], CliHost.OfProcess() with
-        {
-            Out = output,
-            Error = TextWriter.Null,
-            ErrorIsTerminal = false,
-            Scenarios = () => [],
-            LoadFile = _ => file,
-            OnInterrupt = _ => null,
-        });
-        return output.ToString();
-    }
+        => CommandRun.Of(host => host with { Scenarios = () => [], LoadFile = _ => file }, "check", example).Output;
 
     /// <summary>What a driver does wrong.</summary>
     public enum Mistake
