@@ -71,6 +71,7 @@ internal static class CommandLine
         "replay" => new TraceReplayCommand(host, ReplayRequest.Read(parsed, tree)).Run(),
         "record" => new RecordCommand(host, RecordRequest.Read(parsed, tree)).Run(),
         "calibrate" => new CalibrateCommand(host, parsed.GetValue(tree.Out)).Run(),
+        "fidelity" => new FidelityCommand(host, parsed.GetValue(tree.Ids) ?? [], parsed.GetValue(tree.Json)).Run(),
         _ => throw new InvalidOperationException($"nothing runs the command {command.Name}"),
     };
 

@@ -38,6 +38,8 @@ internal sealed class CommandTree
         Add(Record, Pid, Seconds, Out, Buffer);
         Record.Add(Ids);
         Add(Calibrate, Out);
+        Add(Fidelity, Json);
+        Fidelity.Add(Ids);
         Add(Designs, Workload, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
         Designs.Add(Ids);
         AddMeasure();
@@ -72,6 +74,8 @@ internal sealed class CommandTree
     public Command Record { get; } = new("record") { TreatUnmatchedTokensAsErrors = false };
 
     public Command Calibrate { get; } = new("calibrate") { TreatUnmatchedTokensAsErrors = false };
+
+    public Command Fidelity { get; } = new("fidelity") { TreatUnmatchedTokensAsErrors = false };
 
     public Command Designs { get; } = new("designs") { TreatUnmatchedTokensAsErrors = false };
 

@@ -66,6 +66,7 @@ public sealed partial class KernelModel : MachineHandle
         NumaHinting = parts.NumaHinting(this);
         CopyOnWrite = parts.CopyOnWrite(this);
         Migrate = parts.Migrate(this);
+        MovePages = parts.MovePages(this);
         MigrateDevice = parts.MigrateDevice(this);
         Fork = parts.Fork(this);
         AnonExclusive = parts.AnonExclusive(this);
@@ -207,6 +208,9 @@ public sealed partial class KernelModel : MachineHandle
 
     /// <summary>Migration of pages.</summary>
     public Migrate Migrate { get; }
+
+    /// <summary>move_pages.</summary>
+    public MovePages MovePages { get; }
 
     /// <summary>Migration to the memory of devices.</summary>
     public MigrateDevice MigrateDevice { get; }

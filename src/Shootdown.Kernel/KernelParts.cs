@@ -111,6 +111,9 @@ public sealed record KernelParts
     /// <summary>Migration of pages.</summary>
     public Func<KernelModel, Migrate> Migrate { get; init; } = kernel => new Migrate(kernel);
 
+    /// <summary>move_pages.</summary>
+    public Func<KernelModel, MovePages> MovePages { get; init; } = kernel => new MovePages(kernel);
+
     /// <summary>Migration to the memory of devices.</summary>
     public Func<KernelModel, MigrateDevice> MigrateDevice { get; init; } = kernel => new MigrateDevice(kernel);
 

@@ -70,6 +70,22 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc MadvisePageout(Cpu cpu, Mm mm, int first, int count)
         => await MadviseColdOrPageout(cpu, mm, first, count, MadviseWalk.Pageout);
 
+    /// <summary>
+    /// mm/khugepaged.c: <c>madvise_collapse</c> (MADV_COLLAPSE): every huge page's worth of the range that can be had becomes one. False
+    /// if some could not.
+    /// </summary>
+    public virtual async Proc<bool> MadviseCollapse(Cpu cpu, Mm mm, int first, int count)
+    {
+        int span = Machine.Paging.SpanOf(1);
+        bool all = true;
+        for (int page = (first + span - 1) / span * span; page + span <= first + count; page += span)
+        {
+            all &= await Kernel.Khugepaged.CollapseHugePage(cpu, mm, page);
+        }
+
+        return all;
+    }
+
     /// <summary>mm/pagewalk.c: <c>walk_page_range</c>: table by table.</summary>
     protected virtual async Proc WalkPageRange(TlbGather tlb, int first, int count, MadviseWalk walk)
     {

@@ -32,7 +32,7 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
         if (!collapsed)
         {
-            await cpu.PutFrames(((1UL << Span) - 1) << huge, "folio_put");
+            await cpu.PutFrames(Machine.Timed is null ? ((1UL << Span) - 1) << huge : FrameSet.Of(huge), "folio_put");
         }
 
         return collapsed;
@@ -51,9 +51,9 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
         await TlbRemoveTableSyncOne(cpu);
         PageTable table = Kernel.PageWalk.Below(pmd, old, address);
         await cpu.SpinLock(Machine.Paging.LockOf(table.Index));
-        ulong isolated = await CollapseHugePageIsolate(cpu, table);
+        bool isolated = await CollapseHugePageIsolate(cpu, table);
         await cpu.SpinUnlock(Machine.Paging.LockOf(table.Index));
-        if (isolated == Failed)
+        if (!isolated)
         {
             await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
             await cpu.EntryStore(pmd, address, old, "pmd_populate");
@@ -98,18 +98,15 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
-    /// <summary>Result of <see cref="CollapseHugePageIsolate"/>: some page cannot be had.</summary>
-    protected const ulong Failed = ulong.MaxValue;
-
     /// <summary>
     /// mm/khugepaged.c: <c>__collapse_huge_page_isolate</c>: locks every page that is mapped, and requires that all its
-    /// references are those of entries. Returns the pages as a mask, or <see cref="Failed"/>. Empty entries do not hinder
+    /// references are those of entries; false, and none is locked, if some page cannot be had. Empty entries do not hinder
     /// (<c>max_ptes_none</c>).
     /// </summary>
     [KernelName("__collapse_huge_page_isolate")]
-    public virtual async Proc<ulong> CollapseHugePageIsolate(Cpu cpu, PageTable table)
+    public virtual async Proc<bool> CollapseHugePageIsolate(Cpu cpu, PageTable table)
     {
-        ulong isolated = 0;
+        FrameSet isolated = Kernel.NewFrameSet();
         for (int page = table.BasePage; page < table.BasePage + Span; page++)
         {
             Pte pte = await cpu.EntryRead(table, page);
@@ -121,13 +118,13 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
             if (!pte.Present || !await IsolatePage(cpu, pte.Frame))
             {
                 await ReleasePtePages(cpu, isolated);
-                return Failed;
+                return false;
             }
 
-            isolated |= 1UL << pte.Frame;
+            isolated = isolated.With(pte.Frame);
         }
 
-        return isolated;
+        return true;
     }
 
     /// <summary>
@@ -215,11 +212,11 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>mm/khugepaged.c: <c>release_pte_pages</c>.</summary>
-    protected virtual async Proc ReleasePtePages(Cpu cpu, ulong isolated)
+    protected virtual async Proc ReleasePtePages(Cpu cpu, FrameSet isolated)
     {
-        for (ulong rest = isolated; rest != 0; rest &= rest - 1)
+        for (FrameSet rest = isolated; !rest.IsEmpty; rest = rest.WithoutFirst)
         {
-            await Kernel.Filemap.FolioUnlock(cpu, System.Numerics.BitOperations.TrailingZeroCount(rest));
+            await Kernel.Filemap.FolioUnlock(cpu, rest.First);
         }
     }
 }

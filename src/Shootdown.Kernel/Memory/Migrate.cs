@@ -55,6 +55,54 @@ public class Migrate : RmapWalker
             await Kernel.TlbBatch.TryToUnmapFlush(cpu);
         }
 
+        return await MigrateFolioMove(cpu, frame, target);
+    }
+
+    /// <summary>
+    /// mm/migrate.c: <c>migrate_pages_batch</c> (since 6.3): all folios are unmapped, then one flush comes before the first of them is
+    /// copied. The caller isolated them; its references are used up.
+    /// </summary>
+    public virtual async Proc MigratePagesBatch(Cpu cpu, FrameSet frames)
+    {
+        FrameSet targets = Kernel.NewFrameSet();
+        for (FrameSet rest = frames; !rest.IsEmpty; rest = rest.WithoutFirst)
+        {
+            int target = await cpu.AllocFrame(rest.First % Machine.Options.FrameColours);
+            await cpu.Assert(target >= 0, "a page is free");
+            targets = targets.With(target);
+            await Kernel.Filemap.FolioLock(cpu, rest.First);
+            await Kernel.Filemap.FolioLock(cpu, target);
+            if (await Kernel.Rmap.FolioMapped(cpu, rest.First))
+            {
+                await TryToMigrate(cpu, rest.First, true);
+            }
+        }
+
+        await Kernel.TlbBatch.TryToUnmapFlush(cpu);
+        for (FrameSet rest = frames; !rest.IsEmpty; rest = rest.WithoutFirst)
+        {
+            int target = TargetOf(targets, rest.First);
+            targets = targets.List is null ? targets.Mask & ~(1UL << target) : targets.WithoutFirst;
+            await MigrateFolioMove(cpu, rest.First, target);
+        }
+    }
+
+    /// <summary>A mask does not tell which target was allocated for which folio: any of its colour will do.</summary>
+    private int TargetOf(FrameSet targets, int frame)
+    {
+        int colours = Machine.Options.FrameColours;
+        while (targets.List is null && targets.First % colours != frame % colours)
+        {
+            targets = targets.WithoutFirst;
+        }
+
+        return targets.First;
+    }
+
+    /// <summary>mm/migrate.c: <c>migrate_folio_move</c>.</summary>
+    [KernelName]
+    private async Proc<bool> MigrateFolioMove(Cpu cpu, int frame, int target)
+    {
         bool moved = !await Kernel.Rmap.FolioMapped(cpu, frame) && await MoveToNewFolio(cpu, frame, target);
         await RemoveMigrationPtes(cpu, frame, moved ? target : frame);
         await Kernel.Filemap.FolioUnlock(cpu, target);

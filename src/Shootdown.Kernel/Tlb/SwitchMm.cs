@@ -68,8 +68,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
         await cpu.Store(state.LoadedMm, KernelModel.LoadedMmSwitching, weight: StepWeight.Key);
         if (previous != KernelModel.InitMm)
         {
-            Mm old = Kernel.Mms[(int)(previous - KernelModel.LoadedMmSwitching - 1)];
-            await cpu.FetchAnd(old.CpuMask, ~cpu.Bit);
+            await NoTarget(cpu, Kernel.Mms[(int)(previous - KernelModel.LoadedMmSwitching - 1)]);
         }
 
         ulong nextGen = next is null ? CpuTlbState.InitMmTlbGen : await BecomeTarget(cpu, next);
@@ -127,6 +126,13 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
         await cpu.FetchOr(next.CpuMask, cpu.Bit);
         return await cpu.Load(next.TlbGen, weight: StepWeight.Context);
     }
+
+    /// <summary>
+    /// The part of <c>switch_mm_irqs_off</c> that takes this CPU out of the mask of the address space that it leaves. Since 6.14 (209954cbc7d0)
+    /// the CPU stays there until it is interrupted for nothing.
+    /// </summary>
+    [KernelName]
+    protected virtual async Proc NoTarget(Cpu cpu, Mm old) => await cpu.FetchAnd(old.CpuMask, ~cpu.Bit);
 
     /// <summary>
     /// The part of <c>switch_mm_irqs_off</c> for a CPU that was lazy and goes on with the same address space. It was

@@ -78,7 +78,8 @@ public sealed partial class Cpu
         => new(new LocklessReadOperation(this, space, table, page, function));
 
     /// <summary>Takes the frames of a huge page, each with one reference; the first of them, or -1.</summary>
-    public Op<int> AllocHugeFrames(int page, int count) => new(new HugeAllocOperation(this, page, count));
+    public Op<int> AllocHugeFrames(int page, int count)
+        => _timed is { } timed ? Op<int>.DoneWith(timed.AllocHugeFrames(this)) : new(new HugeAllocOperation(this, page, count));
 
     /// <summary>Copies a frame's contents to one that nobody else uses yet.</summary>
     public Op CopyFrame(int from, int to, string function)

@@ -35,6 +35,9 @@ public abstract class TimedExecution
     /// <summary>Nanoseconds of taking a page from the allocator and clearing it.</summary>
     protected int AllocNs { get; set; } = 1;
 
+    /// <summary>Nanoseconds of taking a huge page from the allocator and clearing it.</summary>
+    protected int AllocHugeNs { get; set; } = 1;
+
     /// <summary>Nanoseconds of giving a page back.</summary>
     protected int FreeNs { get; set; } = 1;
 
@@ -137,6 +140,12 @@ public abstract class TimedExecution
     {
         Spend(cpu, AllocNs);
         return Tables.AllocFrame();
+    }
+
+    internal long AllocHugeFrames(Cpu cpu)
+    {
+        Spend(cpu, AllocHugeNs);
+        return Tables.AllocHuge();
     }
 
     internal Op PutFrames(Cpu cpu, FrameSet frames)
@@ -307,4 +316,7 @@ public enum TlbFlushReason
 
     /// <summary>Other CPUs are asked.</summary>
     RemoteSendIpi,
+
+    /// <summary>Another CPU asked, and the address space is not loaded any more (since 6.14).</summary>
+    RemoteWrongCpu,
 }

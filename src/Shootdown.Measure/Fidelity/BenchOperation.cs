@@ -8,13 +8,16 @@ namespace Shootdown.Measure;
 /// <param name="Run">What is measured.</param>
 public sealed record BenchOperation(string Name, Func<TlbBench, int, Proc> Setup, Func<TlbBench, int, Proc> Run)
 {
-    /// <summary>Pages of the measuring program itself that it writes between fork and the end of the recording.</summary>
-    private const int OwnPagesAfterFork = 7;
-
     private const int NeighbourPages = 8;
 
     /// <summary>True if the row's count of interrupts holds others than those of the operation (README of the traces).</summary>
     public bool InterruptsHoldOthers => Name is "fork" or "cow";
+
+    /// <summary>
+    /// What the operation does in the other state that the measuring program leaves it in every second time, and that the table does not
+    /// tell; null if there is none.
+    /// </summary>
+    public Func<TlbBench, int, Proc>? EverySecondTime { get; init; }
 
     /// <summary>All operations that can be run.</summary>
     public static IReadOnlyDictionary<string, BenchOperation> All { get; } = Make().ToDictionary(operation => operation.Name);
@@ -82,6 +85,11 @@ public sealed record BenchOperation(string Name, Func<TlbBench, int, Proc> Setup
         yield return new("thp_munmap", HugeWritten, (bench, n) => bench.Timed.Munmap(bench.Cpu, bench.Process, Arena, n * huge));
         yield return new("thp_dontneed", HugeWritten, (bench, n) => bench.Timed.MadviseDontneed(bench.Cpu, bench.Process, Arena, n * huge));
         yield return new("thp_mprot", HugeWritten, (bench, n) => bench.Timed.MprotectReadOnly(bench.Cpu, bench.Process, Arena, n * huge));
+        yield return new("collapse", Collapsible, async (bench, _) =>
+        {
+            bool all = await bench.Timed.MadviseCollapse(bench.Cpu, bench.Process, Arena, huge);
+            await bench.Cpu.Assert(all, "the pages are one huge page");
+        });
         yield return new("thp_munmap4k", HugeWritten, (bench, _) => bench.Timed.Munmap(bench.Cpu, bench.Process, Arena + 1, 1));
         yield return new("thp_dontneed4k", HugeWritten, (bench, _) => bench.Timed.MadviseDontneed(bench.Cpu, bench.Process, Arena + 1, 1));
         yield return new("thp_mprot4k", HugeWritten, (bench, _) => bench.Timed.MprotectReadOnly(bench.Cpu, bench.Process, Arena + 1, 1));
@@ -89,11 +97,13 @@ public sealed record BenchOperation(string Name, Func<TlbBench, int, Proc> Setup
 
     private static IEnumerable<BenchOperation> Copies()
     {
+        // The nodes that it asks for alternate: every second time all pages are there already.
+        yield return new("move_pages", Written, (bench, n) => bench.Timed.MovePages(bench.Cpu, bench.Process, Arena, n)) { EverySecondTime = Nothing };
         yield return new("cowzero", ReadOnly, (bench, n) => bench.Write(Arena, n));
         yield return new("fork", Written, async (bench, _) =>
         {
             await bench.Timed.Fork(bench.Cpu, bench.Process);
-            await bench.WriteOwnPages(OwnPagesAfterFork);
+            await bench.WriteOwnPages();
         });
         yield return new(
             "cow",
@@ -164,6 +174,12 @@ public sealed record BenchOperation(string Name, Func<TlbBench, int, Proc> Setup
         await FileWritten(bench, n);
         await Fsync(bench, n);
         await bench.Read(Arena, n);
+    }
+
+    private static async Proc Collapsible(TlbBench bench, int n)
+    {
+        await Written(bench, TlbBench.Huge);
+        bench.Timed.MadviseHugepage(bench.Cpu, bench.Process, Arena, TlbBench.Huge);
     }
 
     private static async Proc HugeWritten(TlbBench bench, int n)

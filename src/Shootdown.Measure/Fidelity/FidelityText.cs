@@ -26,7 +26,9 @@ public static class FidelityText
         return text.ToString().ReplaceLineEndings("\n");
     }
 
-    private static IEnumerable<FidelityRow> Known(Fidelity fidelity) => fidelity.Rows.Where(row => TimedProfile.Find(row.Row.Kernel) is not null);
+    private static IEnumerable<FidelityRow> Known(Fidelity fidelity) => fidelity.Rows.Where(row => KernelOf(row) is not null);
+
+    private static string? KernelOf(FidelityRow row) => BenchMachine.Of(row.Row.Kernel)?.Profile.Name;
 
     private static string Reason(FidelityRow row) => row.Verdict == FidelityVerdict.NotModelled ? row.Reason
         : string.Create(CultureInfo.InvariantCulture, $"{row.Row.Pages} {row.Row.Mode} {row.Row.Helpers}, {row.Row.Kernel}: {row.Reason}");
@@ -36,7 +38,7 @@ public static class FidelityText
         FidelityRow[] all = [.. rows];
         text.Append(CultureInfo.InvariantCulture, $"| {name} |").AppendJoin("|", kernels.Select(kernel =>
             string.Join('|', Enum.GetValues<FidelityVerdict>().Select(verdict =>
-                $" {all.Count(row => row.Row.Kernel == kernel && row.Verdict == verdict).ToString(CultureInfo.InvariantCulture)} "))));
+                $" {all.Count(row => KernelOf(row) == kernel && row.Verdict == verdict).ToString(CultureInfo.InvariantCulture)} "))));
         text.Append(CultureInfo.InvariantCulture, $"| {reason} |").AppendLine();
     }
 }

@@ -6,7 +6,7 @@ namespace Shootdown.Measure;
 /// <summary>A multiset of tlb_flush events: how often each pair of reason and pages argument was seen.</summary>
 public sealed class Signature : IEquatable<Signature>
 {
-    private static readonly string[] Names = ["switch", "remote", "local", "localmm", "sendipi"];
+    private static readonly string[] Names = ["switch", "remote", "local", "localmm", "sendipi", "wrongcpu"];
     private readonly SortedDictionary<(int Reason, long Pages), int> _counts = [];
 
     /// <summary>True if it holds no event.</summary>
@@ -14,7 +14,7 @@ public sealed class Signature : IEquatable<Signature>
 
     /// <summary>
     /// Reads the form of the table, e.g. <c>localmm(1)x1 sendipi(1)x1</c>; <c>-</c> is none. Events of idle CPUs and of other processes
-    /// (<c>remote@idle(1)x1</c>) count like the others.
+    /// (<c>remote@idle(1)x1</c>) count like the others. <c>switch(0)</c> is a switch that flushed nothing: no event.
     /// </summary>
     /// <exception cref="FormatException">It is not of that form.</exception>
     public static Signature Parse(string text)
@@ -35,7 +35,10 @@ public sealed class Signature : IEquatable<Signature>
                 throw new FormatException($"the event '{word}' is not understood; expected e.g. localmm(1)x1 with one of {string.Join(", ", Names)}");
             }
 
-            signature.Add((TlbFlushReason)reason, pages, count);
+            if ((TlbFlushReason)reason != TlbFlushReason.TaskSwitch || pages != 0)
+            {
+                signature.Add((TlbFlushReason)reason, pages, count);
+            }
         }
 
         return signature;

@@ -16,15 +16,19 @@ public sealed class TlbBench : ITimedTrace
     /// <summary>Longer than anything that is measured.</summary>
     private const long SpinNs = 1L << 50;
     private readonly TimedKernel _timed;
-    private readonly BenchOperation _operation;
+    private readonly int _ownPagesAfterFork;
+    private readonly Func<TlbBench, int, Proc> _setup;
+    private readonly Func<TlbBench, int, Proc> _run;
     private readonly Signature _signature = new();
     private bool _records;
     private long _interruptsBefore;
 
-    private TlbBench(TimedProfile profile, BenchOperation operation, int cpus)
+    private TlbBench(BenchMachine system, Func<TlbBench, int, Proc> setup, Func<TlbBench, int, Proc> run, int cpus)
     {
-        _timed = new TimedKernel(profile, cpus, FramesOfMachine);
-        _operation = operation;
+        _timed = new TimedKernel(system.Profile, cpus, FramesOfMachine);
+        _ownPagesAfterFork = system.OwnPagesAfterFork;
+        _setup = setup;
+        _run = run;
         Process = _timed.NewProcess("rt-op");
         _timed.Machine.Trace = this;
     }
@@ -48,17 +52,22 @@ public sealed class TlbBench : ITimedTrace
     public FileMapping? File { get; private set; }
 
     /// <summary>Runs one operation and returns its events, its TLB interrupts and how long it took.</summary>
-    /// <param name="profile">The kernel.</param>
+    /// <param name="system">The kernel, and what else matters.</param>
     /// <param name="operation">The operation.</param>
     /// <param name="pages">Its size.</param>
-    /// <param name="mode">What the helpers do: none, spin, lazy or sleep.</param>
+    /// <param name="mode">
+    /// What the helpers do: none, spin, lazy or sleep; spin0 is other processes that run.
+    /// </param>
     /// <param name="helpers">How many there are.</param>
     /// <param name="cpus">CPUs of the machine.</param>
+    /// <param name="secondTime">True for what it does every second time (<see cref="BenchOperation.EverySecondTime"/>).</param>
     public static (Signature Events, long Interrupts, long Nanoseconds) Run(
-        TimedProfile profile, BenchOperation operation, int pages, string mode, int helpers, int cpus)
+        BenchMachine system, BenchOperation operation, int pages, string mode, int helpers, int cpus, bool secondTime = false)
     {
+        ArgumentNullException.ThrowIfNull(system);
         ArgumentNullException.ThrowIfNull(operation);
-        var bench = new TlbBench(profile, operation, cpus);
+        Func<TlbBench, int, Proc> run = secondTime && operation.EverySecondTime is { } other ? other : operation.Run;
+        var bench = new TlbBench(system, operation.Setup, run, cpus);
         long duration = bench.RunAll(pages, mode, mode == "none" ? 0 : helpers);
         return (bench._signature, bench.InterruptsNow() - bench._interruptsBefore, duration);
     }
@@ -90,10 +99,10 @@ public sealed class TlbBench : ITimedTrace
     }
 
     /// <summary>
-    /// After fork every page that the program itself writes, its stack and data, is copied. How many these are is a property of the
-    /// program, not of the kernel: 7 between fork and the end of the recording (docs/fidelity.md).
+    /// After fork every page that the program itself writes, its stack and data, is copied
+    /// (<see cref="BenchMachine.OwnPagesAfterFork"/>, docs/fidelity.md).
     /// </summary>
-    public async Proc WriteOwnPages(int count) => await Write(OwnFirst, count);
+    public async Proc WriteOwnPages() => await Write(OwnFirst, _ownPagesAfterFork);
 
     /// <inheritdoc/>
     public void TlbFlush(Cpu cpu, long time, TlbFlushReason reason, long pages)
@@ -129,7 +138,12 @@ public sealed class TlbBench : ITimedTrace
             Cpu cpu = _timed.Cpu(i);
             if (mode == "spin")
             {
-                machine.StartAt(cpu, machine.NowOf(Cpu), () => Spin(cpu));
+                machine.StartAt(cpu, machine.NowOf(Cpu), () => Spin(cpu, Process));
+            }
+            else if (mode == "spin0")
+            {
+                Mm other = _timed.NewProcess($"rt-oth{i}");
+                machine.StartAt(cpu, machine.NowOf(Cpu), () => Spin(cpu, other));
             }
             else if (mode == "sleep")
             {
@@ -137,12 +151,12 @@ public sealed class TlbBench : ITimedTrace
             }
         }
 
-        if (mode is "spin" or "sleep")
+        if (mode is "spin" or "spin0" or "sleep")
         {
             RunOn(0, WarmUp);
         }
 
-        RunOn(0, () => _operation.Setup(this, pages));
+        RunOn(0, () => _setup(this, pages));
         for (int i = 1; i <= helpers && mode == "lazy"; i++)
         {
             Cpu cpu = _timed.Cpu(i);
@@ -152,7 +166,7 @@ public sealed class TlbBench : ITimedTrace
         _interruptsBefore = InterruptsNow();
         _records = true;
         long start = machine.NowOf(Cpu);
-        RunOn(0, () => _operation.Run(this, pages));
+        RunOn(0, () => _run(this, pages));
         _records = false;
         return machine.NowOf(Cpu) - start;
     }
@@ -184,9 +198,9 @@ public sealed class TlbBench : ITimedTrace
         await _timed.Munmap(Cpu, Process, Arena, 1);
     }
 
-    private async Proc Spin(Cpu cpu)
+    private async Proc Spin(Cpu cpu, Mm process)
     {
-        await _timed.SwitchTo(cpu, Process);
+        await _timed.SwitchTo(cpu, process);
         await _timed.Machine.Compute(cpu, SpinNs);
     }
 

@@ -109,6 +109,23 @@ public sealed class TimedKernel
         ((CompoundHugeMemory)Kernel.HugeMemory).Want(mm, first, count);
     }
 
+    /// <summary>madvise(MADV_COLLAPSE): false if some of the range could not be made huge.</summary>
+    public async Proc<bool> MadviseCollapse(Cpu cpu, Mm mm, int first, int count)
+    {
+        long start = Enter(cpu, "madvise");
+        bool all = await Kernel.Madvise.MadviseCollapse(cpu, mm, first, count);
+        Leave(cpu, start, "madvise");
+        return all;
+    }
+
+    /// <summary>move_pages to a node on which none of the pages is.</summary>
+    public async Proc MovePages(Cpu cpu, Mm mm, int first, int count)
+    {
+        long start = Enter(cpu, "move_pages");
+        await Kernel.MovePages.DoPagesMove(cpu, mm, first, count);
+        Leave(cpu, start, "move_pages");
+    }
+
     /// <summary>mprotect(PROT_READ).</summary>
     public async Proc MprotectReadOnly(Cpu cpu, Mm mm, int first, int count)
     {

@@ -34,6 +34,7 @@ public sealed partial class TimedMachine : TimedExecution
         AtomicNs = _costs["memory.atomic_ns"];
         EntryAtomicNs = _costs["memory.entry_exchange_ns"];
         AllocNs = _costs["memory.allocate_page_ns"];
+        AllocHugeNs = _costs["memory.allocate_huge_ns"];
         FreeNs = _costs["memory.free_page_ns"];
         CopyNs = _costs["memory.copy_page_ns"];
         _lockNs = _costs["lock.uncontended_ns"];

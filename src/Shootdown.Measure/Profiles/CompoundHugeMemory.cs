@@ -10,6 +10,7 @@ namespace Shootdown.Measure;
 internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel)
 {
     private readonly HashSet<(int Mm, int Page)> _wanted = [];
+    private readonly Dictionary<(int Mm, int Page), int> _deposited = [];
 
     private int Span => Machine.Paging.SpanOf(1);
 
@@ -30,7 +31,7 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
             PageTable pmd = await Kernel.PageWalk.TableAlloc(cpu, mm, page, 1);
             if (pmd.Index >= 0 && (await cpu.EntryRead(pmd, page, "pmdp_get")).IsNone)
             {
-                await DoHugePmdAnonymousPage(cpu, pmd, page);
+                await DoHugePmdAnonymousPage(cpu, mm, pmd, page);
                 return true;
             }
         }
@@ -51,6 +52,22 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
     }
 
     /// <inheritdoc/>
+    public override async Proc PgtableTransHugeDeposit(Cpu cpu, Mm mm, int page, int table)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        _deposited.Add((mm.Index, page / Span), table);
+    }
+
+    /// <inheritdoc/>
+    public override async Proc<int> PgtableTransHugeWithdraw(Cpu cpu, Mm mm, int page)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        bool found = _deposited.Remove((mm.Index, page / Span), out int table);
+        await cpu.Assert(found, "a table was deposited for the huge page");
+        return table;
+    }
+
+    /// <inheritdoc/>
     protected override async Proc PutHugePage(TlbGather tlb, int frame)
     {
         if (await Kernel.MmuGather.TlbRemovePage(tlb, frame, false))
@@ -60,12 +77,14 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
     }
 
     /// <summary>mm/huge_memory.c: <c>__do_huge_pmd_anonymous_page</c>.</summary>
-    private async Proc DoHugePmdAnonymousPage(Cpu cpu, PageTable pmd, int page)
+    private async Proc DoHugePmdAnonymousPage(Cpu cpu, Mm mm, PageTable pmd, int page)
     {
-        int frame = Machine.Timed!.Tables.AllocHuge();
+        int frame = await cpu.AllocHugeFrames(page, Span);
         await cpu.Assert(frame >= 0, "a huge page is free");
-        ((TimedMachine)Machine.Timed).Charge(cpu, ((TimedMachine)Machine.Timed).Costs["memory.allocate_huge_ns"]);
+        int table = await cpu.AllocTable(mm.Space, 0, page);
+        await cpu.Assert(table >= 0, "a page-table page is free");
         await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
+        await PgtableTransHugeDeposit(cpu, mm, page, table);
         await cpu.EntryStore(pmd, page, Pte.Leaf(frame, write: true, dirty: true).With(Pte.HugeBit), "set_pmd_at");
         await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
     }

@@ -41,8 +41,20 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
         Madvise = kernel => new Linux61Madvise(kernel),
     });
 
+    /// <summary>Linux 6.18, with <c>CONFIG_PT_RECLAIM</c>, as far as its flushes differ from those of 6.12.</summary>
+    public static TimedProfile Linux618 { get; } = Linux612 with
+    {
+        Name = "6.18",
+        Options = Linux612.Options with { PtReclaim = true },
+        Parts = CommonParts with
+        {
+            SwitchMm = kernel => new Linux618SwitchMm(kernel),
+            TlbFlush = kernel => new Linux618TlbFlush(kernel),
+        },
+    };
+
     /// <summary>All profiles.</summary>
-    public static IReadOnlyList<TimedProfile> All { get; } = [Linux61, Linux612];
+    public static IReadOnlyList<TimedProfile> All { get; } = [Linux61, Linux612, Linux618];
 
     private static KernelOptions Common => new()
     {
@@ -50,6 +62,7 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
         AnonFolios = true,
         Lazyfree = true,
         Thp = true,
+        HugeCollapse = true,
         ZeroPage = true,
         TryChangeWritable = true,
         AnonMoves = true,

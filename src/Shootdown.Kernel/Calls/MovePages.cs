@@ -1,0 +1,47 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Kernel;
+
+/// <summary><c>move_pages</c> (mm/migrate.c): pages of a process go to another NUMA node.</summary>
+public class MovePages(KernelModel kernel) : Mechanism(kernel)
+{
+    /// <summary>
+    /// mm/migrate.c: <c>do_pages_move</c>, for pages that are all on one node and go to another one. A page that is not mapped, or
+    /// that somebody is freeing, stays.
+    /// </summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="mm">The address space.</param>
+    /// <param name="first">First page.</param>
+    /// <param name="count">Pages.</param>
+    public virtual async Proc DoPagesMove(Cpu cpu, Mm mm, int first, int count)
+    {
+        FrameSet list = Kernel.NewFrameSet();
+        for (int page = first; page < first + count; page++)
+        {
+            int frame = await AddFolioForMigration(cpu, mm, page);
+            list = frame < 0 ? list : list.With(frame);
+        }
+
+        if (!list.IsEmpty)
+        {
+            await Kernel.Migrate.MigratePagesBatch(cpu, list);
+        }
+    }
+
+    /// <summary>mm/migrate.c: <c>add_folio_for_migration</c>: isolates the page that is mapped there; -1 if there is none to be had.</summary>
+    public virtual async Proc<int> AddFolioForMigration(Cpu cpu, Mm mm, int page)
+    {
+        await Kernel.MmapLock.MmapReadLock(cpu, mm);
+        PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
+        int frame = -1;
+        if (table.Index >= 0)
+        {
+            Pte entry = await cpu.EntryRead(table, page);
+            frame = entry.MapsFrame && await Kernel.Reclaim.FolioIsolateLru(cpu, entry.Frame) ? entry.Frame : -1;
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        }
+
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+        return frame;
+    }
+}
