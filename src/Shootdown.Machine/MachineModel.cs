@@ -386,7 +386,10 @@ public sealed class MachineModel
 
     private static void Require(bool condition, string message)
     {
-        _ = condition ? true : throw new ArgumentException(message, nameof(condition));
+        if (!condition)
+        {
+            throw new ArgumentException(message, nameof(condition));
+        }
     }
 
     private void RequireUnsealed()

@@ -70,8 +70,8 @@ internal static class DirectRun
         switch (awaiter)
         {
             case IOperationAwaiter operation:
+                _operation = operation.Operation as WaitingOperation ?? throw HasNoTimedForm(operation.Operation);
                 _waiting = waiting;
-                _operation = operation.Operation;
                 break;
             case ICallAwaiter { Callee: DirectFrame callee }:
                 callee.Caller = waiting;
@@ -81,6 +81,11 @@ internal static class DirectRun
                     $"a Proc awaited {typeof(TAwaiter)}: kernel code may await only machine operations and Procs that it calls there");
         }
     }
+
+    private static ProcRuleException HasNoTimedForm(Operation? operation) => new(
+        operation is null
+            ? "a default(Op) was awaited: use an operation of a Cpu"
+            : $"'{operation.Text}' has no timed form: kernel code that does this can be checked, but not measured");
 }
 
 /// <summary>A method of a timed machine that waits.</summary>

@@ -103,7 +103,6 @@ public sealed partial class TimedMachine : TimedExecution
                 return;
             }
 
-
             GoOn(_queue.Take(out long time), time);
         }
 
