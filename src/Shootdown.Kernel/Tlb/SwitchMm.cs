@@ -69,7 +69,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
         if (previous != KernelModel.InitMm)
         {
             Mm old = Kernel.Mms[(int)(previous - KernelModel.LoadedMmSwitching - 1)];
-            await cpu.FetchAnd(old.CpuMask, ~cpu.Bit);
+            await cpu.FetchAndNot(old.CpuMask, CpuSet.Of(cpu));
         }
 
         ulong nextGen = next is null ? CpuTlbState.InitMmTlbGen : await BecomeTarget(cpu, next);
@@ -124,7 +124,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     [KernelName]
     protected virtual async Proc<ulong> BecomeTarget(Cpu cpu, Mm next)
     {
-        await cpu.FetchOr(next.CpuMask, cpu.Bit);
+        await cpu.FetchOr(next.CpuMask, CpuSet.Of(cpu));
         return await cpu.Load(next.TlbGen, weight: StepWeight.Context);
     }
 

@@ -21,7 +21,7 @@ public sealed partial class TimedMachine : TimedExecution
     private readonly int _aheadNs;
 
     /// <summary>Makes the machine.</summary>
-    /// <param name="cpus">CPUs, 1 to 64.</param>
+    /// <param name="cpus">CPUs, 1 to 512.</param>
     /// <param name="frames">Frames of 4 KiB, up to 2^26.</param>
     /// <param name="costs">What things cost.</param>
     /// <param name="seed">Seed of the latencies of interrupts.</param>
