@@ -112,9 +112,11 @@ public readonly struct CpuSet : IEquatable<CpuSet>
     public CpuSet With(Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(cpu);
-        int word = cpu.Index / WordBits;
-        return WithWord(word, _words[word] | (1UL << (cpu.Index % WordBits)));
+        return With(cpu.Index);
     }
+
+    /// <summary>With the CPU that has this number.</summary>
+    public CpuSet With(int cpu) => WithWord(cpu / WordBits, _words[cpu / WordBits] | (1UL << (cpu % WordBits)));
 
     /// <summary>Without a CPU.</summary>
     public CpuSet Without(Cpu cpu)
