@@ -33,6 +33,11 @@ public sealed class MachineModel
     {
         ArgumentNullException.ThrowIfNull(options);
         Timed = timed;
+        if (timed is null)
+        {
+            DirectRun.ExpectExploration();
+        }
+
         Require(
             options.Cpus >= 1 && options.Cpus <= (timed is null ? CheckedCpusMax : CpuSet.CpusMax),
             $"cpus must be 1 to {(timed is null ? CheckedCpusMax : CpuSet.CpusMax)}");
@@ -213,7 +218,9 @@ public sealed class MachineModel
         RequireUnsealed();
         var agent = new Agent(this, _agents.Count, name, kind, cpu, mayStop);
         _agents.Add(agent);
-        agent.Initial = LocalStates.Start(agent, program().Frame);
+        ProcFrame first = program().Frame
+            ?? throw new ProcRuleException($"the program of '{name}' is a default(Proc): use a method that returns Proc");
+        agent.Initial = LocalStates.Start(agent, first);
         return agent;
     }
 

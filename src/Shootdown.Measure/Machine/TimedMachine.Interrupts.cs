@@ -31,7 +31,7 @@ public sealed partial class TimedMachine
         for (int target = mask.First; target >= 0; target = mask.After(target))
         {
             Spend(cpu, _sendEachNs);
-            long end = Interrupt(Cpus[target], cpu, code, Clock[cpu.Index] + _latency.Next());
+            long end = Interrupt(_cpus[target], cpu, code, Clock[cpu.Index] + _latency.Next());
             sender.AcknowledgedAt = Math.Max(sender.AcknowledgedAt, end + _acknowledgeNs);
         }
 

@@ -13,6 +13,7 @@ namespace Shootdown.Measure;
 public sealed partial class TimedMachine : TimedExecution
 {
     private readonly CostTable _costs;
+    private readonly TimedCpu[] _cpus;
     private readonly EventQueue _queue;
     private readonly IpiLatency _latency;
     private readonly int _lockNs;
@@ -51,7 +52,7 @@ public sealed partial class TimedMachine : TimedExecution
             GracePeriods = true,
         };
         Model = new MachineModel(options, this);
-        Cpus = [.. Model.Cpus.Select(cpu => new TimedCpu(cpu, new CpuTlb(_costs.Tlb, options.Asids)))];
+        _cpus = [.. Model.Cpus.Select(cpu => new TimedCpu(cpu, new CpuTlb(_costs.Tlb, options.Asids)))];
         InitialiseCosts();
     }
 
@@ -59,7 +60,7 @@ public sealed partial class TimedMachine : TimedExecution
     public MachineModel Model { get; }
 
     /// <summary>The CPUs.</summary>
-    public IReadOnlyList<TimedCpu> Cpus { get; }
+    public IReadOnlyList<TimedCpu> Cpus => _cpus;
 
     /// <summary>What things cost.</summary>
     public CostTable Costs => _costs;
@@ -134,7 +135,7 @@ public sealed partial class TimedMachine : TimedExecution
     private TimedCpu StateOf(Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(cpu);
-        return Cpus[cpu.Index];
+        return _cpus[cpu.Index];
     }
 
     /// <summary>Moves a CPU to a time, if nobody else has anything to do before.</summary>
@@ -146,14 +147,14 @@ public sealed partial class TimedMachine : TimedExecution
             return Performed;
         }
 
-        Cpus[cpu.Index].Waits = waits;
+        _cpus[cpu.Index].Waits = waits;
         _queue.Set(cpu.Index, time);
         return Waiting(what);
     }
 
     private void GoOn(int index, long time)
     {
-        TimedCpu state = Cpus[index];
+        TimedCpu state = _cpus[index];
         if (!state.Waits && state.Delay > 0)
         {
             time += state.Delay;
