@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Shootdown.Machine;
 using Shootdown.Measure;
 
 namespace Shootdown.Cli;
@@ -7,7 +8,7 @@ namespace Shootdown.Cli;
 /// <summary>What <c>measure</c> was asked to do, with every value understood.</summary>
 internal sealed record MeasureRequest
 {
-    private const int CpusMax = 64;
+    private const int CpusMax = CpuSet.CpusMax;
     private const int DefaultCpus = 8;
     private static readonly TimeSpan DefaultTime = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan TimeMax = TimeSpan.FromMinutes(10);
@@ -76,7 +77,7 @@ internal sealed record MeasureRequest
         => find(name) ?? throw new UsageException(
             $"there is no {what} '{name}'{ScenarioLookup.DidYouMean(name, known)}; known are {string.Join(", ", known)}");
 
-    /// <summary>A number, or a range that is gone through in powers of two: <c>2..64</c>.</summary>
+    /// <summary>A number, or a range that is gone through in powers of two: <c>2..512</c>.</summary>
     private static IReadOnlyList<int> CpuCounts(string text)
     {
         string[] ends = text.Split("..");

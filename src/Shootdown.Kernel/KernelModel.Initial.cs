@@ -50,7 +50,7 @@ public sealed partial class KernelModel
         Machine.SetInitial(state.LoadedMm.Address, mm.LoadedValue);
         Machine.SetInitial(state.ActiveMm.Address, mm.LoadedValue);
         Machine.SetInitial(state.LoadedAsid.Address, (ulong)asid);
-        Machine.SetInitial(mm.CpuMask.Address, Machine.WordInfo(mm.CpuMask.Address).Initial | cpu.Bit);
+        mm.CpuMask.BuildSet(cpu);
     }
 
     /// <summary>

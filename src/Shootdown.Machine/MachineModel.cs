@@ -6,6 +6,7 @@ namespace Shootdown.Machine;
 /// </summary>
 public sealed class MachineModel
 {
+    private const int CheckedCpusMax = 16;
     private readonly List<WordInfo> _words = [];
     private readonly List<Agent> _agents = [];
     private readonly List<Promise> _promises = [];
@@ -32,7 +33,14 @@ public sealed class MachineModel
     {
         ArgumentNullException.ThrowIfNull(options);
         Timed = timed;
-        Require(options.Cpus >= 1 && options.Cpus <= (timed is null ? 16 : 64), timed is null ? "cpus must be 1 to 16" : "cpus must be 1 to 64");
+        if (timed is null)
+        {
+            DirectRun.ExpectExploration();
+        }
+
+        Require(
+            options.Cpus >= 1 && options.Cpus <= (timed is null ? CheckedCpusMax : CpuSet.CpusMax),
+            $"cpus must be 1 to {(timed is null ? CheckedCpusMax : CpuSet.CpusMax)}");
         Require(options.Levels is >= 1 and <= 4, "page-table levels must be 1 to 4");
         Require(options.EntriesPerTable is >= 1 and <= 512, "entries per table must be 1 to 512");
         Require(
@@ -60,6 +68,12 @@ public sealed class MachineModel
 
     /// <summary>The CPUs, by index.</summary>
     public IReadOnlyList<Cpu> Cpus { get; }
+
+    /// <summary>All CPUs as a set.</summary>
+    public CpuSet AllCpus => CpuSet.FirstCpus(Options.Cpus);
+
+    /// <summary>Words of a set of CPUs in memory.</summary>
+    internal int CpuMaskWords => (Options.Cpus + CpuSet.WordBits - 1) / CpuSet.WordBits;
 
     /// <summary>The devices that translate through page tables of CPUs, by index.</summary>
     public IReadOnlyList<Device> Devices { get; }
@@ -121,6 +135,12 @@ public sealed class MachineModel
     /// <param name="place">Whose word it is, if it is one of a family.</param>
     public Word NewLocalWord(Cpu owner, string name, ulong initial = 0, WordPlace? place = null)
         => new(this, Described(Allocate(name, WordKind.Local, initial), place), name, WordKind.Local, owner);
+
+    /// <summary>A set of CPUs in kernel memory.</summary>
+    public CpuMask NewCpuMask(string name) => MaskFrom(NewWord(name, show: ValueText.Cpus));
+
+    /// <summary>A set of CPUs that only one CPU touches: using it is no scheduling point.</summary>
+    public CpuMask NewLocalCpuMask(Cpu owner, string name) => MaskFrom(NewLocalWord(owner, name));
 
     /// <summary>A spinlock.</summary>
     public Spinlock NewSpinLock(string name)
@@ -198,7 +218,9 @@ public sealed class MachineModel
         RequireUnsealed();
         var agent = new Agent(this, _agents.Count, name, kind, cpu, mayStop);
         _agents.Add(agent);
-        agent.Initial = LocalStates.Start(agent, program().Frame);
+        ProcFrame first = program().Frame
+            ?? throw new ProcRuleException($"the program of '{name}' is a default(Proc): use a method that returns Proc");
+        agent.Initial = LocalStates.Start(agent, first);
         return agent;
     }
 
@@ -353,6 +375,17 @@ public sealed class MachineModel
         }
     }
 
+    /// <summary>The words of a mask stand behind each other.</summary>
+    private CpuMask MaskFrom(Word first)
+    {
+        for (int i = 1; i < CpuMaskWords; i++)
+        {
+            Allocate($"{first.Name}[{i}]", first.Kind);
+        }
+
+        return new CpuMask(this, first);
+    }
+
     private void NoteLock(Word word)
     {
         if (Timed is null)
@@ -386,7 +419,10 @@ public sealed class MachineModel
 
     private static void Require(bool condition, string message)
     {
-        _ = condition ? true : throw new ArgumentException(message, nameof(condition));
+        if (!condition)
+        {
+            throw new ArgumentException(message, nameof(condition));
+        }
     }
 
     private void RequireUnsealed()

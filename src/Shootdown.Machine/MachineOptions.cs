@@ -16,7 +16,7 @@ public enum TlbKind
 /// <summary>Sizes and features of a machine. Every one is a bound of the check and is printed with its verdict.</summary>
 public sealed record MachineOptions
 {
-    /// <summary>Number of CPUs, 1 to 16.</summary>
+    /// <summary>Number of CPUs, 1 to 16; to 512 on a machine that measures.</summary>
     public int Cpus { get; init; } = 2;
 
     /// <summary>Levels of the page tables, 1 to 4.</summary>
@@ -28,7 +28,7 @@ public sealed record MachineOptions
     /// <summary>Number of page-table pages, roots included.</summary>
     public int Tables { get; init; } = 1;
 
-    /// <summary>Number of physical frames, 0 to 1023.</summary>
+    /// <summary>Number of physical frames, 0 to 1023; to 2^26 on a machine that measures.</summary>
     public int Frames { get; init; } = 4;
 
     /// <summary>

@@ -72,7 +72,7 @@ internal sealed class InvlpgbFlush : TlbFlush
         {
             await BroadcastTlbFlush(cpu, mm, info, asid);
         }
-        else if (((await cpu.Load(mm.CpuMask, weight: StepWeight.Context)) & ~cpu.Bit) != 0)
+        else if (!(await cpu.Load(mm.CpuMask, weight: StepWeight.Context)).Without(cpu).IsEmpty)
         {
             await FlushTlbMulti(cpu, await cpu.Load(mm.CpuMask), info);
             await ConsiderGlobalAsid(cpu, mm);
@@ -127,11 +127,11 @@ internal sealed class InvlpgbFlush : TlbFlush
     /// <summary>Interrupts everybody as long as somebody has not gone over; else the transition is over.</summary>
     private async Proc FinishAsidTransition(Cpu cpu, Mm mm, FlushTlbInfo info, int asid)
     {
-        ulong mask = await cpu.Load(mm.CpuMask);
+        CpuSet mask = await cpu.Load(mm.CpuMask);
         for (int other = 0; other < Machine.Cpus.Count; other++)
         {
             CpuTlbState state = Kernel.TlbStates[other];
-            if ((mask & Machine.Cpus[other].Bit) == 0)
+            if (!mask.Contains(other))
             {
                 continue;
             }
@@ -244,7 +244,7 @@ internal sealed class InvlpgbBatch(KernelModel kernel, BroadcastMistake mistake)
         if (asid == 0 || (_mistake != BroadcastMistake.BatchForgetsTransition && await Broadcast.MmInAsidTransition(cpu, mm)))
         {
             UnmapBatch batch = Kernel.UnmapBatches[cpu.Index];
-            ulong mask = await cpu.Load(mm.CpuMask);
+            CpuSet mask = await cpu.Load(mm.CpuMask);
             await cpu.Store(batch.CpuMask, await cpu.Load(batch.CpuMask) | mask);
         }
     }

@@ -39,8 +39,8 @@ internal sealed class RingFlush : TlbFlush
         await cpu.PreemptDisable();
         ulong newTlbGen = await Append(cpu, mm, range, strideLevel, freedTables);
         FlushTlbInfo info = FlushTlbInfo.Of(mm, range, strideLevel, freedTables, newTlbGen);
-        ulong mask = await cpu.Load(mm.CpuMask, weight: StepWeight.Context);
-        if ((mask & ~cpu.Bit) != 0)
+        CpuSet mask = await cpu.Load(mm.CpuMask, weight: StepWeight.Context);
+        if (!mask.Without(cpu).IsEmpty)
         {
             await FlushTlbMulti(cpu, mask, _mistake == RingMistake.LazyNotInterrupted ? info.WithoutFreedTables() : info);
         }

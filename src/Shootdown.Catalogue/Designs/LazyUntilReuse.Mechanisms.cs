@@ -8,7 +8,7 @@ namespace Shootdown.Catalogue;
 internal sealed class LufBatch : TlbBatch
 {
     private readonly ReuseMistake _mistake;
-    private readonly Word _owedCpus;
+    private readonly CpuMask _owedCpus;
     private readonly Word _owedFrames;
     private readonly Spinlock _lock;
     private readonly ImmutableArray<Word> _mine;
@@ -17,7 +17,7 @@ internal sealed class LufBatch : TlbBatch
         : base(kernel)
     {
         _mistake = mistake;
-        _owedCpus = Machine.NewWord("luf_cpumask", show: ValueText.Cpus);
+        _owedCpus = Machine.NewCpuMask("luf_cpumask");
         _owedFrames = Machine.NewWord("luf_frames");
         _lock = Machine.NewSpinLock("luf_lock");
         _mine = [.. Machine.Cpus.Select(cpu => Machine.NewLocalWord(cpu, $"cpu{cpu.Index}.tlb_ubc_luf"))];
@@ -54,7 +54,7 @@ internal sealed class LufBatch : TlbBatch
     public async Proc GiveUp(Cpu cpu, ulong frames) => await cpu.FetchOr(_owedFrames, frames, StepWeight.Key);
 
     /// <summary>True if anybody is owed a flush.</summary>
-    public async Proc<bool> IsOwed(Cpu cpu) => await cpu.Load(_owedCpus, weight: StepWeight.Context) != 0;
+    public async Proc<bool> IsOwed(Cpu cpu) => !(await cpu.Load(_owedCpus, weight: StepWeight.Context)).IsEmpty;
 
     /// <summary>
     /// Flushes what is owed and makes the frames free. Frames are taken before CPUs: theirs were noted earlier. Under the
@@ -65,8 +65,8 @@ internal sealed class LufBatch : TlbBatch
     {
         await cpu.SpinLock(_lock);
         ulong frames = await cpu.Exchange(_owedFrames, 0);
-        ulong cpus = flushes ? await cpu.Exchange(_owedCpus, 0) : 0;
-        if (cpus != 0)
+        CpuSet cpus = flushes ? await cpu.Exchange(_owedCpus, default) : default;
+        if (!cpus.IsEmpty)
         {
             FlushTlbInfo info = FlushTlbInfo.Of(null, PageRange.All, 0, false, FlushTlbInfo.TlbGenerationInvalid);
             await Kernel.TlbFlush.FlushTlbMulti(cpu, cpus, info);

@@ -154,7 +154,7 @@ public sealed class ArmAsidVersionSwitch : Scenario
         {
             Word loaded = Kernel.TlbStates[cpu.Index].LoadedMm;
             bool isSame = await cpu.Load(loaded) == next!.LoadedValue;
-            bool wasInMask = (await cpu.FetchOr(next.CpuMask, cpu.Bit, StepWeight.Key) & cpu.Bit) != 0;
+            bool wasInMask = (await cpu.FetchOr(next.CpuMask, CpuSet.Of(cpu), StepWeight.Key)).Contains(cpu);
             if (isSame && wasInMask)
             {
                 return;
@@ -190,7 +190,7 @@ public sealed class ArmAsidVersionSwitch : Scenario
             await cpu.SpinUnlock(_lock);
             if (_takesOthersOut)
             {
-                await cpu.Store(mm.CpuMask, cpu.Bit, weight: StepWeight.Key);
+                await cpu.Store(mm.CpuMask, CpuSet.Of(cpu), weight: StepWeight.Key);
             }
 
             await cpu.Store(mm.ContextId, id, weight: StepWeight.Key);

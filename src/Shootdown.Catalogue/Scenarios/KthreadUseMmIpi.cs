@@ -122,7 +122,7 @@ public sealed class KthreadUseMmIpi : Scenario
         public override async Proc FlushTlbMmRange(
             Cpu cpu, Mm mm, PageRange range, int strideLevel, bool freedTables)
         {
-            ulong all = (1UL << Machine.Cpus.Count) - 1;
+            CpuSet all = Machine.AllCpus;
             await cpu.PreemptDisable();
             await OnEachCpuMask(cpu, all, FlushTlbInfo.Of(mm, range, strideLevel, freedTables, 1));
             await cpu.PreemptEnable();

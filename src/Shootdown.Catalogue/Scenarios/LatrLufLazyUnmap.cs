@@ -219,17 +219,17 @@ public sealed class LatrLufLazyUnmap : Scenario
         }
 
         /// <inheritdoc/>
-        protected override async Proc OnEachCpuMask(Cpu cpu, ulong targets, FlushTlbInfo info)
+        protected override async Proc OnEachCpuMask(Cpu cpu, CpuSet targets, FlushTlbInfo info)
         {
             for (int other = 0; other < Machine.Cpus.Count; other++)
             {
-                if ((targets & ~cpu.Bit & Machine.Cpus[other].Bit) != 0)
+                if (other != cpu.Index && targets.Contains(other))
                 {
                     await cpu.Store(_notes[other], 1, weight: StepWeight.Key);
                 }
             }
 
-            await base.OnEachCpuMask(cpu, targets & cpu.Bit, info);
+            await base.OnEachCpuMask(cpu, targets.Contains(cpu) ? CpuSet.Of(cpu) : default, info);
         }
     }
 

@@ -111,7 +111,7 @@ public sealed class LazyTlbFreedTables : Scenario
     private sealed class FlushSkipsLazy(KernelModel kernel) : TlbFlush(kernel)
     {
         /// <inheritdoc/>
-        public override async Proc FlushTlbMulti(Cpu cpu, ulong mask, FlushTlbInfo info)
+        public override async Proc FlushTlbMulti(Cpu cpu, CpuSet mask, FlushTlbInfo info)
             => await base.FlushTlbMulti(cpu, mask, info.WithoutFreedTables());
     }
 }

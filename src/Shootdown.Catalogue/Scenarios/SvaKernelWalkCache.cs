@@ -131,7 +131,7 @@ public sealed class SvaKernelWalkCache : Scenario
         private async Proc FlushTlbKernelRange(Cpu cpu, PageTable table, int pages)
         {
             await cpu.PreemptDisable();
-            ulong others = ((1UL << Machine.Cpus.Count) - 1) & ~cpu.Bit;
+            CpuSet others = Machine.AllCpus.Without(cpu);
             if (others != 0)
             {
                 await cpu.SendIpi(others, _flush);

@@ -88,14 +88,14 @@ public class ChangePageAttr : Mechanism
     /// <summary>arch/x86/mm/tlb.c: <c>flush_tlb_all</c>: every CPU, whatever it runs.</summary>
     public virtual async Proc FlushTlbAll(Cpu cpu)
     {
-        ulong others = ((1UL << Machine.Cpus.Count) - 1) & ~cpu.Bit;
-        if (others != 0)
+        CpuSet others = Machine.AllCpus.Without(cpu);
+        if (!others.IsEmpty)
         {
             await cpu.SendIpi(others, _flushAll);
         }
 
         await cpu.FlushTlbLocal();
-        if (others != 0)
+        if (!others.IsEmpty)
         {
             await cpu.AwaitIpiAcknowledgements();
         }

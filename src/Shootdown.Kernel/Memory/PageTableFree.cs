@@ -153,8 +153,8 @@ public class PageTableFree : Mechanism
     /// </summary>
     public virtual async Proc TlbRemoveTableSyncOne(Cpu cpu)
     {
-        ulong others = ((1UL << Machine.Cpus.Count) - 1) & ~cpu.Bit;
-        if (Kernel.Options.RcuTableFree && others != 0)
+        CpuSet others = Machine.AllCpus.Without(cpu);
+        if (Kernel.Options.RcuTableFree && !others.IsEmpty)
         {
             await cpu.SendIpi(others, _sync);
             await cpu.AwaitIpiAcknowledgements();

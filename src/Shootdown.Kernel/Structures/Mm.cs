@@ -28,7 +28,7 @@ public sealed class Mm : MachineHandle
         Space = machine.Paging.NewAddressSpace(name);
         TlbGen = machine.NewWord($"{name}.tlb_gen", 1);
         ContextId = machine.NewWord($"{name}.context.id");
-        CpuMask = machine.NewWord($"mm_cpumask({name})", show: ValueText.Cpus);
+        CpuMask = machine.NewCpuMask($"mm_cpumask({name})");
         TlbFlushPending = machine.NewWord($"{name}.tlb_flush_pending");
         TlbFlushBatched = machine.NewWord($"{name}.tlb_flush_batched");
         MmapLock = machine.NewRwSemaphore($"{name}.mmap_lock");
@@ -74,7 +74,7 @@ public sealed class Mm : MachineHandle
     public Word ContextId { get; }
 
     /// <summary><c>mm_cpumask(mm)</c>: CPUs that may hold translations under its loaded root.</summary>
-    public Word CpuMask { get; }
+    public CpuMask CpuMask { get; }
 
     /// <summary>
     /// <c>mm->tlb_flush_pending</c>: gathers (and similar) that changed entries and did not flush yet.

@@ -11,6 +11,6 @@ namespace Shootdown.Kernel;
 public class HypervisorTlbFlush(KernelModel kernel) : TlbFlush(kernel)
 {
     /// <summary>arch/x86/hyperv/mmu.c: <c>hyperv_flush_tlb_multi</c>.</summary>
-    public override async Proc FlushTlbMulti(Cpu cpu, ulong mask, FlushTlbInfo info)
+    public override async Proc FlushTlbMulti(Cpu cpu, CpuSet mask, FlushTlbInfo info)
         => await cpu.TlbiAll("[ hypercall: TLBs of all CPUs flushed ]");
 }

@@ -31,13 +31,13 @@ public class KvmPvFlush : TlbFlush
     /// Guest, arch/x86/kernel/kvm.c: <c>kvm_flush_tlb_multi</c>. Whoever is not running gets a note, by
     /// compare-exchange, because the host may let it run at any moment; the others get an IPI.
     /// </summary>
-    public override async Proc FlushTlbMulti(Cpu cpu, ulong mask, FlushTlbInfo info)
+    public override async Proc FlushTlbMulti(Cpu cpu, CpuSet mask, FlushTlbInfo info)
     {
-        ulong flushmask = mask;
-        for (int other = 0; other < Machine.Cpus.Count; other++)
+        CpuSet flushmask = mask;
+        for (int other = mask.First; other >= 0; other = mask.After(other))
         {
             Cpu target = Machine.Cpus[other];
-            if ((mask & ~cpu.Bit & target.Bit) == 0)
+            if (target == cpu)
             {
                 continue;
             }
@@ -45,7 +45,7 @@ public class KvmPvFlush : TlbFlush
             ulong state = await cpu.Load(Preempted(target), weight: StepWeight.Key);
             if ((state & VcpuPreempted) != 0 && await QueueFlush(cpu, target, state))
             {
-                flushmask &= ~target.Bit;
+                flushmask = flushmask.Without(target);
             }
         }
 

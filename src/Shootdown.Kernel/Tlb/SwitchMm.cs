@@ -123,7 +123,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     [KernelName]
     protected virtual async Proc<ulong> BecomeTarget(Cpu cpu, Mm next)
     {
-        await cpu.FetchOr(next.CpuMask, cpu.Bit);
+        await cpu.FetchOr(next.CpuMask, CpuSet.Of(cpu));
         return await cpu.Load(next.TlbGen, weight: StepWeight.Context);
     }
 
@@ -132,7 +132,7 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     /// the CPU stays there until it is interrupted for nothing.
     /// </summary>
     [KernelName]
-    protected virtual async Proc NoTarget(Cpu cpu, Mm old) => await cpu.FetchAnd(old.CpuMask, ~cpu.Bit);
+    protected virtual async Proc NoTarget(Cpu cpu, Mm old) => await cpu.FetchAndNot(old.CpuMask, CpuSet.Of(cpu));
 
     /// <summary>
     /// The part of <c>switch_mm_irqs_off</c> for a CPU that was lazy and goes on with the same address space. It was

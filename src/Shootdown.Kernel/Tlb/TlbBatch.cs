@@ -20,7 +20,7 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc<bool> ShouldDeferFlush(Cpu cpu, Mm mm)
     {
         await cpu.PreemptDisable();
-        bool others = (await cpu.Load(mm.CpuMask) & ~cpu.Bit) != 0;
+        bool others = !(await cpu.Load(mm.CpuMask)).Without(cpu).IsEmpty;
         await cpu.PreemptEnable();
         return others;
     }
@@ -80,7 +80,7 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     {
         UnmapBatch batch = Kernel.UnmapBatches[cpu.Index];
         await Kernel.TlbFlush.IncMmTlbGen(cpu, mm);
-        ulong mask = await cpu.Load(mm.CpuMask);
+        CpuSet mask = await cpu.Load(mm.CpuMask);
         await cpu.Store(batch.CpuMask, await cpu.Load(batch.CpuMask) | mask);
         if (mm.HasNotifiers)
         {
@@ -122,13 +122,13 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
         UnmapBatch batch = Kernel.UnmapBatches[cpu.Index];
         await cpu.PreemptDisable();
         FlushTlbInfo info = FlushTlbInfo.Of(null, PageRange.All, 0, false, FlushTlbInfo.TlbGenerationInvalid);
-        ulong mask = await cpu.Load(batch.CpuMask);
-        if (mask != 0)
+        CpuSet mask = await cpu.Load(batch.CpuMask);
+        if (!mask.IsEmpty)
         {
             await Kernel.TlbFlush.FlushTlbMulti(cpu, mask, info);
         }
 
-        await cpu.Store(batch.CpuMask, 0);
+        await cpu.Store(batch.CpuMask, default(CpuSet));
         await cpu.PreemptEnable();
     }
 
@@ -159,13 +159,13 @@ public sealed class UnmapBatch : MachineHandle
         : base(cpu.Machine)
     {
         string name = $"cpu{cpu.Index}.tlb_ubc";
-        CpuMask = Machine.NewLocalWord(cpu, $"{name}.cpumask");
+        CpuMask = Machine.NewLocalCpuMask(cpu, $"{name}.cpumask");
         FlushRequired = Machine.NewLocalWord(cpu, $"{name}.flush_required");
         Writable = Machine.NewLocalWord(cpu, $"{name}.writable");
     }
 
     /// <summary>CPUs that may hold what was unmapped.</summary>
-    public Word CpuMask { get; }
+    public CpuMask CpuMask { get; }
 
     /// <summary>1 if the batch must be flushed.</summary>
     public Word FlushRequired { get; }

@@ -41,8 +41,8 @@ public class TlbFlush : Mechanism
         bool whole = range.IsAll || range.Count / Machine.Paging.SpanOf(strideLevel) > Kernel.Options.FlushCeiling;
         ulong newTlbGen = await IncMmTlbGen(cpu, mm);
         FlushTlbInfo info = FlushTlbInfo.Of(mm, whole ? PageRange.All : range, strideLevel, freedTables, newTlbGen);
-        ulong mask = await cpu.Load(mm.CpuMask, weight: StepWeight.Context);
-        if ((mask & ~cpu.Bit) != 0)
+        CpuSet mask = await cpu.Load(mm.CpuMask, weight: StepWeight.Context);
+        if (!mask.Without(cpu).IsEmpty)
         {
             await FlushTlbMulti(cpu, mask, info);
         }
@@ -70,16 +70,16 @@ public class TlbFlush : Mechanism
     /// also lazy ones: their walkers must not read a table that is used for something else. Otherwise only those that
     /// <see cref="ShouldFlushTlb"/>, asked as the request is sent.
     /// </summary>
-    public virtual async Proc FlushTlbMulti(Cpu cpu, ulong mask, FlushTlbInfo info)
+    public virtual async Proc FlushTlbMulti(Cpu cpu, CpuSet mask, FlushTlbInfo info)
     {
         Machine.Timed?.TraceTlbFlush(cpu, TlbFlushReason.RemoteSendIpi, info.Range.IsAll ? -1 : info.Range.Count);
-        ulong targets = 0;
-        for (int other = 0; other < Machine.Cpus.Count; other++)
+        CpuSet targets = default;
+        for (int other = mask.First; other >= 0; other = mask.After(other))
         {
             Cpu target = Machine.Cpus[other];
-            if ((mask & target.Bit) != 0 && (info.FreedTables || await ShouldFlushTlb(cpu, target, info)))
+            if (info.FreedTables || await ShouldFlushTlb(cpu, target, info))
             {
-                targets |= target.Bit;
+                targets = targets.With(target);
             }
         }
 
@@ -206,20 +206,20 @@ public class TlbFlush : Mechanism
     /// function here if this CPU is one of them, then waits. The request travels with the IPI: the kernel keeps it in
     /// this CPU's <c>flush_tlb_info</c>, which nobody changes until all have answered.
     /// </summary>
-    protected virtual async Proc OnEachCpuMask(Cpu cpu, ulong targets, FlushTlbInfo info)
+    protected virtual async Proc OnEachCpuMask(Cpu cpu, CpuSet targets, FlushTlbInfo info)
     {
-        ulong others = targets & ~cpu.Bit;
-        if (others != 0)
+        CpuSet others = targets.Without(cpu);
+        if (!others.IsEmpty)
         {
             await cpu.SendIpi(others, _function, info.Bits, info.Wide);
         }
 
-        if ((targets & cpu.Bit) != 0)
+        if (targets.Contains(cpu))
         {
             await FlushTlbFuncLocal(cpu, info);
         }
 
-        if (others != 0)
+        if (!others.IsEmpty)
         {
             await cpu.AwaitIpiAcknowledgements();
         }

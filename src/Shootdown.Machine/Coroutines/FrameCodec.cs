@@ -85,6 +85,9 @@ internal static class FrameCodec
                 words.Add(hash.Low);
                 words.Add(hash.High);
                 return;
+            case CpuSet cpus:
+                words.Add(unchecked((long)cpus.Mask));
+                return;
             case Operation operation:
                 words.AddRange(Encode(operation));
                 return;

@@ -3,45 +3,45 @@ using System.Runtime.CompilerServices;
 namespace Shootdown.Machine;
 
 /// <summary>An awaitable machine operation without a result.</summary>
-/// <param name="Operation">What the machine is asked to do.</param>
-public readonly record struct Op(Operation Operation)
+/// <param name="Operation">What the machine is asked to do; null if a timed machine has done it.</param>
+public readonly record struct Op(Operation? Operation)
 {
     /// <summary>An operation that a timed machine has performed already.</summary>
-    internal static Op Done => new(DoneOperation.Instance);
+    internal static Op Done => default;
 
     /// <summary>Asks the machine to perform the operation.</summary>
     public OpAwaiter GetAwaiter() => new(Operation);
 }
 
 /// <summary>An awaitable machine operation with a result.</summary>
-/// <typeparam name="T">A value of at most 8 bytes: a primitive or a readonly struct around one.</typeparam>
-/// <param name="Operation">What the machine is asked to do.</param>
-public readonly record struct Op<T>(Operation Operation)
+/// <typeparam name="T">A value of at most 8 bytes, a primitive or a readonly struct around one; or <see cref="CpuSet"/>.</typeparam>
+/// <param name="Operation">What the machine is asked to do; null if a timed machine has done it.</param>
+public readonly record struct Op<T>(Operation? Operation)
     where T : unmanaged
 {
-    private Op(long result)
-        : this(DoneOperation.Instance) => Result = result;
-
-    private long Result { get; }
+    private T Value { get; init; }
 
     /// <summary>Asks the machine to perform the operation.</summary>
-    public OpAwaiter<T> GetAwaiter() => new(Operation, Result);
+    public OpAwaiter<T> GetAwaiter() => new(Operation, Value);
+
+    /// <summary>An operation that a timed machine has performed already, with its result as the machine has it.</summary>
+    internal static Op<T> DoneWith(long result) => DoneWithValue(OpResult.As<T>(result));
 
     /// <summary>An operation that a timed machine has performed already, with its result.</summary>
-    internal static Op<T> DoneWith(long result) => new(result);
+    internal static Op<T> DoneWithValue(in T value) => new() { Value = value };
 }
 
 /// <summary>The awaiter of an <see cref="Op"/>; used by compiled code only.</summary>
 public readonly struct OpAwaiter : ICriticalNotifyCompletion, IOperationAwaiter
 {
-    private readonly Operation _operation;
+    private readonly Operation? _operation;
 
-    internal OpAwaiter(Operation operation) => _operation = operation;
+    internal OpAwaiter(Operation? operation) => _operation = operation;
 
     /// <summary>True if a timed machine has performed it; else the machine decides when it happens.</summary>
-    public bool IsCompleted => ReferenceEquals(_operation, DoneOperation.Instance);
+    public bool IsCompleted => _operation is null && DirectRun.IsOn;
 
-    Operation IOperationAwaiter.Operation => _operation;
+    Operation? IOperationAwaiter.Operation => _operation;
 
     /// <summary>Nothing to fetch.</summary>
     public void GetResult()
@@ -60,24 +60,42 @@ public readonly struct OpAwaiter : ICriticalNotifyCompletion, IOperationAwaiter
 public readonly struct OpAwaiter<T> : ICriticalNotifyCompletion, IOperationAwaiter
     where T : unmanaged
 {
-    private readonly Operation _operation;
-    private readonly long _result;
+    private readonly Operation? _operation;
+    private readonly T _value;
 
-    internal OpAwaiter(Operation operation, long result)
+    internal OpAwaiter(Operation? operation, in T value)
     {
         _operation = operation;
-        _result = result;
+        _value = value;
     }
 
     /// <summary>True if a timed machine has performed it; else the machine decides when it happens.</summary>
-    public bool IsCompleted => ReferenceEquals(_operation, DoneOperation.Instance);
+    public bool IsCompleted => _operation is null && DirectRun.IsOn;
 
-    Operation IOperationAwaiter.Operation => _operation;
+    Operation? IOperationAwaiter.Operation => _operation;
 
     /// <summary>The result that the machine computed.</summary>
-    public T GetResult()
+    public T GetResult() => _operation is null ? _value : OpResult.As<T>(Trampoline.Current.OperationResult);
+
+    /// <inheritdoc/>
+    public void OnCompleted(Action continuation) => throw ProcRuleException.ForeignAwait();
+
+    /// <inheritdoc/>
+    public void UnsafeOnCompleted(Action continuation) => throw ProcRuleException.ForeignAwait();
+}
+
+/// <summary>Results as programs see them: the machine knows numbers only.</summary>
+internal static class OpResult
+{
+    internal static T As<T>(long raw)
+        where T : unmanaged
     {
-        long raw = IsCompleted ? _result : Trampoline.Current.OperationResult;
+        if (typeof(T) == typeof(CpuSet))
+        {
+            CpuSet cpus = unchecked((ulong)raw);
+            return Unsafe.As<CpuSet, T>(ref cpus);
+        }
+
         if (typeof(T) == typeof(bool))
         {
             bool flag = raw != 0;
@@ -95,31 +113,11 @@ public readonly struct OpAwaiter<T> : ICriticalNotifyCompletion, IOperationAwait
             return Unsafe.As<int, T>(ref narrow);
         }
 
-        throw new ProcRuleException($"an operation cannot return {typeof(T)}: results are bool or values of 4 or 8 bytes");
-    }
-
-    /// <inheritdoc/>
-    public void OnCompleted(Action continuation) => throw ProcRuleException.ForeignAwait();
-
-    /// <inheritdoc/>
-    public void UnsafeOnCompleted(Action continuation) => throw ProcRuleException.ForeignAwait();
-}
-
-/// <summary>Stands for an operation that was performed when the program asked for it.</summary>
-internal sealed class DoneOperation : Operation
-{
-    internal static readonly DoneOperation Instance = new();
-
-    public override string Text => "done";
-
-    public override long Execute(MachineState state, int alternative) => 0;
-
-    public override void AddFootprint(Footprint footprint)
-    {
+        throw new ProcRuleException($"an operation cannot return {typeof(T)}: results are bool, values of 4 or 8 bytes, or CpuSet");
     }
 }
 
 internal interface IOperationAwaiter
 {
-    Operation Operation { get; }
+    Operation? Operation { get; }
 }

@@ -14,9 +14,10 @@ namespace Shootdown.Machine;
 [AsyncMethodBuilder(typeof(ProcMethodBuilder))]
 public readonly struct Proc
 {
-    internal Proc(ProcFrame frame) => Frame = frame;
+    internal Proc(ProcFrame? frame) => Frame = frame;
 
-    internal ProcFrame Frame { get; }
+    /// <summary>Null if a timed machine has run it to its end.</summary>
+    internal ProcFrame? Frame { get; }
 
     /// <summary>Calls the path: it runs to its end before the awaiting path goes on.</summary>
     public ProcAwaiter GetAwaiter() => new(Frame);
@@ -27,25 +28,30 @@ public readonly struct Proc
 [AsyncMethodBuilder(typeof(ProcMethodBuilder<>))]
 public readonly struct Proc<T>
 {
-    internal Proc(ProcFrame frame) => Frame = frame;
+    private readonly ProcFrame? _frame;
+    private readonly T _value;
 
-    internal ProcFrame Frame { get; }
+    internal Proc(ProcFrame? frame, T value)
+    {
+        _frame = frame;
+        _value = value;
+    }
 
     /// <summary>Calls the path: it runs to its end before the awaiting path goes on.</summary>
-    public ProcAwaiter<T> GetAwaiter() => new(Frame);
+    public ProcAwaiter<T> GetAwaiter() => new(_frame, _value);
 }
 
 /// <summary>The awaiter of a called <see cref="Proc"/>; used by compiled code only.</summary>
 public readonly struct ProcAwaiter : ICriticalNotifyCompletion, ICallAwaiter
 {
-    private readonly ProcFrame _callee;
+    private readonly ProcFrame? _callee;
 
-    internal ProcAwaiter(ProcFrame callee) => _callee = callee;
+    internal ProcAwaiter(ProcFrame? callee) => _callee = callee;
 
     /// <summary>True if the callee ran to its end on a timed machine; else the trampoline runs it.</summary>
-    public bool IsCompleted => ReferenceEquals(_callee, ProcFrame.Finished);
+    public bool IsCompleted => _callee is null && DirectRun.IsOn;
 
-    ProcFrame ICallAwaiter.Callee => _callee;
+    ProcFrame? ICallAwaiter.Callee => _callee;
 
     /// <summary>Nothing to fetch.</summary>
     public void GetResult()
@@ -63,17 +69,22 @@ public readonly struct ProcAwaiter : ICriticalNotifyCompletion, ICallAwaiter
 /// <typeparam name="T">The result of the callee.</typeparam>
 public readonly struct ProcAwaiter<T> : ICriticalNotifyCompletion, ICallAwaiter
 {
-    private readonly ProcFrame _callee;
+    private readonly ProcFrame? _callee;
+    private readonly T _value;
 
-    internal ProcAwaiter(ProcFrame callee) => _callee = callee;
+    internal ProcAwaiter(ProcFrame? callee, T value)
+    {
+        _callee = callee;
+        _value = value;
+    }
 
     /// <summary>True if the callee ran to its end on a timed machine; else the trampoline runs it.</summary>
-    public bool IsCompleted => ReferenceEquals(_callee, ProcFrame.Finished);
+    public bool IsCompleted => _callee is null && DirectRun.IsOn;
 
-    ProcFrame ICallAwaiter.Callee => _callee;
+    ProcFrame? ICallAwaiter.Callee => _callee;
 
     /// <summary>The value that the callee returned.</summary>
-    public T GetResult() => ReturnSlot<T>.Take();
+    public T GetResult() => _callee is null ? _value : ReturnSlot<T>.Take();
 
     /// <inheritdoc/>
     public void OnCompleted(Action continuation) => throw ProcRuleException.ForeignAwait();
@@ -84,5 +95,5 @@ public readonly struct ProcAwaiter<T> : ICriticalNotifyCompletion, ICallAwaiter
 
 internal interface ICallAwaiter
 {
-    ProcFrame Callee { get; }
+    ProcFrame? Callee { get; }
 }

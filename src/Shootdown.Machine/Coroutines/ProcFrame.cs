@@ -5,16 +5,7 @@ namespace Shootdown.Machine;
 /// <summary>One activation of a kernel path: a copy of its compiler-generated state machine.</summary>
 internal abstract class ProcFrame
 {
-    /// <summary>Stands for an activation on a timed machine that never had to wait.</summary>
-    internal static readonly ProcFrame Finished = new NoFrame("finished");
-
-    /// <summary>Marks a builder whose method is running on a timed machine and has not had to wait yet.</summary>
-    internal static readonly ProcFrame Direct = new NoFrame("direct");
-
     internal abstract Type StateMachineType { get; }
-
-    /// <summary>True on a timed machine, where methods run at once; false for a frame of a state that is explored.</summary>
-    internal virtual bool IsDirect => false;
 
     /// <summary>A copy that can be run while this one stays as it is.</summary>
     internal abstract ProcFrame Clone();
@@ -49,22 +40,6 @@ internal sealed class ProcFrame<TStateMachine> : ProcFrame
     }
 
     internal override void MoveNext() => _machine.MoveNext();
-}
-
-/// <summary>A frame that is only a mark.</summary>
-internal sealed class NoFrame(string name) : ProcFrame
-{
-    internal override Type StateMachineType => typeof(NoFrame);
-
-    internal override bool IsDirect => true;
-
-    internal override object Boxed => this;
-
-    public override string ToString() => name;
-
-    internal override ProcFrame Clone() => this;
-
-    internal override void MoveNext() => throw new InvalidOperationException($"the frame '{name}' has no code");
 }
 
 /// <summary>A suspended stack of frames, innermost first. Immutable.</summary>

@@ -7,20 +7,13 @@ namespace Shootdown.Machine;
 [SuppressMessage("Performance", "CA1822", Justification = "The compiler calls these members on an instance.")]
 public struct ProcMethodBuilder
 {
-    private ProcFrame? _frame;
-
-    /// <summary>
-    /// Explored code has no frame here, or, where the compiler makes state machines classes (without optimisation), one that is not the timed
-    /// machine's: the builder that starts a method and the one that ends it are then the same.
-    /// </summary>
-    private readonly bool RunsAtOnce => _frame is { IsDirect: true };
+    private ProcActivation _activation;
 
     /// <summary>The path that was built.</summary>
-    public readonly Proc Task => new(_frame!);
+    public readonly Proc Task => new(_activation.Frame);
 
     /// <summary>Called by compiled code.</summary>
-    public static ProcMethodBuilder Create()
-        => DirectRun.IsOn ? new() { _frame = ProcFrame.Direct } : default;
+    public static ProcMethodBuilder Create() => new() { _activation = ProcActivation.Create() };
 
     /// <summary>
     /// Called by compiled code: keeps the state machine as a frame; nothing runs yet. On a timed machine it runs at once, and
@@ -28,16 +21,7 @@ public struct ProcMethodBuilder
     /// </summary>
     public void Start<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine
-    {
-        if (_frame is null)
-        {
-            _frame = new ProcFrame<TStateMachine>(stateMachine);
-        }
-        else
-        {
-            stateMachine.MoveNext();
-        }
-    }
+        => _activation.Start(ref stateMachine);
 
     /// <summary>Called by compiled code.</summary>
     public readonly void SetStateMachine(IAsyncStateMachine stateMachine)
@@ -47,13 +31,9 @@ public struct ProcMethodBuilder
     /// <summary>Called by compiled code.</summary>
     public void SetResult()
     {
-        if (!RunsAtOnce)
+        if (!_activation.RunsAtOnce)
         {
-            Trampoline.Current.Complete();
-        }
-        else
-        {
-            DirectRun.Complete(ref _frame);
+            _activation.Complete();
         }
     }
 
@@ -64,31 +44,13 @@ public struct ProcMethodBuilder
     public void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
-    {
-        if (!RunsAtOnce)
-        {
-            Trampoline.Current.Suspend(awaiter);
-        }
-        else
-        {
-            DirectRun.Suspend(ref _frame, ref awaiter, ref stateMachine);
-        }
-    }
+        => _activation.Suspend(ref awaiter, ref stateMachine);
 
     /// <summary>Called by compiled code.</summary>
     public void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : ICriticalNotifyCompletion
         where TStateMachine : IAsyncStateMachine
-    {
-        if (!RunsAtOnce)
-        {
-            Trampoline.Current.Suspend(awaiter);
-        }
-        else
-        {
-            DirectRun.Suspend(ref _frame, ref awaiter, ref stateMachine);
-        }
-    }
+        => _activation.Suspend(ref awaiter, ref stateMachine);
 }
 
 /// <summary>The compiler's builder of <see cref="Proc{T}"/> methods; not for use by hand.</summary>
@@ -96,21 +58,15 @@ public struct ProcMethodBuilder
 [SuppressMessage("Performance", "CA1822", Justification = "The compiler calls these members on an instance.")]
 public struct ProcMethodBuilder<T>
 {
-    private ProcFrame? _frame;
+    private ProcActivation _activation;
+    private T? _value;
 
-    /// <summary>
-    /// Explored code has no frame here, or, where the compiler makes state machines classes (without optimisation), one that is not the timed
-    /// machine's: the builder that starts a method and the one that ends it are then the same.
-    /// </summary>
-    private readonly bool RunsAtOnce => _frame is { IsDirect: true };
-
-    /// <summary>The path that was built.</summary>
-    public readonly Proc<T> Task => new(_frame!);
+    /// <summary>The path that was built, with what it returned if it ran to its end at once.</summary>
+    public readonly Proc<T> Task => new(_activation.Frame, _value!);
 
     /// <summary>Called by compiled code.</summary>
     [SuppressMessage("Design", "CA1000", Justification = "The compiler requires this shape.")]
-    public static ProcMethodBuilder<T> Create()
-        => DirectRun.IsOn ? new() { _frame = ProcFrame.Direct } : default;
+    public static ProcMethodBuilder<T> Create() => new() { _activation = ProcActivation.Create() };
 
     /// <summary>
     /// Called by compiled code: keeps the state machine as a frame; nothing runs yet. On a timed machine it runs at once, and
@@ -118,16 +74,7 @@ public struct ProcMethodBuilder<T>
     /// </summary>
     public void Start<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine
-    {
-        if (_frame is null)
-        {
-            _frame = new ProcFrame<TStateMachine>(stateMachine);
-        }
-        else
-        {
-            stateMachine.MoveNext();
-        }
-    }
+        => _activation.Start(ref stateMachine);
 
     /// <summary>Called by compiled code.</summary>
     public readonly void SetStateMachine(IAsyncStateMachine stateMachine)
@@ -137,15 +84,14 @@ public struct ProcMethodBuilder<T>
     /// <summary>Called by compiled code.</summary>
     public void SetResult(T result)
     {
+        if (_activation.RunsAtOnce)
+        {
+            _value = result;
+            return;
+        }
+
         ReturnSlot<T>.Put(result);
-        if (!RunsAtOnce)
-        {
-            Trampoline.Current.Complete();
-        }
-        else
-        {
-            DirectRun.Complete(ref _frame);
-        }
+        _activation.Complete();
     }
 
     /// <summary>Called by compiled code.</summary>
@@ -155,34 +101,19 @@ public struct ProcMethodBuilder<T>
     public void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
-    {
-        if (!RunsAtOnce)
-        {
-            Trampoline.Current.Suspend(awaiter);
-        }
-        else
-        {
-            DirectRun.Suspend(ref _frame, ref awaiter, ref stateMachine);
-        }
-    }
+        => _activation.Suspend(ref awaiter, ref stateMachine);
 
     /// <summary>Called by compiled code.</summary>
     public void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : ICriticalNotifyCompletion
         where TStateMachine : IAsyncStateMachine
-    {
-        if (!RunsAtOnce)
-        {
-            Trampoline.Current.Suspend(awaiter);
-        }
-        else
-        {
-            DirectRun.Suspend(ref _frame, ref awaiter, ref stateMachine);
-        }
-    }
+        => _activation.Suspend(ref awaiter, ref stateMachine);
 }
 
-/// <summary>Carries a returned value from a finished frame to its caller, within one step of one thread.</summary>
+/// <summary>
+/// Carries a returned value from a finished frame on the heap to its caller, within one step of one thread. What ran to its end at
+/// once hands it over in its <see cref="Proc{T}"/>.
+/// </summary>
 internal static class ReturnSlot<T>
 {
     [ThreadStatic]

@@ -45,8 +45,8 @@ public sealed partial class Cpu : MachineHandle
     /// <summary>Number of the CPU, from 0.</summary>
     public int Index { get; }
 
-    /// <summary>This CPU's bit in a cpumask.</summary>
-    public ulong Bit => 1UL << Index;
+    /// <summary>This CPU's bit in a set that is one word; on machines of up to 64 CPUs. <see cref="CpuSet"/> knows no such bound.</summary>
+    public ulong Bit => Index < 64 ? 1UL << Index : throw new ProcRuleException($"{this} has no bit in one word: use CpuSet and CpuMask");
 
     /// <summary>Depth of <c>preempt_disable</c>.</summary>
     public Word PreemptCount { get; }
@@ -209,9 +209,9 @@ public sealed partial class Cpu : MachineHandle
     /// <param name="function">What they run.</param>
     /// <param name="argument">What is passed to them.</param>
     /// <param name="wide">More of the argument; only machines of real size need it.</param>
-    public Op SendIpi(ulong mask, int function, ulong argument = 0, ulong wide = 0)
+    public Op SendIpi(CpuSet mask, int function, ulong argument = 0, ulong wide = 0)
         => _timed is { } timed ? timed.SendIpi(this, mask, function, argument, wide)
-            : wide == 0 ? new(Machine.Interrupts.Send(this, mask, function, argument))
+            : wide == 0 ? new(Machine.Interrupts.Send(this, mask.Mask, function, argument))
             : throw new ProcRuleException(
                 "the argument of a cross-call is wider than one word: the pages or address spaces of this machine are too many");
 

@@ -26,16 +26,7 @@ internal sealed class DeviceAccessOperation(Device device, int page, bool write,
             return AccessResult.FaultBit;
         }
 
-        if (choice.EntryAddress >= 0)
-        {
-            ulong bits = (_paging.Machine.Options.AccessedBit ? Pte.AccessedBit : 0) | (write ? Pte.DirtyBit : 0);
-            state.Write(choice.EntryAddress, state.Read(choice.EntryAddress) | bits);
-            if (write)
-            {
-                choice = choice with { Value = new Translation((ushort)(choice.Value.Bits | Translation.DirtyBit)) };
-            }
-        }
-
+        choice = AccessRules.SetAccessedAndDirty(state, _paging, choice, write);
         _paging.Tlb.DeviceChoose(state, device, page, choice);
         int content = _paging.FrameContentAddress(choice.Value.Frame);
         if (write)
@@ -62,13 +53,7 @@ internal sealed class DeviceAccessOperation(Device device, int page, bool write,
             }
         }
 
-        for (int table = 0; table < _paging.TableCount && (write || _paging.Machine.Options.AccessedBit); table++)
-        {
-            for (int level = 0; level < _paging.Levels; level++)
-            {
-                footprint.Write(_paging.EntryAddress(table, level, page));
-            }
-        }
+        AccessRules.AddEntryFootprint(footprint, _paging, page, write);
     }
 }
 
@@ -84,16 +69,7 @@ internal sealed class DeviceTouchOperation(Device device, int page) : Operation
     public override int Alternatives(MachineState state)
     {
         Span<AccessChoice> choices = stackalloc AccessChoice[TlbModel.ChoicesMax];
-        int count = _paging.Tlb.DeviceChoices(state, device, page, false, choices, out _);
-        bool hits = false;
-        bool faults = false;
-        for (int i = 0; i < count; i++)
-        {
-            hits |= !choices[i].Faults;
-            faults |= choices[i].Faults;
-        }
-
-        return (hits ? 1 : 0) + (faults ? 1 : 0);
+        return AccessRules.TouchAlternatives(choices[.._paging.Tlb.DeviceChoices(state, device, page, false, choices, out _)]);
     }
 
     public override long Execute(MachineState state, int alternative)

@@ -33,16 +33,7 @@ internal sealed class AccessOperation(Cpu cpu, int page, bool write, int value) 
             return AccessResult.FaultBit;
         }
 
-        if (choice.EntryAddress >= 0)
-        {
-            ulong bits = (_paging.Machine.Options.AccessedBit ? Pte.AccessedBit : 0) | (write ? Pte.DirtyBit : 0);
-            state.Write(choice.EntryAddress, state.Read(choice.EntryAddress) | bits);
-            if (write)
-            {
-                choice = choice with { Value = new Translation((ushort)(choice.Value.Bits | Translation.DirtyBit)) };
-            }
-        }
-
+        choice = AccessRules.SetAccessedAndDirty(state, _paging, choice, write);
         _paging.Tlb.Choose(state, cpu, page, choice);
         int content = _paging.FrameContentAddress(choice.Value.Frame);
         if (write)
@@ -73,13 +64,7 @@ internal sealed class AccessOperation(Cpu cpu, int page, bool write, int value) 
             }
         }
 
-        for (int table = 0; table < _paging.TableCount && (write || _paging.Machine.Options.AccessedBit); table++)
-        {
-            for (int level = 0; level < _paging.Levels; level++)
-            {
-                footprint.Write(_paging.EntryAddress(table, level, page));
-            }
-        }
+        AccessRules.AddEntryFootprint(footprint, _paging, page, write);
     }
 }
 
@@ -98,16 +83,7 @@ internal sealed class TouchOperation(Cpu cpu, int page) : Operation
     public override int Alternatives(MachineState state)
     {
         Span<AccessChoice> choices = stackalloc AccessChoice[TlbModel.ChoicesMax];
-        int count = _paging.Tlb.Choices(state, cpu, page, false, choices);
-        bool hits = false;
-        bool faults = false;
-        for (int i = 0; i < count; i++)
-        {
-            hits |= !choices[i].Faults;
-            faults |= choices[i].Faults;
-        }
-
-        return (hits ? 1 : 0) + (faults ? 1 : 0);
+        return AccessRules.TouchAlternatives(choices[.._paging.Tlb.Choices(state, cpu, page, false, choices)]);
     }
 
     public override long Execute(MachineState state, int alternative)
@@ -197,7 +173,7 @@ internal sealed class SpeculativeWalkOperation(Cpu cpu) : Operation
     }
 }
 
-/// <summary>What all accesses report to the properties.</summary>
+/// <summary>What all accesses have in common, and what they report to the properties.</summary>
 internal static class AccessRules
 {
     internal static void RequireRoot(MachineState state, Cpu cpu, int page)
@@ -206,6 +182,48 @@ internal static class AccessRules
         {
             throw new ProcRuleException($"{cpu} accesses {Paging.AddressText(page)} while no user address space is loaded");
         }
+    }
+
+    /// <summary>
+    /// Hardware sets the accessed bit, if the machine has one, and for a store the dirty bit in the entry that a walk used; the
+    /// translation that it caches then knows that the entry is dirty.
+    /// </summary>
+    internal static AccessChoice SetAccessedAndDirty(MachineState state, Paging paging, in AccessChoice choice, bool write)
+    {
+        if (choice.EntryAddress < 0)
+        {
+            return choice;
+        }
+
+        ulong bits = (paging.Machine.Options.AccessedBit ? Pte.AccessedBit : 0) | (write ? Pte.DirtyBit : 0);
+        state.Write(choice.EntryAddress, state.Read(choice.EntryAddress) | bits);
+        return write ? choice with { Value = new Translation((ushort)(choice.Value.Bits | Translation.DirtyBit)) } : choice;
+    }
+
+    /// <summary>The entries in which <see cref="SetAccessedAndDirty"/> may set bits.</summary>
+    internal static void AddEntryFootprint(Footprint footprint, Paging paging, int page, bool write)
+    {
+        for (int table = 0; table < paging.TableCount && (write || paging.Machine.Options.AccessedBit); table++)
+        {
+            for (int level = 0; level < paging.Levels; level++)
+            {
+                footprint.Write(paging.EntryAddress(table, level, page));
+            }
+        }
+    }
+
+    /// <summary>An access whose value is not used can do two things at most: hit, or fault.</summary>
+    internal static int TouchAlternatives(ReadOnlySpan<AccessChoice> choices)
+    {
+        bool hits = false;
+        bool faults = false;
+        foreach (AccessChoice choice in choices)
+        {
+            hits |= !choice.Faults;
+            faults |= choice.Faults;
+        }
+
+        return (hits ? 1 : 0) + (faults ? 1 : 0);
     }
 
     /// <summary>True if a walk from the root would not give this translation now.</summary>

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics;
 
 namespace Shootdown.Machine;
 
@@ -10,20 +9,27 @@ public static class ValueText
     public static string Number(ulong value) => value.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>A set of CPUs, one bit each, as a list: <c>cpu0,cpu2-5</c>; <c>empty</c> if there are none.</summary>
-    public static string Cpus(ulong mask)
+    public static string Cpus(ulong mask) => Cpus((CpuSet)mask);
+
+    /// <summary>A set of CPUs as a list: <c>cpu0,cpu2-5</c>; <c>empty</c> if there are none.</summary>
+    public static string Cpus(CpuSet set)
     {
         var parts = new List<string>();
-        while (mask != 0)
+        for (int first = set.First; first >= 0;)
         {
-            int first = BitOperations.TrailingZeroCount(mask);
-            int length = BitOperations.TrailingZeroCount(~(mask >> first));
-            parts.Add(length switch
+            int last = first;
+            while (set.After(last) == last + 1)
             {
-                1 => $"cpu{first}",
-                2 => $"cpu{first},cpu{first + 1}",
-                _ => $"cpu{first}-{first + length - 1}",
+                last++;
+            }
+
+            parts.Add((last - first) switch
+            {
+                0 => $"cpu{first}",
+                1 => $"cpu{first},cpu{last}",
+                _ => $"cpu{first}-{last}",
             });
-            mask &= length == 64 ? 0 : ~(((1UL << length) - 1) << first);
+            first = set.After(last);
         }
 
         return parts.Count == 0 ? "empty" : string.Join(',', parts);

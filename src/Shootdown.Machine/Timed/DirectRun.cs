@@ -17,12 +17,28 @@ internal static class DirectRun
     [ThreadStatic]
     private static Operation? _operation;
 
-    /// <summary>True while a timed machine runs kernel code on this thread.</summary>
-    internal static bool IsOn
+    /// <summary>True once the process has a machine that is explored: until then all kernel code is that of timed ones.</summary>
+    private static bool _canBeOff;
+
+    /// <summary>
+    /// True while a timed machine runs kernel code on this thread. Asked at every call of kernel code, and a variable of the thread is slow
+    /// to read.
+    /// </summary>
+    internal static bool IsOn => !_canBeOff || _isOn;
+
+    /// <summary>A timed machine begins to run kernel code on this thread; returns what <see cref="End"/> must be given.</summary>
+    internal static bool Begin()
     {
-        get => _isOn;
-        set => _isOn = value;
+        bool before = _isOn;
+        _isOn = true;
+        return before;
     }
+
+    /// <summary>It does so no more.</summary>
+    internal static void End(bool before) => _isOn = before;
+
+    /// <summary>A machine that is explored is about to be made; its code runs on this thread or on one that it starts.</summary>
+    internal static void ExpectExploration() => _canBeOff = true;
 
     /// <summary>What the innermost frame that was suspended last waits for.</summary>
     internal static Operation? Operation => _operation;
@@ -35,43 +51,14 @@ internal static class DirectRun
         return waiting;
     }
 
-    /// <summary>A method has returned.</summary>
-    internal static void Complete(ref ProcFrame? frame)
-    {
-        if (ReferenceEquals(frame, ProcFrame.Direct))
-        {
-            frame = ProcFrame.Finished;
-        }
-        else
-        {
-            ((DirectFrame)frame!).IsFinished = true;
-        }
-    }
-
     /// <summary>A method must wait, for an operation or for a method that it called and that must wait.</summary>
-    internal static void Suspend<TAwaiter, TStateMachine>(ref ProcFrame? frame, ref TAwaiter awaiter, ref TStateMachine stateMachine)
-        where TStateMachine : IAsyncStateMachine
+    internal static void Suspend<TAwaiter>(DirectFrame waiting, ref TAwaiter awaiter)
     {
-        DirectFrame waiting;
-        if (ReferenceEquals(frame, ProcFrame.Direct))
-        {
-            DirectFrame<TStateMachine> made = DirectFrame<TStateMachine>.Rent();
-
-            // Before the copy: the builder is part of the state machine, and the copy must know its frame.
-            frame = made;
-            made.Hold(ref stateMachine);
-            waiting = made;
-        }
-        else
-        {
-            waiting = (DirectFrame)frame!;
-        }
-
         switch (awaiter)
         {
             case IOperationAwaiter operation:
+                _operation = operation.Operation as WaitingOperation ?? throw HasNoTimedForm(operation.Operation);
                 _waiting = waiting;
-                _operation = operation.Operation;
                 break;
             case ICallAwaiter { Callee: DirectFrame callee }:
                 callee.Caller = waiting;
@@ -81,6 +68,11 @@ internal static class DirectRun
                     $"a Proc awaited {typeof(TAwaiter)}: kernel code may await only machine operations and Procs that it calls there");
         }
     }
+
+    private static ProcRuleException HasNoTimedForm(Operation? operation) => new(
+        operation is null
+            ? "a default(Op) was awaited: use an operation of a Cpu"
+            : $"'{operation.Text}' has no timed form: kernel code that does this can be checked, but not measured");
 }
 
 /// <summary>A method of a timed machine that waits.</summary>
@@ -91,8 +83,6 @@ internal abstract class DirectFrame : ProcFrame
 
     /// <summary>True once it has returned.</summary>
     internal bool IsFinished { get; set; }
-
-    internal override bool IsDirect => true;
 
     /// <summary>Gives the frame back for another call of the same method.</summary>
     internal abstract void Return();

@@ -5,9 +5,10 @@ namespace Shootdown.Machine;
 /// <summary>
 /// Performs the operations of kernel code at once, for a machine that measures: state of real size (<see cref="TimedMemory"/>,
 /// <see cref="TimedTables"/>), a clock a CPU, and no choices. What makes a CPU wait, and what waiting costs, is decided by the derived
-/// class. A <see cref="MachineModel"/> made with one needs no agents and is never sealed.
+/// class. A <see cref="MachineModel"/> made with one needs no agents and is never sealed. An operation of a <see cref="Cpu"/> that has no
+/// counterpart here has no timed form: awaiting it ends the run with an error that names it.
 /// </summary>
-public abstract class TimedExecution
+public abstract partial class TimedExecution
 {
     private long[] _clock = [];
 
@@ -251,7 +252,7 @@ public abstract class TimedExecution
     public abstract Op SetInterrupts(Cpu cpu, bool off);
 
     /// <summary>Sends a cross-call; wide carries what one word cannot.</summary>
-    public abstract Op SendIpi(Cpu cpu, ulong mask, int function, ulong argument, ulong wide);
+    public abstract Op SendIpi(Cpu cpu, in CpuSet mask, int function, ulong argument, ulong wide);
 
     /// <summary>Waits for the answers to the last cross-call.</summary>
     public abstract Op AwaitAcknowledgements(Cpu cpu);

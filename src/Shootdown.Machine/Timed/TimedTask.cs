@@ -28,17 +28,15 @@ public sealed class TimedTask
     {
         ArgumentNullException.ThrowIfNull(program);
         var task = new TimedTask();
-        bool before = DirectRun.IsOn;
-        DirectRun.IsOn = true;
+        bool before = DirectRun.Begin();
         try
         {
-            ProcFrame frame = program().Frame;
-            task.HasEnded = ReferenceEquals(frame, ProcFrame.Finished);
+            task.HasEnded = program().Frame is null;
             task.Note();
         }
         finally
         {
-            DirectRun.IsOn = before;
+            DirectRun.End(before);
         }
 
         return task;
@@ -48,7 +46,7 @@ public sealed class TimedTask
     /// <exception cref="ProcRuleException">It waits.</exception>
     public static void RunToEnd(Proc started, string name)
     {
-        if (!ReferenceEquals(started.Frame, ProcFrame.Finished))
+        if (started.Frame is not null)
         {
             throw new ProcRuleException(
                 $"{name} waits for '{DirectRun.Operation?.Text}' in an interrupt: a timed machine supports handlers that do not wait");
@@ -58,8 +56,7 @@ public sealed class TimedTask
     /// <summary>Goes on with the result of what it waited for, until it must wait again or ends.</summary>
     public void Resume(long result)
     {
-        bool before = DirectRun.IsOn;
-        DirectRun.IsOn = true;
+        bool before = DirectRun.Begin();
         try
         {
             Trampoline.Current.OperationResult = result;
@@ -82,7 +79,7 @@ public sealed class TimedTask
         }
         finally
         {
-            DirectRun.IsOn = before;
+            DirectRun.End(before);
         }
     }
 

@@ -115,7 +115,7 @@ public sealed class TlbBench : ITimedTrace
     }
 
     /// <inheritdoc/>
-    public void IpiSent(Cpu cpu, long time, ulong mask)
+    public void IpiSent(Cpu cpu, long time, CpuSet targets)
     {
     }
 

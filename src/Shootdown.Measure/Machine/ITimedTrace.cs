@@ -9,7 +9,7 @@ public interface ITimedTrace
     void TlbFlush(Cpu cpu, long time, TlbFlushReason reason, long pages);
 
     /// <summary>The tracepoint ipi:ipi_send_cpumask (or ipi_send_cpu, for one target).</summary>
-    void IpiSent(Cpu cpu, long time, ulong mask);
+    void IpiSent(Cpu cpu, long time, CpuSet targets);
 
     /// <summary>A handler of a cross-call ran.</summary>
     void Handler(Cpu cpu, long start, long end, Cpu sender);

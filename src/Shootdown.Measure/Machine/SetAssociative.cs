@@ -2,21 +2,24 @@ namespace Shootdown.Measure;
 
 /// <summary>
 /// A set-associative cache with least-recently-used replacement. An entry belongs to a key and a generation; an entry of an older
-/// generation is invalid, but can still be recognised as one that a flush took away.
+/// generation is invalid, but can still be recognised as one that a flush took away. A key stands in one place at most.
 /// </summary>
 internal sealed class SetAssociative
 {
     private readonly int _ways;
     private readonly int _setMask;
     private readonly ulong[] _keys;
+    private readonly long[] _lastUse;
     private readonly uint[] _generations;
     private readonly ulong[] _values;
+    private long _uses;
 
     internal SetAssociative(int entries, int ways)
     {
         _ways = ways;
         _setMask = (entries / ways) - 1;
         _keys = new ulong[entries];
+        _lastUse = new long[entries];
         _generations = new uint[entries];
         _values = new ulong[entries];
     }
@@ -28,82 +31,62 @@ internal sealed class SetAssociative
     /// <param name="wasFlushed">True if it is missing only because a flush took it away.</param>
     internal bool Find(ulong key, uint generation, out ulong value, out bool wasFlushed)
     {
-        int first = SetOf(key);
-        wasFlushed = false;
-        for (int i = first; i < first + _ways; i++)
+        int place = PlaceOf(key);
+        if (place >= 0 && _generations[place] == generation)
         {
-            if (_keys[i] != key)
-            {
-                continue;
-            }
-
-            value = _values[i];
-            if (_generations[i] == generation)
-            {
-                MoveToFront(first, i);
-                return true;
-            }
-
-            wasFlushed = true;
+            value = _values[place];
+            wasFlushed = false;
+            _lastUse[place] = ++_uses;
+            return true;
         }
 
         value = 0;
+        wasFlushed = place >= 0;
         return false;
     }
 
     /// <summary>Adds or replaces an entry.</summary>
     internal void Put(ulong key, uint generation, ulong value)
     {
-        int first = SetOf(key);
-        int place = first + _ways - 1;
-        for (int i = first; i < first + _ways; i++)
-        {
-            if (_keys[i] == key)
-            {
-                place = i;
-                break;
-            }
-        }
-
+        int place = PlaceOf(key);
+        place = place >= 0 ? place : LeastRecentlyUsed(SetOf(key));
         _keys[place] = key;
         _generations[place] = generation;
         _values[place] = value;
-        MoveToFront(first, place);
+        _lastUse[place] = ++_uses;
     }
 
     /// <summary>Invalidates one entry; true if it was there.</summary>
     internal bool Drop(ulong key, uint generation)
     {
-        int first = SetOf(key);
-        for (int i = first; i < first + _ways; i++)
+        int place = PlaceOf(key);
+        if (place < 0 || _generations[place] != generation)
         {
-            if (_keys[i] == key && _generations[i] == generation)
-            {
-                _generations[i] = 0;
-                return true;
-            }
+            return false;
         }
 
-        return false;
+        _generations[place] = 0;
+        return true;
     }
 
-    private int SetOf(ulong key) => ((int)(key & (uint)_setMask)) * _ways;
+    private int SetOf(ulong key) => (int)(key & (uint)_setMask) * _ways;
 
-    private void MoveToFront(int first, int place)
+    private int PlaceOf(ulong key)
     {
-        if (place == first)
+        int first = SetOf(key);
+        int way = _keys.AsSpan(first, _ways).IndexOf(key);
+        return way < 0 ? -1 : first + way;
+    }
+
+    private int LeastRecentlyUsed(int first)
+    {
+        ReadOnlySpan<long> uses = _lastUse.AsSpan(first, _ways);
+        int least = 0;
+        for (int i = 1; i < uses.Length; i++)
         {
-            return;
+            least = uses[i] < uses[least] ? i : least;
         }
 
-        (ulong key, uint generation, ulong value) = (_keys[place], _generations[place], _values[place]);
-        for (int i = place; i > first; i--)
-        {
-            _keys[i] = _keys[i - 1];
-            _generations[i] = _generations[i - 1];
-            _values[i] = _values[i - 1];
-        }
-
-        (_keys[first], _generations[first], _values[first]) = (key, generation, value);
+        return first + least;
     }
 }

@@ -12,7 +12,7 @@ public sealed class TimedKernel
 
     /// <summary>Makes a kernel on a machine of its own.</summary>
     /// <param name="profile">Which kernel.</param>
-    /// <param name="cpus">CPUs, 1 to 64.</param>
+    /// <param name="cpus">CPUs, 1 to 512.</param>
     /// <param name="frames">Frames of 4 KiB.</param>
     /// <param name="costs">What things cost; null for the defaults.</param>
     /// <param name="seed">Seed of the latencies of interrupts.</param>
@@ -177,15 +177,15 @@ public sealed class TimedKernel
         ArgumentNullException.ThrowIfNull(cpu);
         ArgumentNullException.ThrowIfNull(mm);
         Enter(cpu, "membarrier");
-        ulong targets = 0;
+        CpuSet targets = default;
         for (int i = 0; i < Machine.Cpus.Count; i++)
         {
             CpuTlbState state = Kernel.TlbStates[i];
             bool runs = await cpu.Load(state.LoadedMm) == mm.LoadedValue && await cpu.Load(state.IsLazy) == 0;
-            targets |= runs && i != cpu.Index ? Cpu(i).Bit : 0;
+            targets = runs && i != cpu.Index ? targets.With(Cpu(i)) : targets;
         }
 
-        if (targets != 0)
+        if (!targets.IsEmpty)
         {
             await cpu.SendIpi(targets, _membarrier);
             await cpu.AwaitIpiAcknowledgements();

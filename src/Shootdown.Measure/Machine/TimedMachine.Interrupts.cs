@@ -1,4 +1,3 @@
-using System.Numerics;
 using Shootdown.Machine;
 
 namespace Shootdown.Measure;
@@ -20,7 +19,7 @@ public sealed partial class TimedMachine
     }
 
     /// <inheritdoc/>
-    public override Op SendIpi(Cpu cpu, ulong mask, int function, ulong argument, ulong wide)
+    public override Op SendIpi(Cpu cpu, in CpuSet mask, int function, ulong argument, ulong wide)
     {
         TimedCpu sender = StateOf(cpu);
         sender.IpiArgument = argument;
@@ -29,11 +28,10 @@ public sealed partial class TimedMachine
         Spend(cpu, _sendNs);
         Trace?.IpiSent(cpu, Clock[cpu.Index], mask);
         Func<Cpu, Cpu, Proc> code = Model.Interrupts.CodeOf(function);
-        for (ulong rest = mask; rest != 0; rest &= rest - 1)
+        for (int target = mask.First; target >= 0; target = mask.After(target))
         {
             Spend(cpu, _sendEachNs);
-            int target = BitOperations.TrailingZeroCount(rest);
-            long end = Interrupt(Cpus[target], cpu, code, Clock[cpu.Index] + _latency.Next());
+            long end = Interrupt(_cpus[target], cpu, code, Clock[cpu.Index] + _latency.Next());
             sender.AcknowledgedAt = Math.Max(sender.AcknowledgedAt, end + _acknowledgeNs);
         }
 

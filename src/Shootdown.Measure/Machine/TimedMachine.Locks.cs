@@ -128,8 +128,8 @@ public sealed partial class TimedMachine
             if (watched == address && value == operand == (condition == Condition.Equal))
             {
                 _watchers.RemoveAt(i);
-                Cpus[waiter].Result = unchecked((long)value);
-                _queue.Set(waiter, Math.Max(Cpus[waiter].WaitsSince, Clock[cpu.Index]) + _sleepWakeNs);
+                _cpus[waiter].Result = unchecked((long)value);
+                _queue.Set(waiter, Math.Max(_cpus[waiter].WaitsSince, Clock[cpu.Index]) + _sleepWakeNs);
             }
         }
     }
@@ -164,7 +164,7 @@ public sealed partial class TimedMachine
         }
 
         Clock[cpu.Index] = free + handOverNs;
-        Cpus[cpu.Index].LockWaitNs += free + handOverNs - now;
+        _cpus[cpu.Index].LockWaitNs += free + handOverNs - now;
     }
 
     private void Enqueue(Cpu cpu, int address, bool write)
@@ -200,7 +200,7 @@ public sealed partial class TimedMachine
 
     private void Grant(int cpu, long time)
     {
-        TimedCpu state = Cpus[cpu];
+        TimedCpu state = _cpus[cpu];
         time = Math.Max(time, state.WaitsSince);
         state.LockWaitNs += time - state.WaitsSince;
         _queue.Set(cpu, time);

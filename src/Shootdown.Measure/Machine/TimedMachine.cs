@@ -13,6 +13,7 @@ namespace Shootdown.Measure;
 public sealed partial class TimedMachine : TimedExecution
 {
     private readonly CostTable _costs;
+    private readonly TimedCpu[] _cpus;
     private readonly EventQueue _queue;
     private readonly IpiLatency _latency;
     private readonly int _lockNs;
@@ -21,7 +22,7 @@ public sealed partial class TimedMachine : TimedExecution
     private readonly int _aheadNs;
 
     /// <summary>Makes the machine.</summary>
-    /// <param name="cpus">CPUs, 1 to 64.</param>
+    /// <param name="cpus">CPUs, 1 to 512.</param>
     /// <param name="frames">Frames of 4 KiB, up to 2^26.</param>
     /// <param name="costs">What things cost.</param>
     /// <param name="seed">Seed of the latencies of interrupts.</param>
@@ -52,7 +53,7 @@ public sealed partial class TimedMachine : TimedExecution
             GracePeriods = true,
         };
         Model = new MachineModel(options, this);
-        Cpus = [.. Model.Cpus.Select(cpu => new TimedCpu(cpu, new CpuTlb(_costs.Tlb, options.Asids)))];
+        _cpus = [.. Model.Cpus.Select(cpu => new TimedCpu(cpu, new CpuTlb(_costs.Tlb, options.Asids)))];
         InitialiseCosts();
     }
 
@@ -60,7 +61,7 @@ public sealed partial class TimedMachine : TimedExecution
     public MachineModel Model { get; }
 
     /// <summary>The CPUs.</summary>
-    public IReadOnlyList<TimedCpu> Cpus { get; }
+    public IReadOnlyList<TimedCpu> Cpus => _cpus;
 
     /// <summary>What things cost.</summary>
     public CostTable Costs => _costs;
@@ -104,7 +105,6 @@ public sealed partial class TimedMachine : TimedExecution
                 return;
             }
 
-
             GoOn(_queue.Take(out long time), time);
         }
 
@@ -136,7 +136,7 @@ public sealed partial class TimedMachine : TimedExecution
     private TimedCpu StateOf(Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(cpu);
-        return Cpus[cpu.Index];
+        return _cpus[cpu.Index];
     }
 
     /// <summary>Moves a CPU to a time, if nobody else has anything to do before.</summary>
@@ -148,14 +148,14 @@ public sealed partial class TimedMachine : TimedExecution
             return Performed;
         }
 
-        Cpus[cpu.Index].Waits = waits;
+        _cpus[cpu.Index].Waits = waits;
         _queue.Set(cpu.Index, time);
         return Waiting(what);
     }
 
     private void GoOn(int index, long time)
     {
-        TimedCpu state = Cpus[index];
+        TimedCpu state = _cpus[index];
         if (!state.Waits && state.Delay > 0)
         {
             time += state.Delay;

@@ -30,7 +30,7 @@ internal sealed class Linux618TlbFlush : TlbFlush
         => _trims = new bool[Machine.Cpus.Count];
 
     /// <inheritdoc/>
-    public override async Proc FlushTlbMulti(Cpu cpu, ulong mask, FlushTlbInfo info)
+    public override async Proc FlushTlbMulti(Cpu cpu, CpuSet mask, FlushTlbInfo info)
     {
         _trims[cpu.Index] = info.MmIndex is { } index && ShouldTrimCpumask(cpu, index);
         await base.FlushTlbMulti(cpu, mask, info);
@@ -60,14 +60,14 @@ internal sealed class Linux618TlbFlush : TlbFlush
         if (!local && info.MmIndex is { } index
             && await cpu.Load(state.LoadedMm) != Kernel.Mms[index].LoadedValue)
         {
-            await cpu.FetchAnd(Kernel.Mms[index].CpuMask, ~cpu.Bit);
+            await cpu.FetchAndNot(Kernel.Mms[index].CpuMask, CpuSet.Of(cpu));
             Machine.Timed!.TraceTlbFlush(cpu, TlbFlushReason.RemoteWrongCpu, 0);
             return;
         }
 
         if (info.MmIndex is { } lazy && await cpu.Load(state.IsLazy) != 0)
         {
-            await cpu.FetchAnd(Kernel.Mms[lazy].CpuMask, ~cpu.Bit);
+            await cpu.FetchAndNot(Kernel.Mms[lazy].CpuMask, CpuSet.Of(cpu));
         }
 
         await base.FlushTlbFunc(cpu, info, local);

@@ -1,3 +1,5 @@
+using Shootdown.Machine;
+
 namespace Shootdown.Measure;
 
 /// <summary>A shootdown that is under way: sent, and not yet answered by all.</summary>
@@ -21,8 +23,8 @@ internal sealed class OpenShootdown
 
     public int Answers { get; set; }
 
-    /// <summary>CPUs that have answered, of the first 64: each answers once.</summary>
-    public ulong Answered { get; set; }
+    /// <summary>CPUs that have answered, of the first 512: each answers once.</summary>
+    public CpuSet Answered { get; set; }
 }
 
 /// <summary>
@@ -75,12 +77,12 @@ internal sealed class ShootdownTracker
     {
         foreach (OpenShootdown shootdown in _open)
         {
-            bool has = cpu is >= 0 and < 64 && (shootdown.Answered >> cpu & 1) != 0;
+            bool has = IsKnown(cpu) && shootdown.Answered.Contains(cpu);
             if (shootdown.Cpu != cpu && !has)
             {
                 shootdown.Answers++;
                 shootdown.LastAnswerNs = timeNs;
-                shootdown.Answered |= cpu is >= 0 and < 64 ? 1UL << cpu : 0;
+                shootdown.Answered = IsKnown(cpu) ? shootdown.Answered.With(cpu) : shootdown.Answered;
                 return shootdown;
             }
         }
@@ -90,4 +92,6 @@ internal sealed class ShootdownTracker
 
     /// <summary>All that are open at the end of the trace.</summary>
     public IReadOnlyList<OpenShootdown> Rest => _open;
+
+    private static bool IsKnown(int cpu) => cpu is >= 0 and < CpuSet.CpusMax;
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Numerics;
 
 namespace Shootdown.Measure;
 
@@ -127,19 +128,53 @@ internal sealed class KernelEventFields(NameTable names)
     {
         parsed.Kind = TraceEventKind.IpiSend;
         parsed.A2 = fields.IndexOf("on_each_cpu_cond_mask"u8) >= 0 || fields.IndexOf("smp_call_function"u8) >= 0 ? 1 : 0;
-        if (ByteText.TryField(fields, "cpu"u8, out long cpu))
+        if (ByteText.TryField(fields, "cpu"u8, out long _))
         {
-            (parsed.A0, parsed.A1) = (1, cpu < 64 ? 1L << (int)cpu : 0);
+            parsed.A0 = 1;
             return null;
         }
 
         ReadOnlySpan<byte> list = ByteText.Field(fields, "cpumask"u8);
-        return list.Length > 0 && TryCpuList(ByteText.NextWord(ref list), ref parsed) ? null : "cpumask";
+        ReadOnlySpan<byte> cpus = ByteText.NextWord(ref list);
+        return TryCpuGroups(cpus, ref parsed) || TryCpuList(cpus, ref parsed) ? null : "cpumask";
     }
 
-    /// <summary><c>0,2-4</c>.</summary>
+    /// <summary>
+    /// <c>00000000,0000001d</c>: 32 CPUs a group, eight hexadecimal digits each, as ftrace prints a mask (lib/vsprintf.c, <c>%*pb</c>).
+    /// The numbers of a list never have that many digits.
+    /// </summary>
+    private static bool TryCpuGroups(ReadOnlySpan<byte> groups, ref TraceEvent parsed)
+    {
+        const int Digits = 8;
+        if (groups.IsEmpty || (groups.Length + 1) % (Digits + 1) != 0)
+        {
+            return false;
+        }
+
+        int count = 0;
+        for (int at = 0; at < groups.Length; at += Digits + 1)
+        {
+            if ((at > 0 && groups[at - 1] != ',')
+                || !Utf8Parser.TryParse(groups[at..(at + Digits)], out uint group, out int used, 'x') || used != Digits)
+            {
+                return false;
+            }
+
+            count += BitOperations.PopCount(group);
+        }
+
+        parsed.A0 = count;
+        return true;
+    }
+
+    /// <summary><c>0,2-4</c>, as trace-cmd prints it.</summary>
     private static bool TryCpuList(ReadOnlySpan<byte> list, ref TraceEvent parsed)
     {
+        if (list.IsEmpty)
+        {
+            return false;
+        }
+
         while (!list.IsEmpty)
         {
             int comma = list.IndexOf((byte)',');
@@ -152,10 +187,6 @@ internal sealed class KernelEventFields(NameTable names)
 
             int last = used < part.Length && part[used] == '-' && ByteText.TryInt(part[(used + 1)..], out int end) ? end : first;
             parsed.A0 += Math.Max(0, last - first + 1);
-            for (int cpu = first; cpu <= last && cpu < 64; cpu++)
-            {
-                parsed.A1 |= 1L << cpu;
-            }
         }
 
         return true;

@@ -21,7 +21,7 @@ public enum TraceEventKind : byte
     /// <summary>tlb:tlb_flush: reason <c>A0</c> (<see cref="FlushReason"/>), pages <c>A1</c> (-1 a full flush).</summary>
     TlbFlush,
 
-    /// <summary>An interrupt is sent to other CPUs: number of targets <c>A0</c>, mask of the first 64 CPUs <c>A1</c>, 1 in <c>A2</c> if a call.</summary>
+    /// <summary>An interrupt is sent to other CPUs: number of targets <c>A0</c>, 1 in <c>A2</c> if a call.</summary>
     IpiSend,
 
     /// <summary>A function-call interrupt begins on this CPU.</summary>

@@ -23,7 +23,7 @@ public sealed record Measurement(
     /// <summary>Runs a workload on a machine of its own.</summary>
     /// <param name="workload">The workload.</param>
     /// <param name="policy">The flush design.</param>
-    /// <param name="cpus">CPUs, 2 to 64.</param>
+    /// <param name="cpus">CPUs, 2 to 512.</param>
     /// <param name="durationNs">Virtual time.</param>
     /// <param name="seed">Seed of all that is random.</param>
     /// <param name="costs">What things cost; null for the defaults.</param>

@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Text.Json;
 using Shootdown.Machine;
 
@@ -41,8 +40,8 @@ public sealed class TimelineWriter : ITimedTrace, IDisposable
     }
 
     /// <inheritdoc/>
-    public void IpiSent(Cpu cpu, long time, ulong mask)
-        => Write(cpu, "i", $"IPI to {BitOperations.PopCount(mask)} CPUs", "ipi", time, -1);
+    public void IpiSent(Cpu cpu, long time, CpuSet targets)
+        => Write(cpu, "i", $"IPI to {targets.Count} CPUs", "ipi", time, -1);
 
     /// <inheritdoc/>
     public void Handler(Cpu cpu, long start, long end, Cpu sender)

@@ -117,7 +117,7 @@ public sealed class TimedMachineTests
 
     private sealed class NoFlush(KernelModel kernel) : TlbFlush(kernel)
     {
-        public override async Proc FlushTlbMulti(Cpu cpu, ulong mask, FlushTlbInfo info)
+        public override async Proc FlushTlbMulti(Cpu cpu, CpuSet mask, FlushTlbInfo info)
         {
         }
     }
