@@ -3,49 +3,6 @@ using Shootdown.Machine;
 
 namespace Shootdown.Measure;
 
-/// <summary>A server that saves itself by fork, as a database does: its threads then copy what they write.</summary>
-internal sealed class ForkServer : Workload
-{
-    private const int HeapPages = 4096;
-    private const long BetweenForksNs = 20_000_000;
-
-    public override string Name => "fork-server";
-
-    public override string Summary => "threads write to a heap of 16 MiB; every 20 ms the process forks, and what is written is copied";
-
-    internal override void Start(WorkloadRun run)
-    {
-        Mm process = run.Kernel.NewProcess("server");
-        process.Areas!.Set(WorkloadRun.PartOf(run.Kernel.Cpu(0)), WorkloadRun.PartOf(run.Kernel.Cpu(0)) + HeapPages, true, true);
-        run.StartThreads(process, cpu => cpu.Index == 0 ? Forks(run, cpu, process) : Thread(run, cpu, process));
-    }
-
-    private static async Proc Forks(WorkloadRun run, Cpu cpu, Mm process)
-    {
-        int heap = WorkloadRun.PartOf(run.Kernel.Cpu(0));
-        await run.Kernel.Touch(cpu, process, heap, HeapPages);
-        while (run.HasTime(cpu))
-        {
-            await run.Kernel.Machine.Compute(cpu, BetweenForksNs / 2);
-            Mm child = await run.Kernel.Fork(cpu, process);
-            await run.Kernel.Machine.Compute(cpu, BetweenForksNs / 2);
-            await run.Kernel.Kernel.ExitMmap.ExitAreas(cpu, child);
-            await run.Kernel.Machine.Boundary(cpu);
-        }
-    }
-
-    private static async Proc Thread(WorkloadRun run, Cpu cpu, Mm process)
-    {
-        int heap = WorkloadRun.PartOf(run.Kernel.Cpu(0));
-        while (run.HasTime(cpu))
-        {
-            await run.Kernel.Access(cpu, process, heap + run.Random(cpu, HeapPages), true);
-            await run.Kernel.Machine.Compute(cpu, 2000);
-            run.Work++;
-        }
-    }
-}
-
 /// <summary>Threads read and write a shared mapping of a file; one of them writes it back.</summary>
 internal sealed class MmapFileServer : Workload
 {
