@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using Shootdown.Catalogue;
 using Shootdown.Check;
+using Shootdown.Kernel;
 using Shootdown.Report;
 
 namespace Shootdown.Cli;

@@ -1,11 +1,10 @@
 using System.Collections.Immutable;
-using Shootdown.Kernel;
 using Shootdown.Machine;
 
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>Who owes what: CPUs that may hold read-only translations of frames that were given up.</summary>
-internal sealed class LufBatch : TlbBatch
+public sealed class LufBatch : TlbBatch
 {
     private readonly ReuseMistake _mistake;
     private readonly Word _owedCpus;
@@ -82,67 +81,4 @@ internal sealed class LufBatch : TlbBatch
 
     /// <summary>An allocation for the kernel itself, e.g. of a slab.</summary>
     public async Proc AllocSlab(Cpu cpu) => await LufFlush(cpu, _mistake != ReuseMistake.AllocatorSkipsHook);
-}
-
-internal sealed class LufReclaim(KernelModel kernel) : Reclaim(kernel)
-{
-    private LufBatch Luf => (LufBatch)Kernel.TlbBatch;
-
-    protected override async Proc FreeUnrefFolios(Cpu cpu, FrameSet frames)
-    {
-        ulong owed = await Luf.TakeMine(cpu, frames.Mask);
-        if (owed != 0)
-        {
-            await Luf.GiveUp(cpu, owed);
-        }
-
-        if (owed != frames.Mask)
-        {
-            await base.FreeUnrefFolios(cpu, frames.Mask & ~owed);
-        }
-    }
-
-    /// <summary>A folio that stays may be freed by somebody who knows of nothing.</summary>
-    protected override async Proc<bool> RemoveMapping(Cpu cpu, int frame, FolioMapping mapping)
-    {
-        bool removed = await base.RemoveMapping(cpu, frame, mapping);
-        if (!removed && await Luf.TakeMine(cpu, 1UL << frame) != 0)
-        {
-            await Luf.LufFlush(cpu);
-        }
-
-        return removed;
-    }
-}
-
-internal sealed class LufPageFault(KernelModel kernel) : PageFault(kernel)
-{
-    /// <summary>A frame that is owed nothing, or else one that is flushed first.</summary>
-    protected override async Proc<int> AllocFrame(Cpu cpu, int page)
-    {
-        int frame = await cpu.AllocFrame(page);
-        if (frame < 0)
-        {
-            await ((LufBatch)Kernel.TlbBatch).LufFlush(cpu);
-            frame = await base.AllocFrame(cpu, page);
-        }
-
-        return frame;
-    }
-}
-
-internal sealed class LufFilemap(KernelModel kernel, ReuseMistake mistake) : Filemap(kernel)
-{
-    private readonly ReuseMistake _mistake = mistake;
-
-    public override async Proc<int> FilemapAddFolio(Cpu cpu, FileMapping file, int index, int page)
-    {
-        var luf = (LufBatch)Kernel.TlbBatch;
-        if (_mistake != ReuseMistake.PageCacheChanged && await luf.IsOwed(cpu))
-        {
-            await luf.LufFlush(cpu);
-        }
-
-        return await base.FilemapAddFolio(cpu, file, index, page);
-    }
 }

@@ -1,9 +1,8 @@
 using System.Collections.Immutable;
 using System.Numerics;
-using Shootdown.Kernel;
 using Shootdown.Machine;
 
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>Generations that are noted with changes, and what flushes have reached.</summary>
 internal sealed class GenerationFlush : TlbFlush
@@ -120,79 +119,5 @@ internal sealed class GenerationFlush : TlbFlush
 
             found = now;
         }
-    }
-}
-
-internal sealed class GenerationGather(KernelModel kernel, bool aimed, bool comparesGeneration) : MmuGather(kernel)
-{
-    private readonly bool _aimed = aimed;
-    private readonly bool _comparesGeneration = comparesGeneration;
-
-    private GenerationFlush Generations => (GenerationFlush)Kernel.TlbFlush;
-
-    public override async Proc TlbRemoveTlbEntry(TlbGather tlb, int page, int level)
-    {
-        await Generations.ReadDeferTlbFlushGen(tlb.Cpu, tlb.Mm, page);
-        await base.TlbRemoveTlbEntry(tlb, page, level);
-    }
-
-    /// <summary>Also a table that was unhooked: a CPU that caught up in between may have cached it again.</summary>
-    public override async Proc TlbRemoveTableEntry(TlbGather tlb, int page, int level)
-    {
-        await Generations.ReadDeferTlbFlushGen(tlb.Cpu, tlb.Mm, page);
-        await base.TlbRemoveTableEntry(tlb, page, level);
-    }
-
-    public override async Proc TlbFinishMmu(TlbGather tlb)
-    {
-        if (_comparesGeneration)
-        {
-            await TlbFlushMmuTlbonly(tlb);
-            await Generations.FlushWalked(tlb.Cpu, tlb.Mm);
-        }
-
-        await base.TlbFinishMmu(tlb);
-    }
-
-    public override async Proc<bool> MmTlbFlushNested(Cpu cpu, Mm mm) => !_comparesGeneration && await base.MmTlbFlushNested(cpu, mm);
-
-    protected override async Proc TlbFlush(TlbGather tlb, ulong flags)
-    {
-        await Generations.Aim(tlb.Cpu, _aimed);
-        await base.TlbFlush(tlb, flags);
-        await Generations.MarkMmTlbGenDone(tlb.Cpu, tlb.Mm);
-    }
-}
-
-internal sealed class GenerationZap(KernelModel kernel) : Zap(kernel)
-{
-    public override async Proc ZapPteRange(TlbGather tlb, int first, int end)
-    {
-        await ((GenerationFlush)Kernel.TlbFlush).Walk(tlb.Cpu, first, end);
-        await base.ZapPteRange(tlb, first, end);
-    }
-}
-
-internal sealed class GenerationMprotect(KernelModel kernel) : Mprotect(kernel)
-{
-    public override async Proc ChangePteRange(TlbGather tlb, int first, int end, ProtectionChange change)
-    {
-        await ((GenerationFlush)Kernel.TlbFlush).Walk(tlb.Cpu, first, end);
-        await base.ChangePteRange(tlb, first, end, change);
-    }
-}
-
-internal sealed class GenerationPteOps(KernelModel kernel) : PteOps(kernel)
-{
-    /// <summary>A protnone entry is flushed only if a flush of its area or table is owed.</summary>
-    public override async Proc<Pte> PtepClearFlush(Cpu cpu, Mm mm, PageTable table, int page)
-    {
-        Pte old = await PtepGetAndClear(cpu, table, page);
-        if (old.Present || (old.ProtNone && await ((GenerationFlush)Kernel.TlbFlush).IsPending(cpu, page)))
-        {
-            await Kernel.TlbFlush.FlushTlbPage(cpu, mm, page);
-        }
-
-        return old;
     }
 }
