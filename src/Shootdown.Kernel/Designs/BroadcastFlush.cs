@@ -45,6 +45,9 @@ public class BroadcastFlush(BroadcastMistake mistake) : FlushDesign
     public override int ExtraAsids => 1;
 
     /// <inheritdoc/>
+    public override int ExtraAsidsAtRealSize => 58;
+
+    /// <inheritdoc/>
     public override string Story =>
         "A process whose flush had to interrupt others gets a global ASID (6.15 asks for more than three CPUs). From then on its "
         + "flushes are broadcast under that ASID and waited for with TLBSYNC. CPUs go over to it at their next switch, or in "

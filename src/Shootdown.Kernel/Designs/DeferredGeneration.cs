@@ -46,6 +46,10 @@ public abstract class DeferredGeneration(DeferralGrain grain, IncrementRule rule
     public override bool IsSound => rule == IncrementRule.Always;
 
     /// <inheritdoc/>
+    public override string? NotMeasured => grain == DeferralGrain.Vma
+        ? "notes belong to areas, and on the timed machine areas with equal rights are one" : null;
+
+    /// <inheritdoc/>
     public override string Story =>
         "When a gather changes an entry it notes a generation of the address space. The flush at the end is aimed at it, and then "
         + "counts as reached. Who looks at entries later compares the two: what is not reached yet is owed. "

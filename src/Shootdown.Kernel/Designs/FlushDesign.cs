@@ -36,6 +36,12 @@ public abstract class FlushDesign
     /// <summary>ASIDs that it needs besides those that the workload uses.</summary>
     public virtual int ExtraAsids => 0;
 
+    /// <summary>ASIDs that it needs besides six on a machine of real size, where many processes run.</summary>
+    public virtual int ExtraAsidsAtRealSize => ExtraAsids;
+
+    /// <summary>Why it cannot run on a machine of real size, for <c>measure --policy all</c>; null if it can.</summary>
+    public virtual string? NotMeasured => null;
+
     /// <summary>The mechanisms that it replaces.</summary>
     public abstract KernelParts Apply(KernelParts parts);
 

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Numerics;
 using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
@@ -7,38 +6,24 @@ namespace Shootdown.Kernel;
 /// <summary>Generations that are noted with changes, and what flushes have reached.</summary>
 internal sealed class GenerationFlush : TlbFlush
 {
-    private const int PagesMax = 8;
-    private readonly int _pagesPerNote;
+    private const int MmsMax = 2;
     private readonly IncrementRule _rule;
     private readonly ImmutableArray<Word> _deferGen;
     private readonly ImmutableArray<Word> _aim;
-    private readonly ImmutableArray<Word> _walked;
-    private readonly ImmutableArray<Word> _noted;
-    private readonly Word _completed;
+    private readonly PerMm<Word> _completed;
 
     public GenerationFlush(KernelModel kernel, int pagesPerNote, IncrementRule rule)
         : base(kernel)
     {
-        _pagesPerNote = pagesPerNote;
         _rule = rule;
         _deferGen = [.. Machine.Cpus.Select(cpu => Machine.NewLocalWord(cpu, $"cpu{cpu.Index}.tlb.defer_gen"))];
         _aim = [.. Machine.Cpus.Select(cpu => Machine.NewLocalWord(cpu, $"cpu{cpu.Index}.tlb.aim"))];
-        _walked = [.. Machine.Cpus.Select(cpu => Machine.NewLocalWord(cpu, $"cpu{cpu.Index}.tlb.walked"))];
-        _noted = [.. Enumerable.Range(0, PagesMax).Select(note => Machine.NewWord($"defer_tlb_gen[{note}]"))];
-        _completed = Machine.NewWord("mm.tlb_gen_completed", 1);
+        Notes = new DeferralNotes(Machine, pagesPerNote);
+        _completed = new PerMm<Word>(Machine, MmsMax, mm => Machine.NewWord(mm == 0 ? "mm.tlb_gen_completed" : $"mm{mm}.tlb_gen_completed", 1));
     }
 
-    /// <summary>A table's entries are looked at, under its lock.</summary>
-    public async Proc Walk(Cpu cpu, int first, int end)
-    {
-        ulong walked = await cpu.Load(_walked[cpu.Index]);
-        for (int page = first; page < end; page++)
-        {
-            walked |= 1UL << NoteOf(page);
-        }
-
-        await cpu.Store(_walked[cpu.Index], walked);
-    }
+    /// <summary>Where generations are noted.</summary>
+    public DeferralNotes Notes { get; }
 
     /// <summary>read_defer_tlb_flush_gen() of the series: after an entry was changed, under the table's lock.</summary>
     public async Proc ReadDeferTlbFlushGen(Cpu cpu, Mm mm, int page)
@@ -52,7 +37,7 @@ internal sealed class GenerationFlush : TlbFlush
             await cpu.Store(_deferGen[cpu.Index], mine);
         }
 
-        await Raise(cpu, _noted[NoteOf(page)], mine);
+        await Raise(cpu, Notes.Of(mm, page), mine);
     }
 
     /// <summary>A flush of the whole gather, aimed at the last generation that it noted.</summary>
@@ -67,18 +52,17 @@ internal sealed class GenerationFlush : TlbFlush
         await cpu.Store(_deferGen[cpu.Index], 0);
         if (done != 0)
         {
-            await Raise(cpu, _completed, done);
+            await Raise(cpu, _completed[mm], done);
         }
     }
 
     /// <summary>pte_tlb_flush_pending() of the series, for a page.</summary>
-    public async Proc<bool> IsPending(Cpu cpu, int page) => await Pending(cpu, 1UL << NoteOf(page)) != 0;
+    public async Proc<bool> IsPending(Cpu cpu, Mm mm, int page) => await Unreached(cpu, mm, await cpu.Load(Notes.Of(mm, page))) != 0;
 
     /// <summary>Flushes what others noted for the pages that this gather has walked and have not flushed yet.</summary>
     public async Proc FlushWalked(Cpu cpu, Mm mm)
     {
-        ulong owed = await Pending(cpu, await cpu.Load(_walked[cpu.Index]));
-        await cpu.Store(_walked[cpu.Index], 0);
+        ulong owed = await Unreached(cpu, mm, await Notes.TakeNewest(cpu));
         if (owed != 0)
         {
             await cpu.Store(_aim[cpu.Index], owed);
@@ -93,18 +77,10 @@ internal sealed class GenerationFlush : TlbFlush
         return aim != 0 ? aim : await base.IncMmTlbGen(cpu, mm);
     }
 
-    private int NoteOf(int page) => page / _pagesPerNote;
-
-    private async Proc<ulong> Pending(Cpu cpu, ulong notes)
-    {
-        ulong newest = 0;
-        for (ulong rest = notes; rest != 0; rest &= rest - 1)
-        {
-            newest = Math.Max(newest, await cpu.Load(_noted[BitOperations.TrailingZeroCount(rest)]));
-        }
-
-        return newest != 0 && await cpu.Load(_completed) < newest ? newest : 0;
-    }
+    /// <summary>A noted generation if flushes have not reached it yet, else 0.</summary>
+    [KernelName]
+    private async Proc<ulong> Unreached(Cpu cpu, Mm mm, ulong generation)
+        => generation != 0 && await cpu.Load(_completed[mm]) < generation ? generation : 0;
 
     private static async Proc Raise(Cpu cpu, Word word, ulong value)
     {

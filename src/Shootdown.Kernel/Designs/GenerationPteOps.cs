@@ -8,7 +8,7 @@ internal sealed class GenerationPteOps(KernelModel kernel) : PteOps(kernel)
     public override async Proc<Pte> PtepClearFlush(Cpu cpu, Mm mm, PageTable table, int page)
     {
         Pte old = await PtepGetAndClear(cpu, table, page);
-        if (old.Present || (old.ProtNone && await ((GenerationFlush)Kernel.TlbFlush).IsPending(cpu, page)))
+        if (old.Present || (old.ProtNone && await ((GenerationFlush)Kernel.TlbFlush).IsPending(cpu, mm, page)))
         {
             await Kernel.TlbFlush.FlushTlbPage(cpu, mm, page);
         }

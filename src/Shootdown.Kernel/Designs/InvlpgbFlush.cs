@@ -1,55 +1,64 @@
 using System.Collections.Immutable;
+using System.Numerics;
 using Shootdown.Machine;
 
 namespace Shootdown.Kernel;
 
-/// <summary>Flush requests with broadcast (arch/x86/mm/tlb.c, 6.15). The last ASID of the machine is the global one.</summary>
+/// <summary>
+/// Flush requests with broadcast (arch/x86/mm/tlb.c, 6.15). Small machines have one global ASID, their last one; machines of real size
+/// have all above the six that every CPU assigns by itself, first come first served.
+/// </summary>
 public sealed class InvlpgbFlush : TlbFlush
 {
     private const int MmsMax = 2;
+    private const int DynamicAsids = 6;
+
+    /// <summary><c>consider_global_asid</c>: the process must run on more than three CPUs. Small machines have no more.</summary>
+    private const int CpusMin = 4;
+
     private readonly BroadcastMistake _mistake;
     private readonly BroadcastUnit _unit;
-    private readonly ImmutableArray<Word> _globalAsid;
-    private readonly ImmutableArray<Word> _transition;
+    private readonly PerMm<Word> _globalAsid;
+    private readonly PerMm<Word> _transition;
     private readonly ImmutableArray<Word> _loadedAsid;
-    private readonly Word _owner;
+    private readonly Word _used;
 
-    public InvlpgbFlush(KernelModel kernel, BroadcastMistake mistake)
+    internal InvlpgbFlush(KernelModel kernel, BroadcastMistake mistake)
         : base(kernel)
     {
         _mistake = mistake;
         _unit = new BroadcastUnit(Machine);
-        _globalAsid = [.. Enumerable.Range(0, MmsMax).Select(mm => Machine.NewWord($"mm{mm}.global_asid"))];
-        _transition = [.. Enumerable.Range(0, MmsMax).Select(mm => Machine.NewWord($"mm{mm}.asid_transition"))];
+        _globalAsid = new PerMm<Word>(Machine, MmsMax, mm => Machine.NewWord($"mm{mm}.global_asid"));
+        _transition = new PerMm<Word>(Machine, MmsMax, mm => Machine.NewWord($"mm{mm}.asid_transition"));
         _loadedAsid = [.. Machine.Cpus.Select(cpu => Machine.NewWord($"cpu{cpu.Index}.loaded_mm_asid"))];
-        _owner = Machine.NewWord("global_asid_used");
+        _used = Machine.NewWord("global_asid_used");
     }
 
-    /// <summary>The ASID that is the same on all CPUs.</summary>
-    public int TheGlobalAsid => Machine.Options.Asids - 1;
+    /// <summary>The first ASID that is the same on all CPUs; those below are assigned by each CPU.</summary>
+    public int FirstGlobalAsid => Machine.Timed is null ? Machine.Options.Asids - 1 : DynamicAsids;
 
     /// <summary>Initial state: the address space was just given the global ASID, and no CPU uses it yet.</summary>
     public void BuildTransition(Mm mm)
     {
-        Machine.SetInitial(_globalAsid[mm.Index].Address, (ulong)TheGlobalAsid);
-        Machine.SetInitial(_transition[mm.Index].Address, 1);
-        Machine.SetInitial(_owner.Address, 1);
+        Machine.SetInitial(_globalAsid[mm].Address, (ulong)FirstGlobalAsid);
+        Machine.SetInitial(_transition[mm].Address, 1);
+        Machine.SetInitial(_used.Address, 1);
     }
 
     /// <summary>Initial state: the transition is over, and this CPU runs under the global ASID.</summary>
     public void BuildGlobal(Cpu cpu, Mm mm)
     {
         BuildTransition(mm);
-        Machine.SetInitial(_transition[mm.Index].Address, 0);
-        Machine.SetInitial(_loadedAsid[cpu.Index].Address, (ulong)TheGlobalAsid);
-        Kernel.BuildRunning(cpu, mm, TheGlobalAsid);
+        Machine.SetInitial(_transition[mm].Address, 0);
+        Machine.SetInitial(_loadedAsid[cpu.Index].Address, (ulong)FirstGlobalAsid);
+        Kernel.BuildRunning(cpu, mm, FirstGlobalAsid);
     }
 
     /// <summary><c>mm_global_asid</c>: 0 if the address space has none.</summary>
-    public async Proc<int> MmGlobalAsid(Cpu cpu, Mm mm) => (int)await cpu.Load(_globalAsid[mm.Index], weight: StepWeight.Context);
+    public async Proc<int> MmGlobalAsid(Cpu cpu, Mm mm) => (int)await cpu.Load(_globalAsid[mm], weight: StepWeight.Context);
 
     /// <summary><c>mm_in_asid_transition</c>.</summary>
-    public async Proc<bool> MmInAsidTransition(Cpu cpu, Mm mm) => await cpu.Load(_transition[mm.Index], weight: StepWeight.Context) != 0;
+    public async Proc<bool> MmInAsidTransition(Cpu cpu, Mm mm) => await cpu.Load(_transition[mm], weight: StepWeight.Context) != 0;
 
     /// <summary>Notes what a CPU has loaded, behind the write of CR3: others count it as gone over from here on.</summary>
     public async Proc NoteLoadedAsid(Cpu cpu, int asid) => await cpu.Store(_loadedAsid[cpu.Index], (ulong)asid);
@@ -60,6 +69,7 @@ public sealed class InvlpgbFlush : TlbFlush
     /// <summary>TLBSYNC.</summary>
     public async Proc Tlbsync(Cpu cpu) => await _unit.Tlbsync(cpu);
 
+    /// <inheritdoc/>
     public override async Proc FlushTlbMmRange(Cpu cpu, Mm mm, PageRange range, int strideLevel, bool freedTables)
     {
         await cpu.PreemptDisable();
@@ -82,8 +92,13 @@ public sealed class InvlpgbFlush : TlbFlush
         }
 
         await cpu.PreemptEnable();
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.ArchInvalidateSecondaryTlbs(cpu, mm, range);
+        }
     }
 
+    /// <inheritdoc/>
     public override async Proc FlushTlbFunc(Cpu cpu, FlushTlbInfo info, bool local)
     {
         CpuTlbState state = Kernel.TlbStates[cpu.Index];
@@ -92,7 +107,7 @@ public sealed class InvlpgbFlush : TlbFlush
         {
             Mm mm = Kernel.Mms[(int)(loaded - KernelModel.LoadedMmSwitching - 1)];
             await ((InvlpgbSwitch)Kernel.SwitchMm).GoOverToGlobalAsid(cpu, mm);
-            if ((int)await cpu.Load(state.LoadedAsid) == TheGlobalAsid && await cpu.Load(state.IsLazy) == 0)
+            if ((int)await cpu.Load(state.LoadedAsid) >= FirstGlobalAsid && await cpu.Load(state.IsLazy) == 0)
             {
                 // Broadcasts keep it up to date.
                 return;
@@ -143,16 +158,22 @@ public sealed class InvlpgbFlush : TlbFlush
             }
         }
 
-        await cpu.Store(_transition[mm.Index], 0, weight: StepWeight.Key);
+        await cpu.Store(_transition[mm], 0, weight: StepWeight.Key);
     }
 
     /// <summary>The flag comes before the ASID: who sees the ASID sees that not all CPUs use it.</summary>
     private async Proc ConsiderGlobalAsid(Cpu cpu, Mm mm)
     {
-        if (await cpu.Load(_owner) == 0 && await cpu.CompareExchange(_owner, 0, 1) == 0)
+        if (Machine.Timed is not null && BitOperations.PopCount(await cpu.Load(mm.CpuMask)) < CpusMin)
         {
-            await cpu.Store(_transition[mm.Index], 1);
-            await cpu.Store(_globalAsid[mm.Index], (ulong)TheGlobalAsid, weight: StepWeight.Key);
+            return;
+        }
+
+        ulong used = await cpu.Load(_used);
+        if (used < (ulong)(Machine.Options.Asids - FirstGlobalAsid) && await cpu.CompareExchange(_used, used, used + 1) == used)
+        {
+            await cpu.Store(_transition[mm], 1);
+            await cpu.Store(_globalAsid[mm], (ulong)FirstGlobalAsid + used, weight: StepWeight.Key);
         }
     }
 }

@@ -38,7 +38,7 @@ internal sealed class InvlpgbSwitch(KernelModel kernel) : SwitchMm(kernel)
             return global;
         }
 
-        int dynamic = Broadcast.TheGlobalAsid;
+        int dynamic = Broadcast.FirstGlobalAsid;
         ulong ctxId = next?.CtxId ?? CpuTlbState.InitMmCtxId;
         for (int asid = 0; asid < dynamic; asid++)
         {
@@ -63,7 +63,7 @@ internal sealed class InvlpgbSwitch(KernelModel kernel) : SwitchMm(kernel)
     /// <summary>A CPU that was lazy under the global ASID has missed nothing.</summary>
     protected override async Proc LeaveLazyMode(Cpu cpu, Mm mm)
     {
-        if ((int)await cpu.Load(Kernel.TlbStates[cpu.Index].LoadedAsid) != Broadcast.TheGlobalAsid)
+        if ((int)await cpu.Load(Kernel.TlbStates[cpu.Index].LoadedAsid) < Broadcast.FirstGlobalAsid)
         {
             await base.LeaveLazyMode(cpu, mm);
         }

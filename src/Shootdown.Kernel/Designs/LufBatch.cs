@@ -8,18 +8,20 @@ public sealed class LufBatch : TlbBatch
 {
     private readonly ReuseMistake _mistake;
     private readonly Word _owedCpus;
-    private readonly Word _owedFrames;
+    private readonly HeldFrames _owedFrames;
     private readonly Spinlock _lock;
     private readonly ImmutableArray<Word> _mine;
+    private readonly ImmutableArray<FrameMarks> _marks;
 
-    public LufBatch(KernelModel kernel, ReuseMistake mistake)
+    internal LufBatch(KernelModel kernel, ReuseMistake mistake)
         : base(kernel)
     {
         _mistake = mistake;
         _owedCpus = Machine.NewWord("luf_cpumask", show: ValueText.Cpus);
-        _owedFrames = Machine.NewWord("luf_frames");
+        _owedFrames = new HeldFrames(Machine, Machine.NewWord("luf_frames"));
         _lock = Machine.NewSpinLock("luf_lock");
         _mine = [.. Machine.Cpus.Select(cpu => Machine.NewLocalWord(cpu, $"cpu{cpu.Index}.tlb_ubc_luf"))];
+        _marks = Machine.Timed is null ? [] : [.. Machine.Cpus.Select(_ => new FrameMarks())];
     }
 
     /// <summary>The CPUs are noted before the entry's lock is dropped, and so before the folio can leave the page cache.</summary>
@@ -34,23 +36,36 @@ public sealed class LufBatch : TlbBatch
 
         await Kernel.TlbFlush.IncMmTlbGen(cpu, mm);
         await cpu.FetchOr(_owedCpus, await cpu.Load(mm.CpuMask), StepWeight.Key);
-        await cpu.Store(_mine[cpu.Index], await cpu.Load(_mine[cpu.Index]) | (1UL << old.Frame));
+        if (Machine.Timed is null)
+        {
+            await cpu.Store(_mine[cpu.Index], await cpu.Load(_mine[cpu.Index]) | (1UL << old.Frame));
+        }
+        else
+        {
+            _marks[cpu.Index].Add(old.Frame);
+        }
+
         if (_mistake != ReuseMistake.AddressReused)
         {
             await IncFlushBatched(cpu, mm);
         }
     }
 
-    /// <summary>The frames of a mask that this task has unmapped without a flush.</summary>
-    public async Proc<ulong> TakeMine(Cpu cpu, ulong frames)
+    /// <summary>The frames of a set that this task has unmapped without a flush; it forgets them. The others of the set are the second part.</summary>
+    public async Proc<(FrameSet Mine, FrameSet Others)> TakeMine(Cpu cpu, FrameSet frames)
     {
+        if (Machine.Timed is not null)
+        {
+            return _marks[cpu.Index].Take(frames, Kernel.NewFrameSet(), Kernel.NewFrameSet());
+        }
+
         ulong mine = await cpu.Load(_mine[cpu.Index]);
-        await cpu.Store(_mine[cpu.Index], mine & ~frames);
-        return mine & frames;
+        await cpu.Store(_mine[cpu.Index], mine & ~frames.Mask);
+        return (mine & frames.Mask, frames.Mask & ~mine);
     }
 
     /// <summary>Frames are given up: they are free, but owed.</summary>
-    public async Proc GiveUp(Cpu cpu, ulong frames) => await cpu.FetchOr(_owedFrames, frames, StepWeight.Key);
+    public async Proc GiveUp(Cpu cpu, FrameSet frames) => await _owedFrames.Add(cpu, frames);
 
     /// <summary>True if anybody is owed a flush.</summary>
     public async Proc<bool> IsOwed(Cpu cpu) => await cpu.Load(_owedCpus, weight: StepWeight.Context) != 0;
@@ -63,7 +78,7 @@ public sealed class LufBatch : TlbBatch
     public async Proc LufFlush(Cpu cpu, bool flushes = true)
     {
         await cpu.SpinLock(_lock);
-        ulong frames = await cpu.Exchange(_owedFrames, 0);
+        FrameSet frames = await _owedFrames.TakeAll(cpu);
         ulong cpus = flushes ? await cpu.Exchange(_owedCpus, 0) : 0;
         if (cpus != 0)
         {
@@ -71,7 +86,7 @@ public sealed class LufBatch : TlbBatch
             await Kernel.TlbFlush.FlushTlbMulti(cpu, cpus, info);
         }
 
-        if (frames != 0)
+        if (!frames.IsEmpty)
         {
             await cpu.ReclaimFrames(frames, "prep_new_page");
         }

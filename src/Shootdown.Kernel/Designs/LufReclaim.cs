@@ -8,15 +8,15 @@ internal sealed class LufReclaim(KernelModel kernel) : Reclaim(kernel)
 
     protected override async Proc FreeUnrefFolios(Cpu cpu, FrameSet frames)
     {
-        ulong owed = await Luf.TakeMine(cpu, frames.Mask);
-        if (owed != 0)
+        (FrameSet owed, FrameSet others) = await Luf.TakeMine(cpu, frames);
+        if (!owed.IsEmpty)
         {
             await Luf.GiveUp(cpu, owed);
         }
 
-        if (owed != frames.Mask)
+        if (!others.IsEmpty)
         {
-            await base.FreeUnrefFolios(cpu, frames.Mask & ~owed);
+            await base.FreeUnrefFolios(cpu, others);
         }
     }
 
@@ -24,7 +24,7 @@ internal sealed class LufReclaim(KernelModel kernel) : Reclaim(kernel)
     protected override async Proc<bool> RemoveMapping(Cpu cpu, int frame, FolioMapping mapping)
     {
         bool removed = await base.RemoveMapping(cpu, frame, mapping);
-        if (!removed && await Luf.TakeMine(cpu, 1UL << frame) != 0)
+        if (!removed && !(await Luf.TakeMine(cpu, FrameSet.Of(frame))).Mine.IsEmpty)
         {
             await Luf.LufFlush(cpu);
         }

@@ -250,6 +250,20 @@ public abstract class TimedExecution
     /// <summary>The argument of the sender's last cross-call, and what one word could not carry.</summary>
     public abstract (ulong Argument, ulong Wide) ArgumentOf(Cpu sender);
 
+    /// <summary>Work that is due at the next scheduler tick of every CPU of the mask.</summary>
+    public abstract Op RaiseTick(Cpu cpu, ulong mask, int function);
+
+    /// <summary>INVLPGB of a page of an ASID on all CPUs, or of all its pages if the page is negative.</summary>
+    public abstract Op Broadcast(Cpu cpu, int asid, int page);
+
+    /// <summary>TLBSYNC: waits for the broadcasts of this CPU.</summary>
+    public abstract Op AwaitBroadcasts(Cpu cpu);
+
+    /// <summary>
+    /// Frames that nothing maps any more are kept from the allocator until TLBs have been flushed; negative when they go back to it.
+    /// </summary>
+    public abstract void HoldBack(Cpu cpu, int frames);
+
     /// <summary>Writes CR3.</summary>
     public abstract Op LoadRoot(Cpu cpu, AddressSpace? space, int asid, bool keep);
 

@@ -19,7 +19,7 @@ public sealed class TimedKernel
     public TimedKernel(TimedProfile profile, int cpus, int frames = 1 << 20, CostTable? costs = null, ulong seed = 1)
     {
         ArgumentNullException.ThrowIfNull(profile);
-        Machine = new TimedMachine(cpus, frames, costs, seed);
+        Machine = new TimedMachine(cpus, frames, costs, seed, profile.ExtraAsids);
         Kernel = new KernelModel(Machine.Model, profile.Options, profile.Parts);
         Kernel.BuildZeroPage(Machine.Tables.AllocFrame());
         _membarrier = Machine.Model.Interrupts.RegisterFunction("ipi_mb", static async (cpu, _) => await cpu.FullBarrier());

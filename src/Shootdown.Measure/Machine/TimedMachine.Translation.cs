@@ -7,6 +7,8 @@ namespace Shootdown.Measure;
 public sealed partial class TimedMachine
 {
     private int _invlpgNs;
+    private int _broadcastNs;
+    private int _broadcastSyncNs;
     private int _fullFlushNs;
     private int _loadRootNs;
     private int _secondLevelNs;
@@ -58,6 +60,34 @@ public sealed partial class TimedMachine
             state.Tlb.DropPage(state.Asid, page);
         }
 
+        return Performed;
+    }
+
+    /// <summary>The TLBs obey at once; what they would do in between is left out, and TLBSYNC has its time all the same.</summary>
+    /// <inheritdoc/>
+    public override Op Broadcast(Cpu cpu, int asid, int page)
+    {
+        Spend(cpu, _broadcastNs);
+        StateOf(cpu).Broadcasts++;
+        foreach (TimedCpu target in Cpus)
+        {
+            if (page < 0)
+            {
+                target.Tlb.DropAll(asid);
+            }
+            else
+            {
+                target.Tlb.DropPage(asid, page);
+            }
+        }
+
+        return Performed;
+    }
+
+    /// <inheritdoc/>
+    public override Op AwaitBroadcasts(Cpu cpu)
+    {
+        Spend(cpu, _broadcastSyncNs);
         return Performed;
     }
 

@@ -16,9 +16,13 @@ namespace Shootdown.Measure;
 /// <param name="Refills">TLB misses that a flush caused.</param>
 /// <param name="RefillNs">What they cost.</param>
 /// <param name="Faults">Page faults.</param>
+/// <param name="Broadcasts">Broadcast invalidations.</param>
+/// <param name="HeldMaxBytes">The most memory that was kept from the allocator at a time until TLBs had been flushed.</param>
+/// <param name="HeldAverageBytes">The average of that over the run.</param>
 public sealed record Measurement(
     string Workload, string Policy, int Cpus, long DurationNs, long Work, long Calls, long TlbInterrupts, long StolenNs, long IpiWaitNs,
-    long LockWaitNs, long FullFlushes, long PageFlushes, long Refills, long RefillNs, long Faults)
+    long LockWaitNs, long FullFlushes, long PageFlushes, long Refills, long RefillNs, long Faults, long Broadcasts,
+    long HeldMaxBytes, long HeldAverageBytes)
 {
     /// <summary>Runs a workload on a machine of its own.</summary>
     /// <param name="workload">The workload.</param>
@@ -33,7 +37,7 @@ public sealed record Measurement(
     {
         ArgumentNullException.ThrowIfNull(workload);
         ArgumentNullException.ThrowIfNull(policy);
-        var kernel = new TimedKernel(policy.Profile, cpus, 1 << 22, costs, seed);
+        var kernel = new TimedKernel(policy.Profile, cpus, workload.Frames, costs, seed);
         kernel.Machine.Trace = trace;
         var run = new WorkloadRun(kernel, durationNs, seed);
         workload.Start(run);
@@ -48,6 +52,7 @@ public sealed record Measurement(
         return new Measurement(
             workload.Name, policy.Name, cpus, kernel.Machine.Now, run.Work, kernel.Calls, all.Sum(cpu => cpu.TlbInterrupts),
             all.Sum(cpu => cpu.StolenNs), all.Sum(cpu => cpu.IpiWaitNs), all.Sum(cpu => cpu.LockWaitNs), all.Sum(cpu => cpu.FullFlushes),
-            all.Sum(cpu => cpu.PageFlushes), all.Sum(cpu => cpu.Refills), all.Sum(cpu => cpu.RefillNs), all.Sum(cpu => cpu.Faults));
+            all.Sum(cpu => cpu.PageFlushes), all.Sum(cpu => cpu.Refills), all.Sum(cpu => cpu.RefillNs), all.Sum(cpu => cpu.Faults),
+            all.Sum(cpu => cpu.Broadcasts), kernel.Machine.Held.BytesMax, kernel.Machine.Held.AverageBytes(kernel.Machine.Now));
     }
 }

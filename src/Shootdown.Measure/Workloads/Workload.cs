@@ -9,6 +9,9 @@ public abstract class Workload
     /// <summary>What it does, in one line.</summary>
     public abstract string Summary { get; }
 
+    /// <summary>Frames of 4 KiB that its machine has; with fewer, memory that is held back runs out.</summary>
+    internal virtual int Frames => 1 << 22;
+
     /// <summary>All workloads, by name.</summary>
     public static IReadOnlyList<Workload> All { get; } =
     [
