@@ -56,6 +56,7 @@ public sealed class TimedKernel
     {
         ArgumentNullException.ThrowIfNull(mm);
         Enter(cpu, "mmap");
+        await Kernel.Munmap.GetUnmappedArea(cpu, mm, first, count);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
         await Kernel.MmapLock.StoreVmas(cpu, mm, areas.With(first, count));

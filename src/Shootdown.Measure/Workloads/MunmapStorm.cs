@@ -6,6 +6,8 @@ namespace Shootdown.Measure;
 /// <summary>Threads of one process map, write and unmap small regions as fast as they can.</summary>
 internal sealed class MunmapStorm : Workload
 {
+    private const int RegionPagesMax = 16;
+
     public override string Name => "munmap-storm";
 
     public override string Summary => "threads of one process map, write and unmap 1 to 16 pages each";
@@ -18,10 +20,10 @@ internal sealed class MunmapStorm : Workload
 
     private static async Proc Thread(WorkloadRun run, Cpu cpu, Mm process)
     {
-        int first = WorkloadRun.PartOf(cpu);
         while (run.HasTime(cpu))
         {
-            int pages = 1 + run.Random(cpu, 16);
+            int pages = 1 + run.Random(cpu, RegionPagesMax);
+            int first = FreeAddress(run, cpu, process);
             await run.Kernel.Mmap(cpu, process, first, pages);
             await run.Kernel.Touch(cpu, process, first, pages);
             await run.Kernel.Machine.Boundary(cpu);
@@ -29,5 +31,17 @@ internal sealed class MunmapStorm : Workload
             await run.Kernel.Machine.Boundary(cpu);
             run.Work++;
         }
+    }
+
+    /// <summary>The lowest address of the CPU's part that the kernel would hand out: the same one each time, unless it keeps addresses.</summary>
+    private static int FreeAddress(WorkloadRun run, Cpu cpu, Mm process)
+    {
+        int first = WorkloadRun.PartOf(cpu);
+        while (run.Kernel.Kernel.Munmap.IsAddressKept(process, first, RegionPagesMax))
+        {
+            first += RegionPagesMax;
+        }
+
+        return first;
     }
 }
