@@ -176,6 +176,12 @@ public abstract class TimedExecution
         return 1;
     }
 
+    internal long CompareFrames(Cpu cpu, int frame, int other)
+    {
+        Spend(cpu, CopyNs);
+        return Memory.OfFrame(frame, FrameSlot.Content) == Memory.OfFrame(other, FrameSlot.Content) ? 1 : 0;
+    }
+
     internal Op CopyFrame(Cpu cpu, int from, int to)
     {
         Spend(cpu, CopyNs);
@@ -275,6 +281,9 @@ public abstract class TimedExecution
 
     /// <summary>A frame's contents go to disk.</summary>
     public abstract void WriteOut(Cpu cpu, int frame);
+
+    /// <summary>A frame's contents come from disk.</summary>
+    public abstract void ReadIn(Cpu cpu, int frame);
 
     /// <summary>A callback runs after a grace period.</summary>
     public abstract Op CallRcu(Cpu cpu, Func<Cpu, ulong, Proc> callback, ulong argument);

@@ -17,9 +17,9 @@ public sealed class HeldMemory
     /// <summary>The most bytes held back at a time; CPUs' times differ by one call at most, and so does this.</summary>
     public long BytesMax => _pagesMax * PageBytes;
 
-    /// <summary>Bytes held back on average over a time from the start.</summary>
-    public long AverageBytes(long untilNs)
-        => untilNs == 0 ? 0 : (long)((_pageNs + ((double)_pages * untilNs)) * PageBytes / untilNs);
+    /// <summary>Bytes held back on average between two times; before the first one nothing was.</summary>
+    public long AverageBytes(long fromNs, long untilNs)
+        => untilNs <= fromNs ? 0 : (long)((_pageNs + ((double)_pages * untilNs)) * PageBytes / (untilNs - fromNs));
 
     /// <summary>Pages are held back from a time on, or no longer if the number is negative.</summary>
     internal void Add(int pages, long timeNs)

@@ -182,12 +182,18 @@ public sealed class TimedKernel
         ArgumentNullException.ThrowIfNull(cpu);
         while ((write ? await cpu.AccessStore(page, 1) : await cpu.AccessTouch(page)).Faulted)
         {
-            Calls++;
-            if (!await Kernel.PageFault.HandleMmFault(cpu, mm, page, write))
+            if (!await HandleFault(cpu, mm, page, write))
             {
                 throw new ProcRuleException($"a program on {cpu} ends with SIGSEGV at {Paging.AddressText(page)}");
             }
         }
+    }
+
+    /// <summary>A page fault, of a CPU or of a device; false if nothing may be mapped there.</summary>
+    public async Proc<bool> HandleFault(Cpu cpu, Mm mm, int page, bool write)
+    {
+        Calls++;
+        return await Kernel.PageFault.HandleMmFault(cpu, mm, page, write);
     }
 
     /// <summary>User accesses of consecutive pages.</summary>

@@ -124,6 +124,7 @@ public sealed partial class TimedMachine
         _secondLevelNs = _costs["tlb.l2_hit_ns"];
         _walkReadNs = _costs["tlb.walk_read_ns"];
         _faultNs = _costs["kernel.fault_ns"];
+        _readNs = _costs["estimates.read_page_ns"];
         _writeNs = _costs["memory.write_page_ns"];
     }
 }

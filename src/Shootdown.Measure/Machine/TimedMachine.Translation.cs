@@ -15,6 +15,7 @@ public sealed partial class TimedMachine
     private int _walkReadNs;
     private int _faultNs;
     private int _writeNs;
+    private int _readNs;
 
     /// <summary>Where events go; null if nobody wants them.</summary>
     public ITimedTrace? Trace { get; set; }
@@ -121,6 +122,9 @@ public sealed partial class TimedMachine
     public override void WriteOut(Cpu cpu, int frame) => Spend(cpu, _writeNs);
 
     /// <inheritdoc/>
+    public override void ReadIn(Cpu cpu, int frame) => Spend(cpu, _readNs);
+
+    /// <inheritdoc/>
     public override void AssertFailed(Cpu cpu, string message)
         => throw new ProcRuleException($"{cpu}: kernel code asserts that {message}; it is not so (out of memory? give the machine more frames)");
 
@@ -154,7 +158,8 @@ public sealed partial class TimedMachine
         return 0;
     }
 
-    private void NoteStale(Pte entry)
+    /// <summary>Counts an access through a translation whose frame is free.</summary>
+    internal void NoteStale(Pte entry)
     {
         if (!Tables.IsLive(entry.Frame))
         {

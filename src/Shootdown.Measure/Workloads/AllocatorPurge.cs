@@ -12,6 +12,8 @@ internal sealed class AllocatorPurge : Workload
 
     public override string Summary => "threads work in arenas of 8 MiB; every 100 us a run of 1 to 64 pages is purged";
 
+    public override string Unit => "stores";
+
     internal override void Start(WorkloadRun run)
     {
         Mm process = run.NewParts("service", ArenaPages);

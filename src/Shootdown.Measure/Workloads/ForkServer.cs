@@ -13,15 +13,17 @@ internal sealed class ForkServer : Workload
 
     public override string Summary => "threads write to a heap of 16 MiB; every 20 ms the process forks, and what is written is copied";
 
+    public override string Unit => "stores";
+
     internal override void Start(WorkloadRun run)
     {
         (Mm process, int heap) = run.NewHeap("server", HeapPages);
+        run.Prepare(process, cpu => run.Kernel.Touch(cpu, process, heap, HeapPages));
         run.StartThreads(process, cpu => cpu.Index == 0 ? Forks(run, cpu, process, heap) : Thread(run, cpu, process, heap));
     }
 
     private static async Proc Forks(WorkloadRun run, Cpu cpu, Mm process, int heap)
     {
-        await run.Kernel.Touch(cpu, process, heap, HeapPages);
         while (run.HasTime(cpu))
         {
             await run.Kernel.Machine.Compute(cpu, BetweenForksNs / 2);

@@ -12,6 +12,8 @@ internal sealed class MadviseStorm : Workload
 
     public override string Summary => "threads of one process write 8 pages and give them back with MADV_DONTNEED";
 
+    public override string Unit => "rounds";
+
     internal override void Start(WorkloadRun run)
     {
         Mm process = run.NewParts("storm", BufferPages);

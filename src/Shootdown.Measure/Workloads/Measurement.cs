@@ -38,9 +38,11 @@ public sealed record Measurement(
         ArgumentNullException.ThrowIfNull(workload);
         ArgumentNullException.ThrowIfNull(policy);
         var kernel = new TimedKernel(policy.Profile, cpus, workload.Frames, costs, seed);
-        kernel.Machine.Trace = trace;
         var run = new WorkloadRun(kernel, durationNs, seed);
         workload.Start(run);
+        run.Begin();
+        kernel.Machine.Trace = trace;
+        long[] before = Counters(kernel);
         kernel.Machine.Run();
         if (kernel.Machine.StaleAccesses > 0)
         {
@@ -48,11 +50,23 @@ public sealed record Measurement(
                 $"{workload.Name} under {policy.Name}: {kernel.Machine.StaleAccesses} accesses reached freed memory through a TLB");
         }
 
-        IReadOnlyList<TimedCpu> all = kernel.Machine.Cpus;
+        long[] counted = [.. Counters(kernel).Zip(before, (after, start) => after - start)];
+        long end = kernel.Machine.Now;
         return new Measurement(
-            workload.Name, policy.Name, cpus, kernel.Machine.Now, run.Work, kernel.Calls, all.Sum(cpu => cpu.TlbInterrupts),
-            all.Sum(cpu => cpu.StolenNs), all.Sum(cpu => cpu.IpiWaitNs), all.Sum(cpu => cpu.LockWaitNs), all.Sum(cpu => cpu.FullFlushes),
-            all.Sum(cpu => cpu.PageFlushes), all.Sum(cpu => cpu.Refills), all.Sum(cpu => cpu.RefillNs), all.Sum(cpu => cpu.Faults),
-            all.Sum(cpu => cpu.Broadcasts), kernel.Machine.Held.BytesMax, kernel.Machine.Held.AverageBytes(kernel.Machine.Now));
+            workload.Name, policy.Name, cpus, end - run.StartNs, run.Work, counted[0], counted[1], counted[2], counted[3], counted[4], counted[5],
+            counted[6], counted[7], counted[8], counted[9], counted[10], kernel.Machine.Held.BytesMax,
+            kernel.Machine.Held.AverageBytes(run.StartNs, end));
+    }
+
+    /// <summary>What all CPUs have counted so far, in the order of the measurement.</summary>
+    private static long[] Counters(TimedKernel kernel)
+    {
+        IReadOnlyList<TimedCpu> all = kernel.Machine.Cpus;
+        return
+        [
+            kernel.Calls, all.Sum(cpu => cpu.TlbInterrupts), all.Sum(cpu => cpu.StolenNs), all.Sum(cpu => cpu.IpiWaitNs),
+            all.Sum(cpu => cpu.LockWaitNs), all.Sum(cpu => cpu.FullFlushes), all.Sum(cpu => cpu.PageFlushes), all.Sum(cpu => cpu.Refills),
+            all.Sum(cpu => cpu.RefillNs), all.Sum(cpu => cpu.Faults), all.Sum(cpu => cpu.Broadcasts),
+        ];
     }
 }

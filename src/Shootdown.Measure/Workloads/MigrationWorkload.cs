@@ -13,9 +13,12 @@ internal sealed class MigrationWorkload : Workload
 
     public override string Summary => "threads use a heap of 16 MiB; a kernel thread moves 32 of its pages every millisecond";
 
+    public override string Unit => "accesses";
+
     internal override void Start(WorkloadRun run)
     {
         (Mm process, int heap) = run.NewHeap("service", HeapPages);
+        run.Prepare(process, cpu => run.Kernel.Touch(cpu, process, heap, HeapPages));
         run.StartBesideKernelThread(
             process, cpu => HeapUser.Run(run, cpu, process, heap, HeapPages), cpu => Kcompactd(run, cpu, process, heap));
     }

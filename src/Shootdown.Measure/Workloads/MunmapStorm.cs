@@ -12,6 +12,8 @@ internal sealed class MunmapStorm : Workload
 
     public override string Summary => "threads of one process map, write and unmap 1 to 16 pages each";
 
+    public override string Unit => "rounds";
+
     internal override void Start(WorkloadRun run)
     {
         Mm process = run.Kernel.NewProcess("storm");

@@ -13,15 +13,17 @@ internal sealed class NumaBalancing : Workload
 
     public override string Summary => "threads use a heap of 16 MiB; every 2 ms a scan makes 256 pages of it fault";
 
+    public override string Unit => "accesses";
+
     internal override void Start(WorkloadRun run)
     {
         (Mm process, int heap) = run.NewHeap("service", HeapPages);
+        run.Prepare(process, cpu => run.Kernel.Touch(cpu, process, heap, HeapPages));
         run.StartThreads(process, cpu => cpu.Index == 0 ? Scans(run, cpu, process, heap) : HeapUser.Run(run, cpu, process, heap, HeapPages));
     }
 
     private static async Proc Scans(WorkloadRun run, Cpu cpu, Mm process, int heap)
     {
-        await run.Kernel.Touch(cpu, process, heap, HeapPages);
         int next = 0;
         while (run.HasTime(cpu))
         {

@@ -9,6 +9,9 @@ public abstract class Workload
     /// <summary>What it does, in one line.</summary>
     public abstract string Summary { get; }
 
+    /// <summary>What a unit of its work is, in the plural.</summary>
+    public abstract string Unit { get; }
+
     /// <summary>Frames of 4 KiB that its machine has; with fewer, memory that is held back runs out.</summary>
     internal virtual int Frames => 1 << 22;
 
@@ -16,12 +19,15 @@ public abstract class Workload
     public static IReadOnlyList<Workload> All { get; } =
     [
         new AllocatorPurge(),
+        new DeviceStream(),
         new ForkServer(),
+        new KsmHost(),
         new MadviseStorm(),
         new MigrationWorkload(),
         new MmapFileServer(),
         new MunmapStorm(),
         new NumaBalancing(),
+        new ParallelGc(),
         new ReclaimUnderPressure(),
     ];
 

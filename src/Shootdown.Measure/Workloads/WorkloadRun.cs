@@ -7,6 +7,8 @@ namespace Shootdown.Measure;
 internal sealed class WorkloadRun
 {
     private readonly ulong[] _random;
+    private readonly List<(Cpu Cpu, Func<Proc> Program)> _programs = [];
+    private Func<Proc>? _preparation;
 
     internal WorkloadRun(TimedKernel kernel, long durationNs, ulong seed)
     {
@@ -19,13 +21,16 @@ internal sealed class WorkloadRun
 
     internal long DurationNs { get; }
 
+    /// <summary>When its time begins: behind the preparation.</summary>
+    internal long StartNs { get; private set; }
+
     internal int Cpus => Kernel.Machine.Cpus.Count;
 
     /// <summary>What the threads got done, in units of the workload.</summary>
     internal long Work { get; set; }
 
     /// <summary>True while the CPU has time left.</summary>
-    internal bool HasTime(Cpu cpu) => Kernel.Machine.NowOf(cpu) < DurationNs;
+    internal bool HasTime(Cpu cpu) => Kernel.Machine.NowOf(cpu) < StartNs + DurationNs;
 
     /// <summary>A number from 0 to count - 1, from the CPU's own sequence (SplitMix64).</summary>
     internal int Random(Cpu cpu, int count)
@@ -82,7 +87,7 @@ internal sealed class WorkloadRun
     }
 
     /// <summary>Runs a program on a CPU, as a thread of a process, or of the kernel if it is null.</summary>
-    internal void StartThread(Cpu cpu, Mm? process, Func<Cpu, Proc> program) => Kernel.Machine.Start(cpu, async () =>
+    internal void StartThread(Cpu cpu, Mm? process, Func<Cpu, Proc> program) => _programs.Add((cpu, async () =>
     {
         if (process is not null)
         {
@@ -94,5 +99,32 @@ internal sealed class WorkloadRun
         {
             await Kernel.GoIdle(cpu);
         }
-    });
+    }));
+
+    /// <summary>A thread of a process that runs alone, before the time of the workload begins: it fills memory.</summary>
+    internal void Prepare(Mm process, Func<Cpu, Proc> program)
+    {
+        Cpu first = Kernel.Cpu(0);
+        _preparation = async () =>
+        {
+            await Kernel.SwitchTo(first, process);
+            await program(first);
+        };
+    }
+
+    /// <summary>Runs the preparation, and makes all programs ready to start behind it.</summary>
+    internal void Begin()
+    {
+        if (_preparation is not null)
+        {
+            Kernel.Machine.Start(Kernel.Cpu(0), _preparation);
+            Kernel.Machine.Run();
+            StartNs = Kernel.Machine.Now;
+        }
+
+        foreach ((Cpu cpu, Func<Proc> program) in _programs)
+        {
+            Kernel.Machine.StartAt(cpu, StartNs, program);
+        }
+    }
 }
