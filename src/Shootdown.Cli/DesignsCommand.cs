@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Shootdown.Catalogue;
 using Shootdown.Check;
+using Shootdown.Kernel;
 using Shootdown.Report;
 
 namespace Shootdown.Cli;

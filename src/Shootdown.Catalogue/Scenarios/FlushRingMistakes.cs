@@ -1,4 +1,5 @@
 using Shootdown.Check;
+using Shootdown.Kernel;
 
 namespace Shootdown.Catalogue;
 

@@ -21,10 +21,28 @@ public class Munmap(KernelModel kernel) : Mechanism(kernel)
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
         await Kernel.Zap.UnmapVmas(tlb, promise.FirstPage, promise.PageCount);
         await Kernel.PageTableFree.FreePgtables(tlb, promise.FirstPage, promise.PageCount, remaining);
-        await Kernel.MmuGather.TlbFinishMmu(tlb);
-        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
-        await cpu.ReturnPromise(promise);
+        await FinishMunmap(tlb, promise);
     }
+
+    /// <summary>The end of munmap: the flush, what waits for it, and the promise.</summary>
+    [KernelName]
+    protected virtual async Proc FinishMunmap(TlbGather tlb, Promise promise)
+    {
+        await Kernel.MmuGather.TlbFinishMmu(tlb);
+        await Kernel.MmapLock.MmapReadUnlock(tlb.Cpu, tlb.Mm);
+        await tlb.Cpu.ReturnPromise(promise);
+    }
+
+    /// <summary>
+    /// mm/mmap.c: <c>get_unmapped_area</c>, for addresses that the caller has chosen: nothing to do, unless a flush design keeps addresses
+    /// that were unmapped for a while.
+    /// </summary>
+    public virtual async Proc GetUnmappedArea(Cpu cpu, Mm mm, int first, int count)
+    {
+    }
+
+    /// <summary>True if <see cref="GetUnmappedArea"/> would have to wait: on a machine of real size, for who can choose another address.</summary>
+    public virtual bool IsAddressKept(Mm mm, int first, int count) => false;
 
     /// <summary>
     /// mm/mmap.c: <c>mmap_region</c> for anonymous, private memory at an address where nothing is mapped (MAP_FIXED_NOREPLACE): the
@@ -32,6 +50,7 @@ public class Munmap(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     public virtual async Proc MmapRegion(Cpu cpu, Mm mm, int first, int count)
     {
+        await GetUnmappedArea(cpu, mm, first, count);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
         await cpu.Assert(!areas.Touches(first, count), "nothing is mapped there");

@@ -77,6 +77,7 @@ public class Filemap(KernelModel kernel) : Mechanism(kernel)
 
         Folio folio = Kernel.Folios[frame];
         await FolioLock(cpu, frame);
+        Machine.Timed?.ReadIn(cpu, frame);
         if (Kernel.Options.SwapData)
         {
             await cpu.Store(folio.Frame.Content, await cpu.Load(file.Disk[index]));

@@ -89,6 +89,7 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     {
         if (tlb.Words.Batch is { } batch)
         {
+            Machine.Timed!.HoldBack(tlb.Cpu, 1);
             return batch.Add(frame, delayRmap) >= Kernel.Options.GatherFrames;
         }
 
@@ -203,7 +204,9 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         await Kernel.PageTableFree.TlbTableFlush(tlb);
         if (tlb.Words.Batch is { } batch)
         {
-            await tlb.Cpu.PutFrames(batch.TakeFrames(), "free_pages_and_swap_cache");
+            FrameSet queued = batch.TakeFrames();
+            Machine.Timed!.HoldBack(tlb.Cpu, -queued.Count);
+            await tlb.Cpu.PutFrames(queued, "free_pages_and_swap_cache");
             return;
         }
 

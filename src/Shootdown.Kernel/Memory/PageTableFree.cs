@@ -131,14 +131,24 @@ public class PageTableFree : Mechanism
         if (Kernel.Options.RcuTableFree)
         {
             await TlbTableInvalidate(tlb);
-            await tlb.Cpu.CallRcu(_callback, tables);
+        }
+
+        await TlbTableFree(tlb.Cpu, tables);
+        await tlb.Cpu.Store(tlb.Words.Tables, 0);
+    }
+
+    /// <summary>mm/mmu_gather.c: <c>tlb_remove_table_free</c>: frees tables that no walk cache knows any more, as the build has it.</summary>
+    [KernelName("tlb_remove_table_free")]
+    public virtual async Proc TlbTableFree(Cpu cpu, ulong tables)
+    {
+        if (Kernel.Options.RcuTableFree)
+        {
+            await cpu.CallRcu(_callback, tables);
         }
         else
         {
-            await FreeTables(tlb.Cpu, tables);
+            await FreeTables(cpu, tables);
         }
-
-        await tlb.Cpu.Store(tlb.Words.Tables, 0);
     }
 
     /// <summary>

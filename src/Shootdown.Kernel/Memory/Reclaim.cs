@@ -39,6 +39,7 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
             if (isolated || await FolioIsolateLru(cpu, frame))
             {
                 bool freed = await ReclaimFolio(cpu, frame, batch);
+                Machine.Timed?.HoldBack(cpu, freed ? 1 : 0);
                 bool lazyfree = freed && await IsLazyfree(cpu, frame);
                 kept = freed ? kept : kept.With(frame);
                 discarded = lazyfree ? discarded.With(frame) : discarded;
@@ -68,6 +69,7 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     protected virtual async Proc FreeUnrefFolios(Cpu cpu, FrameSet discarded, FrameSet reclaimed)
     {
         await Kernel.TlbBatch.TryToUnmapFlush(cpu);
+        Machine.Timed?.HoldBack(cpu, -(discarded.Count + reclaimed.Count));
         if (!discarded.IsEmpty)
         {
             await cpu.FreeFrames(discarded, "free_unref_folios");

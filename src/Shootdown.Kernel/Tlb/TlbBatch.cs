@@ -51,12 +51,12 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     /// flushed, which would hide what is owed, both start again, at one request and no flush.
     /// </summary>
     /// <remarks>
-    /// No model makes the 16384 requests that the kernel's counters take: at their width only the increment is a step.
+    /// No small model makes the 16384 requests that the kernel's counters take: at their width only the increment is a step there.
     /// </remarks>
     protected virtual async Proc IncFlushBatched(Cpu cpu, Mm mm)
     {
         ulong large = PendingMask / 2;
-        ulong batch = Kernel.Options.BatchCounterBits == KernelCounterBits ? 0 : await cpu.Load(mm.TlbFlushBatched);
+        ulong batch = Kernel.Options.BatchCounterBits == KernelCounterBits && Machine.Timed is null ? 0 : await cpu.Load(mm.TlbFlushBatched);
         while ((batch & PendingMask) > large)
         {
             ulong found = await cpu.CompareExchange(mm.TlbFlushBatched, batch, 1);

@@ -17,6 +17,12 @@ public sealed class BroadcastUnit : MachineHandle
         : base(machine)
     {
         ArgumentNullException.ThrowIfNull(machine);
+        _outstanding = [];
+        if (machine.Timed is not null)
+        {
+            return;
+        }
+
         _requests = machine.Options.Asids * (machine.Paging.PageCount + 1);
         if (_requests > WordBits)
         {
@@ -32,10 +38,11 @@ public sealed class BroadcastUnit : MachineHandle
     }
 
     /// <summary>INVLPGB: asks all CPUs to drop a page, or everything (page -1), of an ASID. Does not wait.</summary>
-    public Op Invlpgb(Cpu cpu, int asid, int page = -1) => new(new RequestOperation(this, cpu, asid, page));
+    public Op Invlpgb(Cpu cpu, int asid, int page = -1)
+        => Machine.Timed is { } timed ? timed.Broadcast(cpu, asid, page) : new(new RequestOperation(this, cpu, asid, page));
 
     /// <summary>TLBSYNC: waits until all requests of this CPU have been done everywhere.</summary>
-    public Op Tlbsync(Cpu cpu) => new(new SyncOperation(this, cpu));
+    public Op Tlbsync(Cpu cpu) => Machine.Timed is { } timed ? timed.AwaitBroadcasts(cpu) : new(new SyncOperation(this, cpu));
 
     [KernelName]
     private async Proc Serve(Cpu cpu)

@@ -87,7 +87,8 @@ public sealed partial class Cpu
             : new(new FrameCopyOperation(this, from, to, function));
 
     /// <summary>Compares two frames: 1 if their contents are equal (<c>pages_identical</c>).</summary>
-    public Op<int> CompareFrames(int frame, int other, string function) => new(new FrameCompareOperation(this, frame, other, function));
+    public Op<int> CompareFrames(int frame, int other, string function)
+        => _timed is { } timed ? Op<int>.DoneWith(timed.CompareFrames(this, frame, other)) : new(new FrameCompareOperation(this, frame, other, function));
 
     /// <summary>Gives a frame that has no reference count back to the allocator.</summary>
     public Op FreeFrame(int frame, string function = "free_page")

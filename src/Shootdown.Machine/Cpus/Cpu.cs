@@ -215,6 +215,15 @@ public sealed partial class Cpu : MachineHandle
             : throw new ProcRuleException(
                 "the argument of a cross-call is wider than one word: the pages or address spaces of this machine are too many");
 
+    /// <summary>
+    /// Makes work due at the next scheduler tick of every CPU of the mask (not this one); does not wait. On small machines a tick comes at
+    /// any later time, and <see cref="AwaitIpiAcknowledgements"/> must come before this CPU's next cross-call.
+    /// </summary>
+    /// <param name="mask">The CPUs.</param>
+    /// <param name="function">What they run (<see cref="Interrupts.RegisterTick"/>).</param>
+    public Op RaiseTick(CpuSet mask, int function)
+        => _timed is { } timed ? timed.RaiseTick(this, mask, function) : new(Machine.Interrupts.Send(this, mask.Mask, function, 0));
+
     /// <summary>What the sender of the request that this CPU handles passed with it.</summary>
     public Op<ulong> IpiArgument(Cpu sender)
         => _timed is { } timed ? Op<ulong>.DoneWith(unchecked((long)timed.ArgumentOf(sender).Argument))

@@ -21,13 +21,14 @@ public sealed partial class Interrupts
 
     private sealed class SendOperation(Interrupts interrupts, Cpu sender, ulong mask, int function, ulong argument) : Operation
     {
-        public override string Text => $"[ IPI to {MaskText(mask)} ]";
+        public override string Text => interrupts._ticks.Contains(function) ? $"[ due at the tick of {MaskText(mask)} ]" : $"[ IPI to {MaskText(mask)} ]";
 
         public override StepWeight Weight => StepWeight.Key;
 
         public override int Alternatives(MachineState state) => sender.Machine.Model.IsDrained(state, sender) ? 1 : 0;
 
-        public override CostEvent CostOf(MachineState state) => new(CostKind.IpisSent, BitOperations.PopCount(mask));
+        public override CostEvent CostOf(MachineState state)
+            => interrupts._ticks.Contains(function) ? CostEvent.None : new(CostKind.IpisSent, BitOperations.PopCount(mask));
 
         public override long Execute(MachineState state, int alternative)
         {
@@ -137,7 +138,7 @@ public sealed partial class Interrupts
 
             int sender = BitOperations.TrailingZeroCount(rest);
             state.Write(address, pending & ~(1UL << sender));
-            state.Record?.Note($"from CPU{sender}");
+            state.Record?.Note(interrupts._ticks.Contains((int)state.Read(interrupts._function[sender])) ? $"tick, asked by CPU{sender}" : $"from CPU{sender}");
             if (interrupts._atomic.TryGetValue((int)state.Read(interrupts._function[sender]), out AtomicHandler? handler))
             {
                 handler.Run(state, cpu, cpu.Machine.Cpus[sender]);
@@ -150,7 +151,20 @@ public sealed partial class Interrupts
             return ((long)state.Read(interrupts._function[sender]) << 8) | (long)sender;
         }
 
-        public override CostEvent CostOf(MachineState state) => new(CostKind.IpisReceived, 1);
+        public override CostEvent CostOf(MachineState state) => OnlyTicks(state) ? CostEvent.None : new(CostKind.IpisReceived, 1);
+
+        /// <summary>If a tick and an IPI are pending both, what is taken counts as an IPI.</summary>
+        private bool OnlyTicks(MachineState state)
+        {
+            ulong rest = interrupts._ticks.Count == 0 ? 0 : state.Read(interrupts._pending[cpu.Index]);
+            bool only = rest != 0;
+            for (; rest != 0; rest &= rest - 1)
+            {
+                only &= interrupts._ticks.Contains((int)state.Read(interrupts._function[BitOperations.TrailingZeroCount(rest)]));
+            }
+
+            return only;
+        }
 
         public override long ResultUnder(Permutation permutation, long result)
             => result < 0 ? result : (result & ~0xffL) | (long)permutation.CpuOf((int)(result & 0xff));

@@ -12,6 +12,7 @@ public sealed partial class Interrupts : MachineHandle
     private readonly int[] _function;
     private readonly int[] _argument;
     private readonly Dictionary<int, AtomicHandler> _atomic = [];
+    private readonly HashSet<int> _ticks = [];
     private readonly List<(string Name, Func<Cpu, Cpu, Proc> Code)> _handlers = [];
 
     internal Interrupts(MachineModel machine)
@@ -57,6 +58,16 @@ public sealed partial class Interrupts : MachineHandle
         }
 
         return RegisterFunction(handler.Name, static (_, _) => throw new ProcRuleException("an atomic handler has no program"));
+    }
+
+    /// <summary>
+    /// Registers work of the scheduler tick (target, CPU that asked for it): <see cref="Cpu.RaiseTick"/> makes it due, and the target
+    /// does it at some later time. No IPI is sent.
+    /// </summary>
+    public int RegisterTick(string name, Func<Cpu, Cpu, Proc> code)
+    {
+        _ticks.Add(_handlers.Count);
+        return RegisterFunction(name, code);
     }
 
     internal bool HasAtomicFunctions => _atomic.Count > 0;

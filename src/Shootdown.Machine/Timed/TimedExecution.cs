@@ -186,6 +186,12 @@ public abstract partial class TimedExecution
         return 1;
     }
 
+    internal long CompareFrames(Cpu cpu, int frame, int other)
+    {
+        Spend(cpu, CopyNs);
+        return Memory.OfFrame(frame, FrameSlot.Content) == Memory.OfFrame(other, FrameSlot.Content) ? 1 : 0;
+    }
+
     internal Op CopyFrame(Cpu cpu, int from, int to)
     {
         Spend(cpu, CopyNs);
@@ -260,6 +266,20 @@ public abstract partial class TimedExecution
     /// <summary>The argument of the sender's last cross-call, and what one word could not carry.</summary>
     public abstract (ulong Argument, ulong Wide) ArgumentOf(Cpu sender);
 
+    /// <summary>Work that is due at the next scheduler tick of every CPU of the mask.</summary>
+    public abstract Op RaiseTick(Cpu cpu, in CpuSet mask, int function);
+
+    /// <summary>INVLPGB of a page of an ASID on all CPUs, or of all its pages if the page is negative.</summary>
+    public abstract Op Broadcast(Cpu cpu, int asid, int page);
+
+    /// <summary>TLBSYNC: waits for the broadcasts of this CPU.</summary>
+    public abstract Op AwaitBroadcasts(Cpu cpu);
+
+    /// <summary>
+    /// Frames that nothing maps any more are kept from the allocator until TLBs have been flushed; negative when they go back to it.
+    /// </summary>
+    public abstract void HoldBack(Cpu cpu, int frames);
+
     /// <summary>Writes CR3.</summary>
     public abstract Op LoadRoot(Cpu cpu, AddressSpace? space, int asid, bool keep);
 
@@ -271,6 +291,9 @@ public abstract partial class TimedExecution
 
     /// <summary>A frame's contents go to disk.</summary>
     public abstract void WriteOut(Cpu cpu, int frame);
+
+    /// <summary>A frame's contents come from disk.</summary>
+    public abstract void ReadIn(Cpu cpu, int frame);
 
     /// <summary>A callback runs after a grace period.</summary>
     public abstract Op CallRcu(Cpu cpu, Func<Cpu, ulong, Proc> callback, ulong argument);

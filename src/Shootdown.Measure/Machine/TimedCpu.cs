@@ -45,6 +45,9 @@ public sealed class TimedCpu
     /// <summary>Single-page invalidations of this CPU.</summary>
     public long PageFlushes { get; internal set; }
 
+    /// <summary>Broadcast invalidations that this CPU asked for.</summary>
+    public long Broadcasts { get; internal set; }
+
     /// <summary>User accesses.</summary>
     public long Accesses { get; internal set; }
 

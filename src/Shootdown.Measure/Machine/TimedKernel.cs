@@ -19,7 +19,7 @@ public sealed class TimedKernel
     public TimedKernel(TimedProfile profile, int cpus, int frames = 1 << 20, CostTable? costs = null, ulong seed = 1)
     {
         ArgumentNullException.ThrowIfNull(profile);
-        Machine = new TimedMachine(cpus, frames, costs, seed);
+        Machine = new TimedMachine(cpus, frames, costs, seed, profile.ExtraAsids);
         Kernel = new KernelModel(Machine.Model, profile.Options, profile.Parts);
         Kernel.BuildZeroPage(Machine.Tables.AllocFrame());
         _membarrier = Machine.Model.Interrupts.RegisterFunction("ipi_mb", static async (cpu, _) => await cpu.FullBarrier());
@@ -56,6 +56,7 @@ public sealed class TimedKernel
     {
         ArgumentNullException.ThrowIfNull(mm);
         Enter(cpu, "mmap");
+        await Kernel.Munmap.GetUnmappedArea(cpu, mm, first, count);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
         await Kernel.MmapLock.StoreVmas(cpu, mm, areas.With(first, count));
@@ -198,12 +199,18 @@ public sealed class TimedKernel
         ArgumentNullException.ThrowIfNull(cpu);
         while ((write ? await cpu.AccessStore(page, 1) : await cpu.AccessTouch(page)).Faulted)
         {
-            Calls++;
-            if (!await Kernel.PageFault.HandleMmFault(cpu, mm, page, write))
+            if (!await HandleFault(cpu, mm, page, write))
             {
                 throw new ProcRuleException($"a program on {cpu} ends with SIGSEGV at {Paging.AddressText(page)}");
             }
         }
+    }
+
+    /// <summary>A page fault, of a CPU or of a device; false if nothing may be mapped there.</summary>
+    public async Proc<bool> HandleFault(Cpu cpu, Mm mm, int page, bool write)
+    {
+        Calls++;
+        return await Kernel.PageFault.HandleMmFault(cpu, mm, page, write);
     }
 
     /// <summary>User accesses of consecutive pages.</summary>

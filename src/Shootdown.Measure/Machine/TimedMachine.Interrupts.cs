@@ -76,20 +76,34 @@ public sealed partial class TimedMachine
         }
 
         bool isIdle = target.Program is null;
-        int index = target.Cpu.Index;
-        long before = Clock[index];
         long start = Math.Max(arrival + (isIdle ? _wakeIdleNs : 0), target.HandlerEnd);
-        Clock[index] = start + _handlerNs;
-        target.InterruptsOff = true;
+        long before = BeginHandler(target, start + _handlerNs);
         TimedTask.RunToEnd(code(target.Cpu, sender), "the handler of a cross-call");
+        long end = EndHandler(target, start, before);
+        target.Interrupts++;
+        Trace?.Handler(target.Cpu, start, end, sender);
+        return end;
+    }
+
+    /// <summary>Code that comes runs on a CPU at a time, on top of what it does; returns the time that it has reached with that.</summary>
+    private long BeginHandler(TimedCpu target, long time)
+    {
+        long before = Clock[target.Cpu.Index];
+        Clock[target.Cpu.Index] = time;
+        target.InterruptsOff = true;
+        return before;
+    }
+
+    /// <summary>The code has run: what the CPU does takes longer by that. Returns when it ended.</summary>
+    private long EndHandler(TimedCpu target, long start, long before)
+    {
+        int index = target.Cpu.Index;
         target.InterruptsOff = false;
         long end = Clock[index];
-        target.Interrupts++;
         target.StolenNs += end - start;
         target.HandlerEnd = end;
         target.Delay += target.Waits ? 0 : end - start;
-        Trace?.Handler(target.Cpu, start, end, sender);
-        Clock[index] = isIdle ? end : before;
+        Clock[index] = target.Program is null ? end : before;
         return end;
     }
 
@@ -101,11 +115,14 @@ public sealed partial class TimedMachine
         _acknowledgeNs = _costs["ipi.acknowledge_ns"];
         _wakeIdleNs = _costs["ipi.wake_idle_ns"];
         _invlpgNs = _costs["tlb.invlpg_ns"];
+        _broadcastNs = _costs["estimates.invlpgb_ns"];
+        _broadcastSyncNs = _costs["estimates.tlbsync_ns"];
         _fullFlushNs = _costs["tlb.full_flush_ns"];
         _loadRootNs = _costs["tlb.load_root_ns"];
         _secondLevelNs = _costs["tlb.l2_hit_ns"];
         _walkReadNs = _costs["tlb.walk_read_ns"];
         _faultNs = _costs["kernel.fault_ns"];
+        _readNs = _costs["estimates.read_page_ns"];
         _writeNs = _costs["memory.write_page_ns"];
     }
 }

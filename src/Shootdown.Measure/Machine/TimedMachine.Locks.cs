@@ -13,7 +13,7 @@ public sealed partial class TimedMachine
     public override Op Lock(Cpu cpu, Word word, bool sleeps)
     {
         ArgumentNullException.ThrowIfNull(word);
-        if (Clock[cpu.Index] - _aheadNs > _queue.NextTime)
+        if (Clock[cpu.Index] - _aheadNs > NextTime)
         {
             // Far ahead of another CPU: let it catch up, so that its interrupts come when they should.
             StateOf(cpu).LockToTake = word;

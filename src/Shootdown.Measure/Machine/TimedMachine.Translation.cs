@@ -7,12 +7,15 @@ namespace Shootdown.Measure;
 public sealed partial class TimedMachine
 {
     private int _invlpgNs;
+    private int _broadcastNs;
+    private int _broadcastSyncNs;
     private int _fullFlushNs;
     private int _loadRootNs;
     private int _secondLevelNs;
     private int _walkReadNs;
     private int _faultNs;
     private int _writeNs;
+    private int _readNs;
 
     /// <summary>Where events go; null if nobody wants them.</summary>
     public ITimedTrace? Trace { get; set; }
@@ -61,6 +64,34 @@ public sealed partial class TimedMachine
         return Performed;
     }
 
+    /// <summary>The TLBs obey at once; what they would do in between is left out, and TLBSYNC has its time all the same.</summary>
+    /// <inheritdoc/>
+    public override Op Broadcast(Cpu cpu, int asid, int page)
+    {
+        Spend(cpu, _broadcastNs);
+        StateOf(cpu).Broadcasts++;
+        foreach (TimedCpu target in Cpus)
+        {
+            if (page < 0)
+            {
+                target.Tlb.DropAll(asid);
+            }
+            else
+            {
+                target.Tlb.DropPage(asid, page);
+            }
+        }
+
+        return Performed;
+    }
+
+    /// <inheritdoc/>
+    public override Op AwaitBroadcasts(Cpu cpu)
+    {
+        Spend(cpu, _broadcastSyncNs);
+        return Performed;
+    }
+
     /// <inheritdoc/>
     public override long Access(Cpu cpu, int page, bool write, int value)
     {
@@ -89,6 +120,9 @@ public sealed partial class TimedMachine
 
     /// <inheritdoc/>
     public override void WriteOut(Cpu cpu, int frame) => Spend(cpu, _writeNs);
+
+    /// <inheritdoc/>
+    public override void ReadIn(Cpu cpu, int frame) => Spend(cpu, _readNs);
 
     /// <inheritdoc/>
     public override void AssertFailed(Cpu cpu, string message)
@@ -124,7 +158,8 @@ public sealed partial class TimedMachine
         return 0;
     }
 
-    private void NoteStale(Pte entry)
+    /// <summary>Counts an access through a translation whose frame is free.</summary>
+    internal void NoteStale(Pte entry)
     {
         if (!Tables.IsLive(entry.Frame))
         {

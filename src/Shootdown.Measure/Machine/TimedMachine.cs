@@ -26,7 +26,8 @@ public sealed partial class TimedMachine : TimedExecution
     /// <param name="frames">Frames of 4 KiB, up to 2^26.</param>
     /// <param name="costs">What things cost.</param>
     /// <param name="seed">Seed of the latencies of interrupts.</param>
-    public TimedMachine(int cpus, int frames, CostTable? costs = null, ulong seed = 1)
+    /// <param name="extraAsids">ASIDs of a CPU besides the six that x86 Linux uses (TLB_NR_DYN_ASIDS).</param>
+    public TimedMachine(int cpus, int frames, CostTable? costs = null, ulong seed = 1, int extraAsids = 0)
     {
         _costs = costs ?? CostTable.Default;
         _queue = new EventQueue(cpus);
@@ -48,7 +49,7 @@ public sealed partial class TimedMachine : TimedExecution
             Levels = 4,
             EntriesPerTable = 512,
             Frames = frames,
-            Asids = 6,
+            Asids = 6 + extraAsids,
             AccessedBit = true,
             GracePeriods = true,
         };
@@ -68,6 +69,9 @@ public sealed partial class TimedMachine : TimedExecution
 
     /// <summary>Accesses through translations of frames that were free by then: 0, or the kernel code that ran is wrong.</summary>
     public long StaleAccesses { get; private set; }
+
+    /// <summary>Memory that is kept from the allocator until TLBs have been flushed.</summary>
+    public HeldMemory Held { get; } = new();
 
     /// <summary>The latest time that a CPU has reached.</summary>
     public long Now => Clock.Max();
@@ -98,14 +102,21 @@ public sealed partial class TimedMachine : TimedExecution
     /// <exception cref="ProcRuleException">Programs wait for each other.</exception>
     public void Run(long until = long.MaxValue, Func<bool>? enough = null)
     {
-        while (_queue.Count > 0 && _queue.NextTime < until)
+        while (NextTime < until)
         {
             if (enough is not null && enough())
             {
                 return;
             }
 
-            GoOn(_queue.Take(out long time), time);
+            if (NextTick <= _queue.NextTime)
+            {
+                Tick();
+            }
+            else
+            {
+                GoOn(_queue.Take(out long time), time);
+            }
         }
 
         if (_queue.Count == 0 && Cpus.Any(cpu => cpu.Program is not null))
@@ -133,6 +144,9 @@ public sealed partial class TimedMachine : TimedExecution
     /// <summary>Time that a program spends in the kernel without steps of its own.</summary>
     public void Charge(Cpu cpu, int nanoseconds) => Spend(cpu, nanoseconds);
 
+    /// <inheritdoc/>
+    public override void HoldBack(Cpu cpu, int frames) => Held.Add(frames, NowOf(cpu));
+
     private TimedCpu StateOf(Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(cpu);
@@ -142,7 +156,7 @@ public sealed partial class TimedMachine : TimedExecution
     /// <summary>Moves a CPU to a time, if nobody else has anything to do before.</summary>
     private Op Until(Cpu cpu, long time, bool waits, string what)
     {
-        if (time <= _queue.NextTime)
+        if (time <= NextTime)
         {
             Clock[cpu.Index] = Math.Max(Clock[cpu.Index], time);
             return Performed;
@@ -160,7 +174,7 @@ public sealed partial class TimedMachine : TimedExecution
         {
             time += state.Delay;
             state.Delay = 0;
-            if (time > _queue.NextTime)
+            if (time > NextTime)
             {
                 _queue.Set(index, time);
                 return;

@@ -9,7 +9,8 @@ namespace Shootdown.Measure;
 /// <param name="Name">As in traces, e.g. <c>6.12</c>.</param>
 /// <param name="Options">Build-time choices.</param>
 /// <param name="Parts">Mechanisms.</param>
-public sealed record TimedProfile(string Name, KernelOptions Options, KernelParts Parts)
+/// <param name="ExtraAsids">ASIDs that a flush design needs besides those of Linux.</param>
+public sealed record TimedProfile(string Name, KernelOptions Options, KernelParts Parts, int ExtraAsids = 0)
 {
     private const int PageBytes = 4096;
     private const int BatchHeaderBytes = 16;

@@ -16,9 +16,13 @@ namespace Shootdown.Measure;
 /// <param name="Refills">TLB misses that a flush caused.</param>
 /// <param name="RefillNs">What they cost.</param>
 /// <param name="Faults">Page faults.</param>
+/// <param name="Broadcasts">Broadcast invalidations.</param>
+/// <param name="HeldMaxBytes">The most memory that was kept from the allocator at a time until TLBs had been flushed.</param>
+/// <param name="HeldAverageBytes">The average of that over the run.</param>
 public sealed record Measurement(
     string Workload, string Policy, int Cpus, long DurationNs, long Work, long Calls, long TlbInterrupts, long StolenNs, long IpiWaitNs,
-    long LockWaitNs, long FullFlushes, long PageFlushes, long Refills, long RefillNs, long Faults)
+    long LockWaitNs, long FullFlushes, long PageFlushes, long Refills, long RefillNs, long Faults, long Broadcasts,
+    long HeldMaxBytes, long HeldAverageBytes)
 {
     /// <summary>Runs a workload on a machine of its own.</summary>
     /// <param name="workload">The workload.</param>
@@ -33,10 +37,12 @@ public sealed record Measurement(
     {
         ArgumentNullException.ThrowIfNull(workload);
         ArgumentNullException.ThrowIfNull(policy);
-        var kernel = new TimedKernel(policy.Profile, cpus, 1 << 22, costs, seed);
-        kernel.Machine.Trace = trace;
+        var kernel = new TimedKernel(policy.Profile, cpus, workload.Frames, costs, seed);
         var run = new WorkloadRun(kernel, durationNs, seed);
         workload.Start(run);
+        run.Begin();
+        kernel.Machine.Trace = trace;
+        long[] before = Counters(kernel);
         kernel.Machine.Run();
         if (kernel.Machine.StaleAccesses > 0)
         {
@@ -44,43 +50,23 @@ public sealed record Measurement(
                 $"{workload.Name} under {policy.Name}: {kernel.Machine.StaleAccesses} accesses reached freed memory through a TLB");
         }
 
-        IReadOnlyList<TimedCpu> all = kernel.Machine.Cpus;
+        long[] counted = [.. Counters(kernel).Zip(before, (after, start) => after - start)];
+        long end = kernel.Machine.Now;
         return new Measurement(
-            workload.Name, policy.Name, cpus, kernel.Machine.Now, run.Work, kernel.Calls, all.Sum(cpu => cpu.TlbInterrupts),
-            all.Sum(cpu => cpu.StolenNs), all.Sum(cpu => cpu.IpiWaitNs), all.Sum(cpu => cpu.LockWaitNs), all.Sum(cpu => cpu.FullFlushes),
-            all.Sum(cpu => cpu.PageFlushes), all.Sum(cpu => cpu.Refills), all.Sum(cpu => cpu.RefillNs), all.Sum(cpu => cpu.Faults));
+            workload.Name, policy.Name, cpus, end - run.StartNs, run.Work, counted[0], counted[1], counted[2], counted[3], counted[4], counted[5],
+            counted[6], counted[7], counted[8], counted[9], counted[10], kernel.Machine.Held.BytesMax,
+            kernel.Machine.Held.AverageBytes(run.StartNs, end));
     }
-}
 
-/// <summary>A flush design under which workloads are measured.</summary>
-/// <param name="Name">Name on the command line.</param>
-/// <param name="Summary">What it does, in one line.</param>
-/// <param name="Profile">The kernel that has it.</param>
-public sealed record FlushPolicy(string Name, string Summary, TimedProfile Profile)
-{
-    /// <summary>The designs that the kernel library has.</summary>
-    public static IReadOnlyList<FlushPolicy> All { get; } =
-    [
-        new("linux-6.12", "gathers and unmap batches of 6.12; up to 33 pages one by one", TimedProfile.Linux612),
-        new("linux-6.1", "gathers and unmap batches of 6.1", TimedProfile.Linux61),
-        new("full", "6.12, but every flush is a full one", TimedProfile.Linux612 with
-        {
-            Name = "full", Options = TimedProfile.Linux612.Options with { FlushCeiling = 0 },
-        }),
-        new("unbatched", "6.12, but reclaim flushes each page as it unmaps it", TimedProfile.Linux612 with
-        {
-            Name = "unbatched",
-            Parts = TimedProfile.Linux612.Parts with { TlbBatch = kernel => new NoUnmapBatch(kernel) },
-        }),
-    ];
-
-    /// <summary>A design by name; null if there is none.</summary>
-    public static FlushPolicy? Find(string name) => All.FirstOrDefault(policy => policy.Name == name);
-}
-
-/// <summary>Reclaim and migration flush each page as they unmap it, as kernels did before batching (4.3).</summary>
-internal sealed class NoUnmapBatch(Kernel.KernelModel kernel) : Kernel.TlbBatch(kernel)
-{
-    /// <inheritdoc/>
-    public override async Machine.Proc<bool> ShouldDeferFlush(Machine.Cpu cpu, Kernel.Mm mm) => false;
+    /// <summary>What all CPUs have counted so far, in the order of the measurement.</summary>
+    private static long[] Counters(TimedKernel kernel)
+    {
+        IReadOnlyList<TimedCpu> all = kernel.Machine.Cpus;
+        return
+        [
+            kernel.Calls, all.Sum(cpu => cpu.TlbInterrupts), all.Sum(cpu => cpu.StolenNs), all.Sum(cpu => cpu.IpiWaitNs),
+            all.Sum(cpu => cpu.LockWaitNs), all.Sum(cpu => cpu.FullFlushes), all.Sum(cpu => cpu.PageFlushes), all.Sum(cpu => cpu.Refills),
+            all.Sum(cpu => cpu.RefillNs), all.Sum(cpu => cpu.Faults), all.Sum(cpu => cpu.Broadcasts),
+        ];
+    }
 }

@@ -1,5 +1,6 @@
 using Shootdown.Catalogue;
 using Shootdown.Check;
+using Shootdown.Kernel;
 using Shootdown.Machine;
 
 namespace Shootdown.Tests.Designs;

@@ -1,4 +1,5 @@
 using Shootdown.Check;
+using Shootdown.Kernel;
 using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;

@@ -1,3 +1,5 @@
+using Shootdown.Kernel;
+
 namespace Shootdown.Catalogue;
 
 /// <summary>S002-05.</summary>

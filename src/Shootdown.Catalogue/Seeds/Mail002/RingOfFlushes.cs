@@ -1,3 +1,4 @@
+using Shootdown.Kernel;
 using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;

@@ -1,6 +1,4 @@
-using Shootdown.Kernel;
-
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>Where a change that waits for its flush is noted.</summary>
 public enum DeferralGrain
@@ -46,6 +44,10 @@ public abstract class DeferredGeneration(DeferralGrain grain, IncrementRule rule
 
     /// <inheritdoc/>
     public override bool IsSound => rule == IncrementRule.Always;
+
+    /// <inheritdoc/>
+    public override string? NotMeasured => grain == DeferralGrain.Vma
+        ? "notes belong to areas, and on the timed machine areas with equal rights are one" : null;
 
     /// <inheritdoc/>
     public override string Story =>

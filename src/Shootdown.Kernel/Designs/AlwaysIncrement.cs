@@ -1,7 +1,6 @@
-using Shootdown.Kernel;
 using Shootdown.Machine;
 
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>Every deferred change takes a generation, and the flush at the end one more.</summary>
 public sealed class AlwaysIncrement : FlushDesign

@@ -1,6 +1,4 @@
-using Shootdown.Kernel;
-
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>
 /// A way to keep TLBs in line with page tables: who flushes what, when, and how others learn of a flush that is still owed. A design
@@ -8,6 +6,15 @@ namespace Shootdown.Catalogue;
 /// </summary>
 public abstract class FlushDesign
 {
+    /// <summary>Every design of this library: sound ones first, then by year and id.</summary>
+    public static IReadOnlyList<FlushDesign> All { get; } =
+    [
+        .. typeof(FlushDesign).Assembly.GetTypes()
+            .Where(type => type.IsSubclassOf(typeof(FlushDesign)) && !type.IsAbstract && type.GetConstructor(Type.EmptyTypes) is not null)
+            .Select(type => (FlushDesign)Activator.CreateInstance(type)!)
+            .OrderBy(design => !design.IsSound).ThenBy(design => design.Year).ThenBy(design => design.Id, StringComparer.Ordinal),
+    ];
+
     /// <summary>Short id, lower case with dashes.</summary>
     public abstract string Id { get; }
 
@@ -28,6 +35,12 @@ public abstract class FlushDesign
 
     /// <summary>ASIDs that it needs besides those that the workload uses.</summary>
     public virtual int ExtraAsids => 0;
+
+    /// <summary>ASIDs that it needs besides six on a machine of real size, where many processes run.</summary>
+    public virtual int ExtraAsidsAtRealSize => ExtraAsids;
+
+    /// <summary>Why it cannot run on a machine of real size, for <c>measure --policy all</c>; null if it can.</summary>
+    public virtual string? NotMeasured => null;
 
     /// <summary>The mechanisms that it replaces.</summary>
     public abstract KernelParts Apply(KernelParts parts);

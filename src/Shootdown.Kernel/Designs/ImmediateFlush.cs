@@ -1,7 +1,6 @@
-using Shootdown.Kernel;
 using Shootdown.Machine;
 
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>Every changed entry is flushed at once, under the table's lock.</summary>
 public sealed class ImmediateFlush : FlushDesign

@@ -1,7 +1,6 @@
-using Shootdown.Kernel;
 using Shootdown.Machine;
 
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>Flushes are deferred and nobody is told: the kernel before 2017.</summary>
 public sealed class UnmarkedDeferral : FlushDesign

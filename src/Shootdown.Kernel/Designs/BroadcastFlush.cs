@@ -1,6 +1,4 @@
-using Shootdown.Kernel;
-
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>What is wrong with broadcast flushing.</summary>
 public enum BroadcastMistake
@@ -45,6 +43,9 @@ public class BroadcastFlush(BroadcastMistake mistake) : FlushDesign
 
     /// <inheritdoc/>
     public override int ExtraAsids => 1;
+
+    /// <inheritdoc/>
+    public override int ExtraAsidsAtRealSize => 58;
 
     /// <inheritdoc/>
     public override string Story =>

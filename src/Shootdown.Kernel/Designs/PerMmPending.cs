@@ -1,7 +1,6 @@
-using Shootdown.Kernel;
 using Shootdown.Machine;
 
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>One word for all flushes that a process is owed, of gathers too; who finds it flushes first.</summary>
 public sealed class PerMmPending : FlushDesign

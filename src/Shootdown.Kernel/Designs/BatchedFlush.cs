@@ -1,6 +1,4 @@
-using Shootdown.Kernel;
-
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>Linux 6.12: mmu_gather, and batched unmapping by reclaim.</summary>
 public sealed class BatchedFlush : FlushDesign

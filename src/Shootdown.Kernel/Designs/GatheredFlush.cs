@@ -1,6 +1,4 @@
-using Shootdown.Kernel;
-
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>mmu_gather with its count of gathers; reclaim flushes page by page.</summary>
 public sealed class GatheredFlush : FlushDesign

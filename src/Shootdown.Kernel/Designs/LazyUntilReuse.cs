@@ -1,6 +1,4 @@
-using Shootdown.Kernel;
-
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>What is wrong with flushing at re-use; the hazards of B50.</summary>
 public enum ReuseMistake

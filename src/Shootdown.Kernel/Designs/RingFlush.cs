@@ -1,8 +1,6 @@
-using System.Collections.Immutable;
-using Shootdown.Kernel;
 using Shootdown.Machine;
 
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>Producers and readers of the ring.</summary>
 internal sealed class RingFlush : TlbFlush
@@ -12,10 +10,7 @@ internal sealed class RingFlush : TlbFlush
     private readonly RingMistake _mistake;
     private readonly int _slots;
     private readonly bool _publishesFirst;
-    private readonly ImmutableArray<Word> _generation;
-    private readonly ImmutableArray<Word> _info;
-    private readonly ImmutableArray<Word> _reserved;
-    private readonly ImmutableArray<Spinlock> _lock;
+    private readonly PerMm<FlushRingWords> _rings;
 
     public RingFlush(KernelModel kernel, RingMistake mistake, int slots, bool publishesFirst)
         : base(kernel)
@@ -23,10 +18,7 @@ internal sealed class RingFlush : TlbFlush
         _mistake = mistake;
         _slots = slots;
         _publishesFirst = publishesFirst || mistake == RingMistake.GenerationFirst;
-        _generation = [.. Enumerable.Range(0, MmsMax * slots).Select(slot => Machine.NewWord($"ring[{slot}].tlb_gen"))];
-        _info = [.. Enumerable.Range(0, MmsMax * slots).Select(slot => Machine.NewWord($"ring[{slot}].info"))];
-        _reserved = [.. Enumerable.Range(0, MmsMax).Select(mm => Machine.NewWord($"ring_reserved[{mm}]", 1))];
-        _lock = [.. Enumerable.Range(0, MmsMax).Select(mm => Machine.NewSpinLock($"ring_lock[{mm}]"))];
+        _rings = new PerMm<FlushRingWords>(Machine, MmsMax, mm => new FlushRingWords(Machine, mm, slots));
     }
 
     private bool LooksAtGenerations => _mistake is not (RingMistake.LagUnchecked or RingMistake.GenerationFirst or RingMistake.ProducersUnordered);
@@ -50,6 +42,10 @@ internal sealed class RingFlush : TlbFlush
         }
 
         await cpu.PreemptEnable();
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.ArchInvalidateSecondaryTlbs(cpu, mm, range);
+        }
     }
 
     /// <summary>True if all slots between two generations are there and none of them freed tables.</summary>
@@ -62,13 +58,13 @@ internal sealed class RingFlush : TlbFlush
 
         for (ulong generation = from + 1; generation <= to; generation++)
         {
-            int slot = SlotOf(mm, generation);
-            if (LooksAtGenerations && await cpu.Load(_generation[slot]) != generation)
+            RingSlot slot = _rings[mm].At(generation);
+            if (LooksAtGenerations && await cpu.Load(slot.Generation) != generation)
             {
                 return false;
             }
 
-            if (new FlushTlbInfo(await cpu.Load(_info[slot])).FreedTables && _mistake != RingMistake.TablesReplayedLate)
+            if (new FlushTlbInfo(await cpu.Load(slot.Info)).FreedTables && _mistake != RingMistake.TablesReplayedLate)
             {
                 return false;
             }
@@ -85,12 +81,12 @@ internal sealed class RingFlush : TlbFlush
         int strides = 0;
         for (ulong generation = from + 1; generation <= to && found; generation++)
         {
-            int slot = SlotOf(mm, generation);
-            found = !LooksAtGenerations || await cpu.Load(_generation[slot], weight: StepWeight.Context) == generation;
-            var info = new FlushTlbInfo(await cpu.Load(_info[slot], weight: StepWeight.Context));
+            RingSlot slot = _rings[mm].At(generation);
+            found = !LooksAtGenerations || await cpu.Load(slot.Generation, weight: StepWeight.Context) == generation;
+            var info = new FlushTlbInfo(await cpu.Load(slot.Info, weight: StepWeight.Context), slot.Wide is null ? 0 : await cpu.Load(slot.Wide));
             if (found && LooksAtGenerations && _mistake != RingMistake.TornSlot)
             {
-                found = await cpu.Load(_generation[slot]) == generation;
+                found = await cpu.Load(slot.Generation) == generation;
             }
 
             int stride = Machine.Paging.SpanOf(info.StrideLevel);
@@ -120,58 +116,61 @@ internal sealed class RingFlush : TlbFlush
         await Replay(cpu, Kernel.Mms[index], localTlbGen, mmTlbGen);
     }
 
-    private int SlotOf(Mm mm, ulong generation) => (mm.Index * _slots) + (int)(generation % (ulong)_slots);
-
     /// <summary>
     /// Puts a flush into the ring and makes its generation visible: an atomic increment, so that the changes of entries
     /// before it are ordered before the read of the mask behind it, as in <c>inc_mm_tlb_gen</c>.
     /// </summary>
     private async Proc<ulong> Append(Cpu cpu, Mm mm, PageRange range, int strideLevel, bool freedTables)
     {
-        ulong bits = FlushTlbInfo.Of(mm, range, strideLevel, freedTables, NoGeneration).Bits;
+        FlushTlbInfo info = FlushTlbInfo.Of(mm, range, strideLevel, freedTables, NoGeneration);
         if (_mistake == RingMistake.ProducersUnordered)
         {
-            return await AppendUnordered(cpu, mm, bits);
+            return await AppendUnordered(cpu, mm, info);
         }
 
-        await cpu.SpinLock(_lock[mm.Index]);
+        await cpu.SpinLock(_rings[mm].Lock);
         ulong newest = await cpu.Load(mm.TlbGen);
-        int slot = SlotOf(mm, newest + 1);
+        RingSlot slot = _rings[mm].At(newest + 1);
         if (_mistake == RingMistake.CoalescedIntoNewest && newest > 1)
         {
-            await Widen(cpu, SlotOf(mm, newest), range);
-            await cpu.SpinUnlock(_lock[mm.Index]);
+            await Widen(cpu, _rings[mm].At(newest), range);
+            await cpu.SpinUnlock(_rings[mm].Lock);
             return newest;
         }
 
         ulong generation = _publishesFirst ? await cpu.AddReturn(mm.TlbGen, 1) : newest + 1;
-        await Fill(cpu, slot, generation, bits);
+        await Fill(cpu, slot, generation, info);
         if (!_publishesFirst)
         {
             await cpu.AddReturn(mm.TlbGen, 1);
         }
 
-        await cpu.SpinUnlock(_lock[mm.Index]);
+        await cpu.SpinUnlock(_rings[mm].Lock);
         return generation;
     }
 
-    private async Proc Fill(Cpu cpu, int slot, ulong generation, ulong bits)
+    private static async Proc Fill(Cpu cpu, RingSlot slot, ulong generation, FlushTlbInfo info)
     {
-        await cpu.Store(_generation[slot], NoGeneration);
-        await cpu.Store(_info[slot], bits);
-        await cpu.Store(_generation[slot], generation);
+        await cpu.Store(slot.Generation, NoGeneration);
+        await cpu.Store(slot.Info, info.Bits);
+        if (slot.Wide is not null)
+        {
+            await cpu.Store(slot.Wide, info.Wide);
+        }
+
+        await cpu.Store(slot.Generation, generation);
     }
 
-    private async Proc Widen(Cpu cpu, int slot, PageRange range)
+    private static async Proc Widen(Cpu cpu, RingSlot slot, PageRange range)
     {
-        var info = new FlushTlbInfo(await cpu.Load(_info[slot]));
-        await cpu.Store(_info[slot], (info.Bits & ~0xff_ffffUL) | info.Range.With(range).Bits, weight: StepWeight.Key);
+        var info = new FlushTlbInfo(await cpu.Load(slot.Info));
+        await cpu.Store(slot.Info, (info.Bits & ~0xff_ffffUL) | info.Range.With(range).Bits, weight: StepWeight.Key);
     }
 
-    private async Proc<ulong> AppendUnordered(Cpu cpu, Mm mm, ulong bits)
+    private async Proc<ulong> AppendUnordered(Cpu cpu, Mm mm, FlushTlbInfo info)
     {
-        ulong generation = await cpu.AddReturn(_reserved[mm.Index], 1);
-        await Fill(cpu, SlotOf(mm, generation), generation, bits);
+        ulong generation = await cpu.AddReturn(_rings[mm].Reserved, 1);
+        await Fill(cpu, _rings[mm].At(generation), generation, info);
         ulong visible = await cpu.Load(mm.TlbGen);
         while (visible < generation)
         {
@@ -185,60 +184,5 @@ internal sealed class RingFlush : TlbFlush
         }
 
         return generation;
-    }
-}
-
-/// <summary>A switch to an address space whose ASID is behind, and the end of lazy mode: the ring is replayed behind CR3.</summary>
-internal sealed class RingSwitch : SwitchMm
-{
-    private readonly RingMistake _mistake;
-    private readonly ImmutableArray<Word> _early;
-
-    public RingSwitch(KernelModel kernel, RingMistake mistake)
-        : base(kernel)
-    {
-        _mistake = mistake;
-        _early = mistake == RingMistake.RingBeforeGeneration
-            ? [.. Machine.Cpus.Select(cpu => Machine.NewLocalWord(cpu, $"cpu{cpu.Index}.ring_read_to"))]
-            : [];
-    }
-
-    public override async Proc LoadNewMmCr3(Cpu cpu, Mm? next, int asid, ulong nextGen, bool needFlush)
-    {
-        CpuTlbState state = Kernel.TlbStates[cpu.Index];
-        var ring = (RingFlush)Kernel.TlbFlush;
-        bool isBehind = needFlush && next is not null && await cpu.Load(state.SlotCtxId[asid]) == next.CtxId;
-        ulong local = isBehind ? await cpu.Load(state.SlotTlbGen[asid]) : 0;
-        ulong readTo = isBehind && !_early.IsDefaultOrEmpty ? await cpu.Load(_early[cpu.Index]) : nextGen;
-        if (!isBehind || !await ring.CanReplayLate(cpu, next!, local, readTo))
-        {
-            await base.LoadNewMmCr3(cpu, next, asid, nextGen, needFlush);
-            return;
-        }
-
-        // Interrupts are off: no access is made before the last slot was replayed, only the walker may run ahead.
-        await base.LoadNewMmCr3(cpu, next, asid, nextGen, false);
-        await ring.Replay(cpu, next!, local, readTo);
-        await cpu.Store(state.SlotTlbGen[asid], nextGen);
-    }
-
-    protected override async Proc<ulong> BecomeTarget(Cpu cpu, Mm next)
-    {
-        if (!_early.IsDefaultOrEmpty)
-        {
-            await cpu.Store(_early[cpu.Index], await cpu.Load(next.TlbGen, weight: StepWeight.Context));
-        }
-
-        return await base.BecomeTarget(cpu, next);
-    }
-
-    protected override async Proc LeaveLazyMode(Cpu cpu, Mm mm)
-    {
-        if (!_early.IsDefaultOrEmpty)
-        {
-            await cpu.Store(_early[cpu.Index], await cpu.Load(mm.TlbGen, weight: StepWeight.Context));
-        }
-
-        await base.LeaveLazyMode(cpu, mm);
     }
 }

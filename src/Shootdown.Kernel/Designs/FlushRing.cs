@@ -1,6 +1,4 @@
-using Shootdown.Kernel;
-
-namespace Shootdown.Catalogue;
+namespace Shootdown.Kernel;
 
 /// <summary>What is wrong with a ring of flushes; one for every question of S002-08.</summary>
 public enum RingMistake
