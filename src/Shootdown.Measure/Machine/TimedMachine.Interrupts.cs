@@ -77,7 +77,7 @@ public sealed partial class TimedMachine
             throw new ProcRuleException($"{target.Cpu} waits with interrupts off while {sender} interrupts it: it would never answer");
         }
 
-        bool isIdle = target.Program is null;
+        bool isIdle = target is { Program: null, RunsUserCode: false };
         int index = target.Cpu.Index;
         long before = Clock[index];
         long start = Math.Max(arrival + (isIdle ? _wakeIdleNs : 0), target.HandlerEnd);
