@@ -53,17 +53,12 @@ internal sealed record MeasureRequest
         TimeSpan time = parsed.GetValue(tree.Time) is { } text ? OptionValues.Time("--time", text) : DefaultTime;
         var request = new MeasureRequest
         {
-            Workload = names.Length == 0 ? null : Named(names[0], "workload", Workload.Find, Workload.All.Select(workload => workload.Name)),
+            Workload = names.Length == 0 ? null : FlushOptions.Named(names[0], "workload", Workload.Find, Workload.All.Select(workload => workload.Name)),
             Cpus = parsed.GetValue(tree.MeasureCpus) is { } cpus ? CpuCounts(cpus) : [DefaultCpus],
-            Policies = parsed.GetValue(tree.Policy) switch
-            {
-                null => [FlushPolicy.All[0]],
-                "all" => FlushPolicy.All,
-                string policy => [Named(policy, "policy", FlushPolicy.Find, FlushPolicy.All.Select(known => known.Name).Append("all"))],
-            },
+            Policies = parsed.GetValue(tree.Policy) is { } policy ? FlushOptions.Policies(policy) : [FlushPolicy.All[0]],
             Time = time <= TimeMax ? time : throw new UsageException($"--time '{parsed.GetValue(tree.Time)}': expected at most 10m of virtual time"),
             Seed = parsed.GetValue(tree.Seed) is { } seed ? SeedOf(seed) : 1,
-            Costs = CostsOf(parsed.GetValue(tree.Costs)),
+            Costs = FlushOptions.Costs(parsed.GetValue(tree.Costs)),
             Json = parsed.GetValue(tree.Json),
             Csv = parsed.GetValue(tree.Csv),
             TraceOut = parsed.GetValue(tree.TraceOut),
@@ -71,11 +66,6 @@ internal sealed record MeasureRequest
         request.RequireSense();
         return request;
     }
-
-    private static T Named<T>(string name, string what, Func<string, T?> find, IEnumerable<string> known)
-        where T : class
-        => find(name) ?? throw new UsageException(
-            $"there is no {what} '{name}'{ScenarioLookup.DidYouMean(name, known)}; known are {string.Join(", ", known)}");
 
     /// <summary>A number, or a range that is gone through in powers of two: <c>2..512</c>.</summary>
     private static IReadOnlyList<int> CpuCounts(string text)
@@ -98,18 +88,6 @@ internal sealed record MeasureRequest
 
     private static ulong SeedOf(string text) => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed) ? seed
         : throw new UsageException($"--seed '{text}': expected a whole number");
-
-    private static CostTable CostsOf(string? path)
-    {
-        try
-        {
-            return path is null ? CostTable.Default : CostTable.Read(path);
-        }
-        catch (CostFileException error)
-        {
-            throw new UsageException(error.Message);
-        }
-    }
 
     private void RequireSense()
     {

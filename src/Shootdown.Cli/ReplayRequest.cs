@@ -13,8 +13,14 @@ internal sealed record ReplayRequest
     /// <summary>What to look at.</summary>
     public required ReplaySelection Selection { get; init; }
 
-    /// <summary>Rules for the prediction; null for those that fit the trace.</summary>
-    public required KernelProfile? Kernel { get; init; }
+    /// <summary>The kernel to replay; null for the one that fits the trace.</summary>
+    public required TimedProfile? Kernel { get; init; }
+
+    /// <summary>Flush designs to replay the trace under as well.</summary>
+    public required IReadOnlyList<FlushPolicy> Policies { get; init; }
+
+    /// <summary>What things cost.</summary>
+    public required CostTable Costs { get; init; }
 
     /// <summary>True for one JSON document instead of text.</summary>
     public required bool Json { get; init; }
@@ -41,6 +47,8 @@ internal sealed record ReplayRequest
             File = files[0],
             Selection = new ReplaySelection(parsed.GetValue(tree.Pid) is { } pid ? ProcessId(pid) : null, parsed.GetValue(tree.Comm)),
             Kernel = parsed.GetValue(tree.Kernel) is { } kernel ? Profile(kernel) : null,
+            Policies = parsed.GetValue(tree.Policy) is { } policy ? FlushOptions.Policies(policy) : [],
+            Costs = FlushOptions.Costs(parsed.GetValue(tree.Costs)),
             Json = parsed.GetValue(tree.Json),
             Html = parsed.GetValue(tree.Html),
             TraceOut = parsed.GetValue(tree.TraceOut),
@@ -53,7 +61,7 @@ internal sealed record ReplayRequest
             ? pid
             : throw new UsageException($"--pid '{text}': expected the number of a process");
 
-    private static KernelProfile Profile(string text)
-        => KernelProfile.All.FirstOrDefault(profile => profile.Version == text)
-            ?? throw new UsageException($"--kernel '{text}': expected {string.Join(" or ", KernelProfile.All.Select(profile => profile.Version))}");
+    private static TimedProfile Profile(string text)
+        => TimedProfile.All.FirstOrDefault(profile => profile.Name == text)
+            ?? throw new UsageException($"--kernel '{text}': expected {string.Join(" or ", TimedProfile.All.Select(profile => profile.Name))}");
 }

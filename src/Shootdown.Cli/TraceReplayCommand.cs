@@ -3,7 +3,7 @@ using Shootdown.Report;
 
 namespace Shootdown.Cli;
 
-/// <summary>Reads a trace, says what it recorded and what the rules predict.</summary>
+/// <summary>Reads a trace, says what it recorded and what the kernel code predicts.</summary>
 internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
 {
     /// <summary>Runs it and returns the exit code: 0, or 3 if the trace cannot be read.</summary>
@@ -53,6 +53,8 @@ internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
         {
             Selection = request.Selection,
             Kernel = request.Kernel,
+            Policies = request.Policies,
+            Costs = request.Costs,
             TimelineOut = timeline,
             Cancellation = interrupted,
         });

@@ -113,6 +113,12 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
         for (int page = first; page < end; page++)
         {
             Pte entry = await tlb.Cpu.EntryRead(table, page);
+            if (entry.MapsFrame && Kernel.IsZeroFrame(entry.Frame))
+            {
+                // vm_normal_folio() knows no folio of the page of zeroes.
+                continue;
+            }
+
             if (entry.MapsFrame && walk == MadviseWalk.Pageout)
             {
                 if (PageoutClearsYoung)

@@ -61,6 +61,13 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
         {
             int extent = Math.Min(span - ((oldFirst + moved) % span), span - ((newFirst + moved) % span));
             extent = Math.Min(extent, count - moved);
+            if (mm.Areas is not null && (await Kernel.PageWalk.TableAt(cpu, mm, oldFirst + moved, 0)).Index < 0)
+            {
+                // get_old_pmd(): nothing is mapped below, and no table is made at the new place.
+                moved += extent;
+                continue;
+            }
+
             if (extent < span || !Kernel.Options.MremapTables || !await MoveNormalPmd(cpu, mm, oldFirst + moved, newFirst + moved))
             {
                 await Kernel.PageWalk.PteAlloc(cpu, mm, newFirst + moved);

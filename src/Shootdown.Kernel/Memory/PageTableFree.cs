@@ -44,8 +44,8 @@ public class PageTableFree : Mechanism
             {
                 if (!remaining.Touches(page, span))
                 {
-                    // The recorded range begins no lower than the first table of leaf entries that the call covers.
-                    await FreePteRange(tlb, Math.Max(page, first / Machine.Paging.SpanOf(1) * Machine.Paging.SpanOf(1)), level);
+                    // free_pmd_range(), free_pud_range(): a table is recorded at the beginning of its span, wherever the range begins.
+                    await FreePteRange(tlb, page, level);
                 }
             }
         }

@@ -56,6 +56,9 @@ public sealed class TimedCpu
 
     internal CpuTlb Tlb { get; }
 
+    /// <summary>True while it runs user code that no program stands for (<see cref="TimedMachine.AdvanceTo"/>).</summary>
+    internal bool RunsUserCode { get; set; }
+
     internal TimedTask? Task { get; set; }
 
     internal Func<Proc>? Program { get; set; }

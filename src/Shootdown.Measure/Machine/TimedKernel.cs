@@ -164,12 +164,28 @@ public sealed class TimedKernel
     public async Proc<Mm> Fork(Cpu cpu, Mm parent)
     {
         ArgumentNullException.ThrowIfNull(parent);
-        long start = Enter(cpu, "fork");
         Mm child = NewProcess($"{parent.Name}.child");
+        await Fork(cpu, parent, child);
+        return child;
+    }
+
+    /// <summary>fork into an empty address space.</summary>
+    public async Proc Fork(Cpu cpu, Mm parent, Mm child)
+    {
+        ArgumentNullException.ThrowIfNull(parent);
+        ArgumentNullException.ThrowIfNull(child);
+        long start = Enter(cpu, "fork");
         child.Areas!.CopyFrom(parent.Areas!);
         await Kernel.Fork.DupMmap(cpu, parent, child, Promise(cpu, parent, 0, int.MaxValue, PromiseKind.WriteProtected, "fork()"));
         Leave(cpu, start, "fork");
-        return child;
+    }
+
+    /// <summary>The last thread of a process ends on this CPU: everything is unmapped, and the address space is empty again.</summary>
+    public async Proc Exit(Cpu cpu, Mm mm)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        await Kernel.ExitMmap.ExitAreas(cpu, mm);
+        mm.Areas!.Remove(0, int.MaxValue);
     }
 
     /// <summary>membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED): an IPI to all other CPUs that run the process.</summary>

@@ -75,7 +75,7 @@ public sealed partial class TimedMachine
             throw new ProcRuleException($"{target.Cpu} waits with interrupts off while {sender} interrupts it: it would never answer");
         }
 
-        bool isIdle = target.Program is null;
+        bool isIdle = target is { Program: null, RunsUserCode: false };
         long start = Math.Max(arrival + (isIdle ? _wakeIdleNs : 0), target.HandlerEnd);
         long before = BeginHandler(target, start + _handlerNs);
         TimedTask.RunToEnd(code(target.Cpu, sender), "the handler of a cross-call");

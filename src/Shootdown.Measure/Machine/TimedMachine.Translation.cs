@@ -118,6 +118,29 @@ public sealed partial class TimedMachine
         return WalkFor(state, space, page, write, found == CpuTlb.Level.None, wasFlushed);
     }
 
+    /// <summary>
+    /// User code reads a page of the loaded address space again, if it is mapped: the TLB is filled, a miss is counted and costs its walk.
+    /// The entry's accessed bit stays as it is: the access is supposed, and must not change what kernel code does.
+    /// </summary>
+    public void ReadAgain(Cpu cpu, int page)
+    {
+        TimedCpu state = StateOf(cpu);
+        if (state.Space is not { } space || state.Tlb.Find(state.Asid, page, out ulong bits, out _, out bool wasFlushed) != CpuTlb.Level.None)
+        {
+            return;
+        }
+
+        Pte leaf = Tables.Walk(space.RootTable, page, out _, out int level);
+        if (leaf.Present)
+        {
+            int walkNs = _walkReadNs * (state.Tlb.KnowsTable(state.Asid, page) ? 1 : Model.Paging.Levels);
+            state.Misses++;
+            state.Refills += wasFlushed ? 1 : 0;
+            state.RefillNs += wasFlushed ? walkNs : 0;
+            state.Tlb.Fill(state.Asid, page, leaf.Bits, level > 0);
+        }
+    }
+
     /// <inheritdoc/>
     public override void WriteOut(Cpu cpu, int frame) => Spend(cpu, _writeNs);
 

@@ -141,6 +141,20 @@ public sealed partial class TimedMachine : TimedExecution
         return Until(cpu, Clock[cpu.Index], false, "go on");
     }
 
+    /// <summary>
+    /// A CPU without program has come to a time that is known from elsewhere, a trace: what interrupted it until then is over.
+    /// </summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="time">The time; nothing happens if the CPU is further.</param>
+    /// <param name="runsUserCode">What it does from then on: run user code, or idle.</param>
+    public void AdvanceTo(Cpu cpu, long time, bool runsUserCode)
+    {
+        TimedCpu state = StateOf(cpu);
+        Clock[cpu.Index] = Math.Max(Clock[cpu.Index], time);
+        state.Delay = 0;
+        state.RunsUserCode = runsUserCode;
+    }
+
     /// <summary>Time that a program spends in the kernel without steps of its own.</summary>
     public void Charge(Cpu cpu, int nanoseconds) => Spend(cpu, nanoseconds);
 

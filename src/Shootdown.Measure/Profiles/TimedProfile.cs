@@ -79,6 +79,24 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
     /// <summary>A profile by name; null if there is none.</summary>
     public static TimedProfile? Find(string name) => All.FirstOrDefault(profile => profile.Name == name);
 
+    /// <summary>The profile that fits a kernel version best, e.g. <c>6.1.0-37-amd64</c>; 6.12 if it is not known.</summary>
+    public static TimedProfile For(string version)
+    {
+        ArgumentNullException.ThrowIfNull(version);
+        const int major = 6;
+        const int stackChanged = 7;
+        const int maskChanged = 14;
+        string[] parts = version.Split('.', '-');
+        if (parts.Length < 2 || !int.TryParse(parts[0], out int first) || !int.TryParse(parts[1], out int second))
+        {
+            return Linux612;
+        }
+
+        return first < major || (first == major && second < stackChanged) ? Linux61
+            : first > major || second >= maskChanged ? Linux618
+            : Linux612;
+    }
+
     /// <inheritdoc/>
     public override string ToString() => Name;
 }

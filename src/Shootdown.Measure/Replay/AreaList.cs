@@ -20,6 +20,7 @@ internal readonly record struct Area(long First, long End, int Protection, AreaK
 internal sealed class AreaList
 {
     private const int WriteBit = 2;
+    private const int AnyAccess = 7;
     private readonly List<Area> _areas = [];
 
     /// <summary>The area of a page; null if it is not known.</summary>
@@ -36,13 +37,37 @@ internal sealed class AreaList
         return index < _areas.Count && _areas[index].First < end;
     }
 
-    /// <summary>Maps an area where nothing is mapped.</summary>
+    /// <summary>What of the areas lies in a range.</summary>
+    public IEnumerable<Area> Within(long first, long end)
+    {
+        for (int at = FirstBehind(first); at < _areas.Count && _areas[at].First < end; at++)
+        {
+            yield return _areas[at] with { First = Math.Max(first, _areas[at].First), End = Math.Min(end, _areas[at].End) };
+        }
+    }
+
+    /// <summary>Maps an area where nothing is mapped; neighbours of the same kind and rights become one with it.</summary>
     public void Add(Area area)
     {
-        if (area.End > area.First)
+        if (area.End <= area.First)
         {
-            _areas.Insert(FirstBehind(area.First), area);
+            return;
         }
+
+        int at = FirstBehind(area.First);
+        if (at < _areas.Count && _areas[at] == area with { First = area.End, End = _areas[at].End })
+        {
+            area = area with { End = _areas[at].End };
+            _areas.RemoveAt(at);
+        }
+
+        if (at > 0 && _areas[at - 1] == area with { First = _areas[at - 1].First, End = area.First })
+        {
+            _areas[at - 1] = _areas[at - 1] with { End = area.End };
+            return;
+        }
+
+        _areas.Insert(at, area);
     }
 
     /// <summary>Unmaps a range; areas that stick out of it are cut. Returns what was unmapped.</summary>
@@ -69,9 +94,6 @@ internal sealed class AreaList
         return removed;
     }
 
-    /// <summary>Forgets everything.</summary>
-    public void Clear() => _areas.Clear();
-
     /// <summary>A copy, for fork.</summary>
     public AreaList Copy()
     {
@@ -82,6 +104,9 @@ internal sealed class AreaList
 
     /// <summary>True if the protection allows writes.</summary>
     public static bool IsWritable(int protection) => (protection & WriteBit) != 0;
+
+    /// <summary>True if the protection allows any access.</summary>
+    public static bool IsAccessible(int protection) => (protection & AnyAccess) != 0;
 
     /// <summary>Index of the first area that ends behind the page.</summary>
     private int FirstBehind(long page)

@@ -108,12 +108,30 @@ public sealed record CallRow(string Call, long Count, long Pages, long TimeNs);
 public sealed record SiteRow(string Symbol, long Shootdowns);
 
 /// <summary>Prediction against recording.</summary>
-/// <param name="Kernel">Rules that were used.</param>
+/// <param name="Kernel">The kernel that was replayed.</param>
 /// <param name="Predicted">From system calls, faults and switches alone.</param>
 /// <param name="Recorded">From tlb_flush events; null if the trace has none.</param>
 /// <param name="RecordedInterrupts">TLB interrupts that the kernel counted; null if the trace does not say.</param>
 /// <param name="LazySpared">Interrupts that lazy TLB mode saved.</param>
-public sealed record PredictionRow(string Kernel, FlushCounts Predicted, FlushCounts? Recorded, long? RecordedInterrupts, long LazySpared);
+/// <param name="NotModelled">What of the trace has no form in the kernel library, with how often.</param>
+public sealed record PredictionRow(
+    string Kernel, FlushCounts Predicted, FlushCounts? Recorded, long? RecordedInterrupts, long LazySpared,
+    IReadOnlyDictionary<string, long> NotModelled);
+
+/// <summary>What one flush design does to the recorded program.</summary>
+/// <param name="Name">The design.</param>
+/// <param name="Summary">What it does, in one line.</param>
+/// <param name="Costs">What the selected threads' calls, faults and switches cost.</param>
+/// <param name="HeldPeakPages">Pages of 4 KiB that it held back at most, beyond what the recorded kernel had in use at the same time.</param>
+/// <param name="HeldPageSeconds">The same over time: one page for one second.</param>
+public sealed record PolicyRow(string Name, string Summary, ReplayCosts Costs, long HeldPeakPages, double HeldPageSeconds);
+
+/// <summary>The recorded program under several flush designs.</summary>
+/// <param name="CostFile">Where the costs come from.</param>
+/// <param name="OnCpuNs">Nanoseconds that the selected threads were on a CPU in the recording.</param>
+/// <param name="PagesAgain">Pages that a thread is taken to use again after its TLB was flushed.</param>
+/// <param name="Rows">The recorded kernel, then the designs that were asked for.</param>
+public sealed record PolicyTable(string CostFile, long OnCpuNs, int PagesAgain, IReadOnlyList<PolicyRow> Rows);
 
 /// <summary>Counts over time.</summary>
 /// <param name="StartNs">Time of the first bucket.</param>
@@ -190,6 +208,9 @@ public sealed record ReplayReport
 
     /// <summary>Prediction; null if the trace lacks what it needs.</summary>
     public PredictionRow? Prediction { get; init; }
+
+    /// <summary>The same under other flush designs; null if none was asked for, or the trace lacks what it needs.</summary>
+    public PolicyTable? Policies { get; init; }
 
     /// <summary>Figures that are left out, and what the trace would have to have.</summary>
     public required IReadOnlyList<string> Missing { get; init; }

@@ -6,14 +6,20 @@ public sealed record ReplayOptions
     /// <summary>What to look at.</summary>
     public ReplaySelection Selection { get; init; } = ReplaySelection.All;
 
-    /// <summary>Kernel rules for the prediction; null to take those that fit the trace best.</summary>
-    public KernelProfile? Kernel { get; init; }
+    /// <summary>The kernel that is replayed; null to take the one that fits the trace best.</summary>
+    public TimedProfile? Kernel { get; init; }
+
+    /// <summary>Flush designs to replay the trace under as well.</summary>
+    public IReadOnlyList<FlushPolicy> Policies { get; init; } = [];
+
+    /// <summary>What things cost; null for the defaults. Only times depend on it.</summary>
+    public CostTable? Costs { get; init; }
 
     /// <summary>Where to write a timeline for ui.perfetto.dev; null for nowhere.</summary>
     public Stream? TimelineOut { get; init; }
 
-    /// <summary>Makes the model that predicts.</summary>
-    public Func<KernelProfile, NameTable, IShootdownModel> Model { get; init; } = (profile, names) => new RuleModel(profile, names);
+    /// <summary>Is told each predicted flush of the selection; null if nobody wants to know.</summary>
+    public Action<PredictedFlush>? OnPredicted { get; init; }
 
     /// <summary>Ends the replay early.</summary>
     public CancellationToken Cancellation { get; init; }
@@ -22,7 +28,7 @@ public sealed record ReplayOptions
 /// <summary>Reads a trace once, sums up what it recorded and predicts it from its inputs.</summary>
 public static class Replayer
 {
-    /// <summary>Replays a trace. The model sees system calls, faults, switches, forks and exits, never a flush or an interrupt.</summary>
+    /// <summary>Replays a trace. The replayed kernel sees system calls, faults, switches, forks and exits, never a flush or an interrupt.</summary>
     /// <param name="reader">The trace.</param>
     /// <param name="file">What the report calls it.</param>
     /// <param name="options">What is asked for.</param>
@@ -47,6 +53,7 @@ public static class Replayer
         }
 
         analysis.Finish();
+        prediction?.Finish();
         return Report(reader, file, options, analysis, prediction);
     }
 
@@ -79,7 +86,8 @@ public static class Replayer
             Timeline = hasFlushes && analysis.CpusSeen > 0 ? analysis.Timeline : null,
             Prediction = prediction is not null && CanPredict(analysis)
                 ? prediction.Row(recorded, options.Selection.IsAll ? reader.TlbInterrupts : null) : null,
-            Missing = [.. MissingOf(analysis)],
+            Policies = prediction is not null && CanPredict(analysis) ? prediction.Policies : null,
+            Missing = [.. MissingOf(analysis, options)],
             Problems = reader.Problems.All,
         };
     }
@@ -89,7 +97,7 @@ public static class Replayer
     private static bool CanPredict(TraceAnalysis analysis)
         => Has(analysis, TraceEventKind.SyscallExit) && Has(analysis, TraceEventKind.PageFault) && Has(analysis, TraceEventKind.SchedSwitch);
 
-    private static IEnumerable<string> MissingOf(TraceAnalysis analysis)
+    private static IEnumerable<string> MissingOf(TraceAnalysis analysis, ReplayOptions options)
     {
         if (!Has(analysis, TraceEventKind.TlbFlush))
         {
@@ -116,90 +124,20 @@ public static class Replayer
             yield return $"no {string.Join(", ", inputs)} events: no prediction";
         }
 
+        if (analysis.CpusSeen > ReplayedKernel.CpusMax)
+        {
+            yield return $"more than {ReplayedKernel.CpusMax} CPUs: no prediction";
+        }
+
+        if (options.Policies.Count > 0 && (analysis.CpusSeen is 0 or > ReplayedKernel.CpusMax || inputs.Length > 0))
+        {
+            yield return "no comparison of policies: whom a flush interrupts depends on who runs where, and on what is mapped; "
+                + "it needs all that a prediction needs";
+        }
+
         if (Has(analysis, TraceEventKind.TlbFlush) && !analysis.HasStacks)
         {
             yield return "no call stacks: no call sites";
         }
     }
-}
-
-/// <summary>Feeds a model with the inputs of a trace and sums up what it predicts for the selection.</summary>
-internal sealed class Prediction : IPredictedFlushes
-{
-    private readonly IShootdownModel _model;
-    private readonly KernelProfile _profile;
-    private readonly ReplaySelection _selection;
-    private readonly NameTable _names;
-    private readonly Dictionary<int, (int Pid, int Comm)> _threads = [];
-    private readonly FlushCounts _counts = new() { Interrupts = 0 };
-    private long _lazySpared;
-    private bool _hasCpu;
-
-    /// <summary>Chooses the rules: those asked for, else those of the version that the trace names, else the newest.</summary>
-    public Prediction(TraceReader reader, ReplayOptions options)
-    {
-        _profile = options.Kernel ?? KernelProfile.For(reader.KernelVersion);
-        _selection = options.Selection;
-        _names = reader.Names;
-        _model = options.Model(_profile, reader.Names);
-    }
-
-    /// <summary>Shows an event to the model, unless it is one that the model must not see.</summary>
-    public void Add(in TraceEvent next)
-    {
-        if (next.Cpu == TraceEvent.Unknown || next.Kind is TraceEventKind.StackFrame)
-        {
-            return;
-        }
-
-        _hasCpu = true;
-        if (next.Tid != 0)
-        {
-            _threads[next.Tid] = (next.Pid, next.Comm);
-        }
-
-        switch (next.Kind)
-        {
-            case TraceEventKind.SyscallEnter:
-                _model.OnSyscallEnter(next);
-                break;
-            case TraceEventKind.SyscallExit:
-                _model.OnSyscallExit(next, this);
-                break;
-            case TraceEventKind.PageFault:
-                _model.OnFault(next, this);
-                break;
-            case TraceEventKind.SchedSwitch:
-                _model.OnSwitch(next, this);
-                break;
-            case TraceEventKind.Fork:
-                _model.OnFork(next, this);
-                break;
-            case TraceEventKind.Exit:
-                _model.OnExit(next, this);
-                break;
-            default:
-                break;
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Add(in PredictedFlush flush)
-    {
-        if (!_selection.IsAll
-            && (!_threads.TryGetValue(flush.Tid, out (int Pid, int Comm) thread) || !_selection.Holds(thread.Pid, flush.Tid, _names[thread.Comm])))
-        {
-            return;
-        }
-
-        _counts.LocalMm += flush.HasLocal ? 1 : 0;
-        _counts.SendIpi += flush.HasSendIpi ? 1 : 0;
-        _counts.Remote += flush.Remote;
-        _counts.Interrupts = (_counts.Interrupts ?? 0) + flush.Interrupts;
-        _lazySpared += flush.LazySpared;
-    }
-
-    /// <summary>What was predicted; null if nothing could be.</summary>
-    public PredictionRow? Row(FlushCounts? recorded, long? interrupts)
-        => _hasCpu ? new PredictionRow(_profile.Version, _counts, recorded, interrupts, _lazySpared) : null;
 }

@@ -1,10 +1,10 @@
 namespace Shootdown.Measure;
 
-/// <summary>A task as the model sees it.</summary>
-internal sealed class ModelTask
+/// <summary>A task as far as a trace shows it.</summary>
+internal sealed class TracedTask
 {
-    /// <summary>Its address space; null for kernel threads.</summary>
-    public AddressSpace? Mm { get; set; }
+    /// <summary>Its address space; null for kernel threads and once it has left it.</summary>
+    public TracedProcess? Process { get; set; }
 
     /// <summary>The system call that it is in.</summary>
     public TraceEvent Call { get; set; }
@@ -12,11 +12,8 @@ internal sealed class ModelTask
     /// <summary>True while it is in a system call.</summary>
     public bool InCall { get; set; }
 
-    /// <summary>Other CPUs in its mask when it last had the chance to flush: at the call's begin, or when it last got a CPU.</summary>
-    public CpuTargets? Targets { get; set; }
-
-    /// <summary>True if it has left its address space.</summary>
-    public bool IsDead { get; set; }
+    /// <summary>The pages that it faulted in last, as the machine numbers them.</summary>
+    public RecentPages Recent { get; } = new();
 }
 
 /// <summary>
@@ -32,29 +29,30 @@ internal sealed class TaskTable(NameTable names)
         "loop", "nvme", "dm-", "kdmflush", "netns", "khungtaskd", "kthrotld", "slub_flushwq", "mm_percpu_wq", "<idle>", "kdamond", "md",
     ];
 
-    private readonly Dictionary<int, ModelTask> _tasks = [];
-    private readonly Dictionary<int, AddressSpace> _processes = [];
+    private readonly Dictionary<int, TracedTask> _tasks = [];
+    private readonly Dictionary<int, TracedProcess> _processes = [];
+    private readonly Stack<int> _freeIds = new();
+    private int _ids;
 
     /// <summary>Address spaces in which a call has mapped something, the newest last.</summary>
-    private readonly List<AddressSpace> _known = [];
+    private readonly List<TracedProcess> _known = [];
 
     /// <summary>The task, created as a user task with an address space of its own or as a kernel thread, by its name.</summary>
-    public ModelTask Find(int tid, int pid, int comm)
+    public TracedTask Find(int tid, int pid, int comm)
     {
-        if (_tasks.TryGetValue(tid, out ModelTask? task))
+        if (_tasks.TryGetValue(tid, out TracedTask? task))
         {
             return task;
         }
 
-        task = new ModelTask();
+        task = new TracedTask();
         if (!IsKernelThread(tid, names[comm]))
         {
             bool isThread = pid != TraceEvent.Unknown && _processes.ContainsKey(pid);
-            task.Mm = isThread ? _processes[pid] : new AddressSpace();
-            task.Mm.Tasks++;
+            Enter(task, isThread ? _processes[pid] : NewProcess());
             if (pid != TraceEvent.Unknown)
             {
-                _processes[pid] = task.Mm;
+                _processes[pid] = task.Process!;
             }
         }
 
@@ -66,87 +64,103 @@ internal sealed class TaskTable(NameTable names)
     /// A task of user code uses an address: it is no kernel thread, and perhaps a thread of a process that has mapped this
     /// address. Returns the address space that it was thought to have if that changes.
     /// </summary>
-    public AddressSpace? Learn(ModelTask task, int pid, long page)
+    public TracedProcess? Learn(TracedTask task, int pid, long page)
     {
-        if (pid != TraceEvent.Unknown && _processes.TryGetValue(pid, out AddressSpace? process))
+        if (pid != TraceEvent.Unknown && _processes.TryGetValue(pid, out TracedProcess? process))
         {
-            return task.Mm == process ? null : Replace(task, process);
+            return task.Process == process ? null : Enter(task, process);
         }
 
-        if (pid != TraceEvent.Unknown && task.Mm is not null)
+        if (pid != TraceEvent.Unknown && task.Process is not null)
         {
-            _processes[pid] = task.Mm;
+            _processes[pid] = task.Process;
         }
 
-        if (task.Mm is { IsUnknown: false })
+        if (task.Process is { IsUnknown: false })
         {
             return null;
         }
 
-        AddressSpace? owner = pid == TraceEvent.Unknown ? _known.FindLast(mm => mm.Areas.Find(page) is not null) : null;
-        if (owner is not null && owner != task.Mm)
-        {
-            return Replace(task, owner);
-        }
-
-        if (task.Mm is null)
-        {
-            return Replace(task, new AddressSpace());
-        }
-
-        return null;
+        TracedProcess? owner = pid == TraceEvent.Unknown ? _known.FindLast(known => known.Areas.Find(page) is not null) : null;
+        return owner is not null && owner != task.Process ? Enter(task, owner)
+            : task.Process is null ? Enter(task, NewProcess())
+            : null;
     }
 
     /// <summary>Something is known of an address space now: others may turn out to be its threads.</summary>
-    public void Know(AddressSpace mm)
+    public void Know(TracedProcess process)
     {
-        mm.IsUnknown = false;
-        if (!_known.Contains(mm))
+        process.IsUnknown = false;
+        if (!_known.Contains(process))
         {
-            _known.Add(mm);
+            _known.Add(process);
         }
     }
 
-    /// <summary>A new process gets an address space.</summary>
-    public void Start(int tid, AddressSpace mm)
+    /// <summary>A new process gets a copy of its parent's address space.</summary>
+    public TracedProcess Start(int tid, TracedProcess parent)
     {
-        _tasks[tid] = new ModelTask { Mm = mm };
-        _processes[tid] = mm;
+        TracedProcess child = parent.Fork(NewId());
+        _tasks[tid] = new TracedTask { Process = child };
+        _processes[tid] = child;
+        return child;
     }
 
     /// <summary>A new thread shares one.</summary>
-    public void Join(int tid, AddressSpace mm)
+    public void Join(int tid, TracedProcess process)
     {
-        mm.Tasks++;
-        _tasks[tid] = new ModelTask { Mm = mm };
+        process.Tasks++;
+        _tasks[tid] = new TracedTask { Process = process };
     }
 
-    /// <summary>A task ends. Forgets it, and its address space if it was the last.</summary>
-    public void End(int tid, ModelTask task)
+    /// <summary>A task executes a program: it gets an empty address space. Returns the one that it leaves.</summary>
+    public TracedProcess? Execute(int tid, int pid, TracedTask task)
     {
-        task.IsDead = true;
-        _tasks.Remove(tid);
-        if (task.Mm is { } mm && --mm.Tasks <= 0)
+        TracedProcess? old = Enter(task, NewProcess());
+        _processes[pid == TraceEvent.Unknown ? tid : pid] = task.Process!;
+        Know(task.Process!);
+        return old;
+    }
+
+    /// <summary>A task ends, and is forgotten. Returns its address space.</summary>
+    public TracedProcess? End(int tid)
+    {
+        if (!_tasks.Remove(tid, out TracedTask? task) || task.Process is not { } process)
         {
-            _known.Remove(mm);
-            mm.Family.Members--;
-            foreach (int pid in _processes.Where(pair => pair.Value == mm).Select(pair => pair.Key).ToArray())
-            {
-                _processes.Remove(pid);
-            }
+            return null;
         }
+
+        task.Process = null;
+        process.Tasks--;
+        return process;
     }
 
-    private static AddressSpace? Replace(ModelTask task, AddressSpace mm)
+    /// <summary>An address space that nobody lives in any more is forgotten; its number is used again.</summary>
+    public void Forget(TracedProcess process)
     {
-        AddressSpace? old = task.Mm;
+        _known.Remove(process);
+        foreach (int pid in _processes.Where(pair => pair.Value == process).Select(pair => pair.Key).ToArray())
+        {
+            _processes.Remove(pid);
+        }
+
+        _freeIds.Push(process.Id);
+    }
+
+    private TracedProcess NewProcess() => new(NewId());
+
+    private int NewId() => _freeIds.TryPop(out int id) ? id : _ids++;
+
+    private static TracedProcess? Enter(TracedTask task, TracedProcess process)
+    {
+        TracedProcess? old = task.Process;
         if (old is not null)
         {
             old.Tasks--;
         }
 
-        mm.Tasks++;
-        task.Mm = mm;
+        process.Tasks++;
+        task.Process = process;
         return old;
     }
 

@@ -9,6 +9,9 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
 {
     private static readonly string[] SizeNames = ["tables only", "1 page", "2 to 8 pages", "9 to 33 pages", "everything"];
 
+    /// <summary>tlb_single_page_flush_ceiling: more pages than this are a full flush.</summary>
+    private const int FlushCeiling = 33;
+
     private readonly Dictionary<int, ThreadState> _threads = [];
     private readonly Dictionary<string, CauseRow> _causes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _sites = new(StringComparer.Ordinal);
@@ -277,7 +280,7 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
         0 => 0,
         1 => 1,
         <= 8 => 2,
-        <= KernelProfile.FlushCeiling => 3,
+        <= FlushCeiling => 3,
         _ => 4,
     };
 

@@ -112,6 +112,32 @@ internal static class ReplayCharts
         return svg.ToString();
     }
 
+    /// <summary>A bar for each flush design: interrupts, and what threads lose behind them.</summary>
+    public static string Policies(PolicyTable table)
+    {
+        const int rowHeight = 38;
+        const int nameWidth = 180;
+        const int numberWidth = 220;
+        double room = Width - nameWidth - numberWidth;
+        double interrupts = room / Math.Max(1, table.Rows.Max(row => row.Costs.Interrupts));
+        double time = room / Math.Max(1, table.Rows.Max(row => row.Costs.TotalNs));
+        var svg = new Svg(Width, table.Rows.Count * rowHeight + 4);
+        for (int i = 0; i < table.Rows.Count; i++)
+        {
+            PolicyRow row = table.Rows[i];
+            double top = i * rowHeight + 6;
+            string sent = $"{Quantity.Exact(row.Costs.Interrupts)} interrupts";
+            string lost = $"{Time(row.Costs.TotalNs)} in calls, handlers and refills";
+            svg.Text(nameWidth - 10, top + 17, row.Name, "end");
+            svg.Rectangle(nameWidth, top, Math.Max(1, row.Costs.Interrupts * interrupts), 13, "received", $"{sent}: {row.Summary}");
+            svg.Text(nameWidth + row.Costs.Interrupts * interrupts + 6, top + 11, sent, style: "small");
+            svg.Rectangle(nameWidth, top + 15, Math.Max(1, row.Costs.TotalNs * time), 9, "sent", lost);
+            svg.Text(nameWidth + row.Costs.TotalNs * time + 6, top + 24, lost, style: "small");
+        }
+
+        return svg.ToString();
+    }
+
     private static void Axis(Svg svg, long endNs, double top)
     {
         const int marks = 5;

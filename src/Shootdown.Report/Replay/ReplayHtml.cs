@@ -52,6 +52,7 @@ public static class ReplayHtml
         }
 
         WritePrediction(report, writer);
+        WritePolicies(report, writer);
         if (report.Missing.Count > 0)
         {
             writer.WriteLine("<h2>Left out</h2>");
@@ -113,11 +114,24 @@ public static class ReplayHtml
             ("interrupts that flushed", prediction.Predicted.Remote, prediction.Recorded?.Remote),
             ("TLB interrupts", prediction.Predicted.Interrupts ?? 0, prediction.RecordedInterrupts),
         ];
-        writer.WriteLine($"<h2>Predicted by the rules of {prediction.Kernel}</h2>");
+        writer.WriteLine($"<h2>Predicted by the kernel code of {prediction.Kernel}</h2>");
         Table(writer, ["", "predicted", "recorded", "error"], rows.Select(row => new[]
         {
             row.Item1, Quantity.Exact(row.Item2), row.Item3 is { } truth ? Quantity.Exact(truth) : "-", row.Item3 is { } real ? Error(row.Item2, real) : "-",
         }));
+    }
+
+    private static void WritePolicies(ReplayReport report, TextWriter writer)
+    {
+        if (report.Policies is not { } policies)
+        {
+            return;
+        }
+
+        writer.WriteLine("<h2>By policy</h2>");
+        writer.WriteLine(ReplayCharts.Policies(policies));
+        Table(writer, PolicyCells.Heads(policies), PolicyCells.Rows(policies));
+        writer.WriteLine($"<p class=\"dim\">{WebUtility.HtmlEncode(PolicyCells.Note(policies))}</p>");
     }
 
     private static void Table(TextWriter writer, string[] heads, IEnumerable<string[]> rows)

@@ -31,6 +31,7 @@ public static class ReplayText
         }
 
         WritePrediction(report, writer);
+        WritePolicies(report, writer);
         WriteList("Left out", report.Missing, writer);
         WriteList("Wrong with the trace", [.. report.Problems.Select(Problem)], writer);
     }
@@ -185,20 +186,35 @@ public static class ReplayText
 
         FlushCounts predicted = prediction.Predicted;
         FlushCounts? recorded = prediction.Recorded;
-        var table = new NumberTable($"Predicted by the rules of {prediction.Kernel}", "predicted", "recorded", "error");
+        var table = new NumberTable($"Predicted by the kernel code of {prediction.Kernel}", "predicted", "recorded", "error");
         Add("flushes by initiators", predicted.LocalMm, recorded?.LocalMm);
         Add("shootdowns", predicted.SendIpi, recorded?.SendIpi);
         Add("interrupts that flushed", predicted.Remote, recorded?.Remote);
         Add("TLB interrupts", predicted.Interrupts ?? 0, prediction.RecordedInterrupts);
         Table(table, 0, writer);
-        writer.WriteLines(Paragraph.Wrap(
-            $"From system calls, faults and switches alone. Lazy TLB mode saved {Quantity.Count(prediction.LazySpared, "interrupt")}.",
-            Margin,
-            Margin,
-            Width));
+        string unknown = prediction.NotModelled.Count == 0 ? "" : $" Not carried out: {NotModelled(prediction)}.";
+        string note = $"From system calls, faults and switches alone. Lazy TLB mode saved {Quantity.Count(prediction.LazySpared, "interrupt")}.{unknown}";
+        writer.WriteLines(Paragraph.Wrap(note, Margin, Margin, Width));
 
         void Add(string name, long value, long? truth)
             => table.Add(name, Quantity.Exact(value), truth is { } known ? Quantity.Exact(known) : "-", truth is { } real ? Error(value, real) : "-");
+    }
+
+    private static void WritePolicies(ReplayReport report, TextWriter writer)
+    {
+        if (report.Policies is not { } policies)
+        {
+            return;
+        }
+
+        var table = new NumberTable(PolicyCells.Heads(policies));
+        foreach (string[] row in PolicyCells.Rows(policies))
+        {
+            table.Add(row);
+        }
+
+        Table(table, 0, writer);
+        Lines(Paragraph.Wrap(PolicyCells.Note(policies), Margin, Margin, Width), writer);
     }
 
     private static void WriteList(string heading, IReadOnlyList<string> items, TextWriter writer)

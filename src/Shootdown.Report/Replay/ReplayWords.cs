@@ -50,6 +50,11 @@ internal static class ReplayWords
         return string.Join(", ", new[] { process, threads }.Where(text => text.Length > 0));
     }
 
+    /// <summary>What of a trace the kernel library has no form for, the most frequent first.</summary>
+    public static string NotModelled(PredictionRow prediction)
+        => string.Join(", ", prediction.NotModelled.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal)
+            .Select(pair => $"{Quantity.Exact(pair.Value)} {pair.Key}"));
+
     /// <summary>One problem: what, how often, where, and what it means for the figures.</summary>
     public static string Problem(TraceProblem problem)
     {

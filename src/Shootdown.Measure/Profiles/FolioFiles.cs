@@ -1,0 +1,107 @@
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Measure;
+
+/// <summary>
+/// Mappings of files as a replay needs them: a trace names neither files nor what of them is cached, so a page of a file is a frame
+/// that says so (<c>folio->mapping</c>), and no file stands behind it. What flushes depend on is the kernel's: copies of private
+/// pages, dirty pages of shared ones, what fork copies.
+/// </summary>
+internal static class FolioFiles
+{
+    /// <summary>A mapping that is no file's: pages of it are never written out or reclaimed.</summary>
+    private const ulong SomeFile = 1;
+
+    /// <summary>The parts of a kernel with those functions replaced that tell files by areas.</summary>
+    public static KernelParts In(KernelParts parts)
+    {
+        Func<KernelModel, Zap> zap = parts.Zap;
+        return parts with
+        {
+            Zap = kernel => new FolioZap(kernel, delaysRmap: zap(kernel) is not Linux61Zap),
+            Fork = kernel => new FolioFork(kernel),
+            Reclaim = kernel => new FolioReclaim(kernel),
+        };
+    }
+
+    /// <summary>True if the frame is one of a file.</summary>
+    public static bool Holds(KernelModel kernel, int frame)
+        => kernel.Machine.Timed!.Memory.OfFrame(frame, FrameSlot.Mapping) != 0;
+
+    /// <summary>
+    /// mm/memory.c: <c>do_read_fault</c> and <c>do_shared_fault</c> down to <c>set_pte_range</c>, for a page that is in the page cache.
+    /// Nothing, if something is mapped there.
+    /// </summary>
+    public static async Proc MapPage(KernelModel kernel, Cpu cpu, Mm mm, int page, bool write)
+    {
+        await kernel.PageWalk.PteAlloc(cpu, mm, page);
+        PageTable table = await kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
+        if ((await cpu.EntryRead(table, page)).IsNone)
+        {
+            int frame = kernel.Machine.Timed!.Tables.AllocFrame();
+            await cpu.Assert(frame >= 0, "a page is free");
+            await cpu.Store(kernel.Folios[frame].Mapping, SomeFile);
+            await kernel.Rmap.FolioAddRmapPte(cpu, frame);
+            await kernel.PteOps.SetPteAt(cpu, table, page, Pte.Leaf(frame, write, dirty: write));
+        }
+
+        await kernel.PageWalk.PteUnmapUnlock(cpu, table);
+    }
+
+    /// <summary>mm/memory.c: <c>wp_page_shared</c>: a page of a shared mapping becomes writable, without a flush.</summary>
+    public static async Proc MakeWritable(KernelModel kernel, Cpu cpu, Mm mm, int page)
+    {
+        PageTable table = await kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
+        if (table.Index < 0)
+        {
+            return;
+        }
+
+        Pte entry = await cpu.EntryRead(table, page);
+        if (entry.Present)
+        {
+            await kernel.PageFault.WpPageReuse(cpu, table, page, entry);
+        }
+
+        await kernel.PageWalk.PteUnmapUnlock(cpu, table);
+    }
+}
+
+/// <summary>mm/memory.c, <c>zap_present_folio_ptes</c>: the folio says whether it is anonymous (<c>folio_test_anon</c>).</summary>
+internal sealed class FolioZap(KernelModel kernel, bool delaysRmap) : Zap(kernel)
+{
+    /// <inheritdoc/>
+    protected override bool DelaysRmap => delaysRmap;
+
+    /// <inheritdoc/>
+    protected override async Proc<ZapResult> ZapOnePte(TlbGather tlb, PageTable table, int page)
+    {
+        Pte entry = await tlb.Cpu.EntryRead(table, page);
+        return entry.MapsFrame && FolioFiles.Holds(Kernel, entry.Frame)
+            ? await ZapPresentFilePte(tlb, table, page)
+            : await base.ZapOnePte(tlb, table, page);
+    }
+}
+
+/// <summary>mm/memory.c, <c>vma_needs_copy</c>: pages of files are not copied; the child faults them in.</summary>
+internal sealed class FolioFork(KernelModel kernel) : Fork(kernel)
+{
+    /// <inheritdoc/>
+    public override async Proc CopyPte(Cpu cpu, PageTable from, PageTable to, int page)
+    {
+        Pte entry = await cpu.EntryRead(from, page);
+        if (!entry.MapsFrame || !FolioFiles.Holds(Kernel, entry.Frame))
+        {
+            await base.CopyPte(cpu, from, to, page);
+        }
+    }
+}
+
+/// <summary>Pages of files are not reclaimed: the way from them to their entries is not known.</summary>
+internal sealed class FolioReclaim(KernelModel kernel) : Reclaim(kernel)
+{
+    /// <inheritdoc/>
+    public override async Proc<bool> FolioIsolateLru(Cpu cpu, int frame)
+        => !FolioFiles.Holds(Kernel, frame) && await base.FolioIsolateLru(cpu, frame);
+}

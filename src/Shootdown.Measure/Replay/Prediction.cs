@@ -1,0 +1,83 @@
+namespace Shootdown.Measure;
+
+/// <summary>Replays the inputs of a trace in the recorded kernel, and in others that have another flush design.</summary>
+internal sealed class Prediction
+{
+    private readonly TraceDriver _driver;
+    private readonly ReplayedKernel[] _kernels;
+    private readonly HeldPages[] _held;
+    private readonly TimedProfile _profile;
+    private readonly CostTable _costs;
+    private readonly int _pagesAgain;
+    private long _lastNs;
+    private bool _hasCpu;
+
+    /// <summary>Chooses the kernel: the one asked for, else that of the version that the trace names, else 6.12.</summary>
+    public Prediction(TraceReader reader, ReplayOptions options)
+    {
+        _profile = options.Kernel ?? TimedProfile.For(reader.KernelVersion);
+        _costs = options.Costs ?? CostTable.Default;
+        _pagesAgain = options.Policies.Count > 0 ? _costs.Tlb.L1Entries : 0;
+        var recorded = new FlushPolicy($"linux-{_profile.Name}", "as recorded", _profile);
+        _kernels =
+        [
+            new ReplayedKernel(recorded, _costs, options.OnPredicted),
+            .. options.Policies.Where(policy => policy.Name != recorded.Name).Select(policy => new ReplayedKernel(policy, _costs)),
+        ];
+        _held = [.. _kernels.Select(_ => new HeldPages())];
+        _driver = new TraceDriver(_kernels, reader.Names, options.Selection, _pagesAgain, _kernels.Length > 1 ? CompareMemory : null);
+    }
+
+    /// <summary>The designs side by side; null if only the recorded kernel was replayed.</summary>
+    public PolicyTable? Policies => _pagesAgain == 0 || !_hasCpu || _driver.Cpus > ReplayedKernel.CpusMax ? null : new PolicyTable(_costs.Name, _driver.OnCpuNs, _pagesAgain,
+        [.. _kernels.Select((kernel, i) => new PolicyRow(
+            kernel.Policy.Name, kernel.Policy.Summary, kernel.Costs, _held[i].Peak, _held[i].PageNs / 1e9))]);
+
+    /// <summary>Shows an event to the kernels, unless it is one that they must not see.</summary>
+    public void Add(in TraceEvent next)
+    {
+        bool isInput = next.Kind is TraceEventKind.SyscallEnter or TraceEventKind.SyscallExit or TraceEventKind.PageFault
+            or TraceEventKind.SchedSwitch or TraceEventKind.Fork or TraceEventKind.Exit;
+        if (next.Cpu != TraceEvent.Unknown && isInput)
+        {
+            _hasCpu = true;
+            _driver.Add(next);
+        }
+    }
+
+    /// <summary>The trace is over.</summary>
+    public void Finish() => _driver.Finish();
+
+    /// <summary>What was predicted; null if nothing could be.</summary>
+    public PredictionRow? Row(FlushCounts? recorded, long? interrupts)
+        => _hasCpu && _driver.Cpus <= ReplayedKernel.CpusMax
+            ? new PredictionRow(_profile.Name, _kernels[0].Counts, recorded, interrupts, _kernels[0].LazySpared, _driver.NotModelled)
+            : null;
+
+    private void CompareMemory(long nowNs)
+    {
+        for (int i = 1; i < _kernels.Length; i++)
+        {
+            _held[i].Add(Math.Max(0, _kernels[i].FramesInUse - _kernels[0].FramesInUse), Math.Max(0, nowNs - _lastNs));
+        }
+
+        _lastNs = Math.Max(_lastNs, nowNs);
+    }
+
+    /// <summary>Memory that a design has in use and the recorded kernel has not.</summary>
+    private sealed class HeldPages
+    {
+        private long _pages;
+
+        public long Peak { get; private set; }
+
+        public double PageNs { get; private set; }
+
+        public void Add(long pages, long passedNs)
+        {
+            PageNs += (double)_pages * passedNs;
+            _pages = pages;
+            Peak = Math.Max(Peak, pages);
+        }
+    }
+}
