@@ -137,28 +137,7 @@ public sealed class RandomProgramTests
     {
         for (int seed = 0; seed < 200; seed++)
         {
-            var state = new MachineState(new RandomProgram((Family)(seed % 4), seed).Build(property: seed % 4).Machine);
-            StepRunner.RunPrologues(state);
-            var random = new Random(seed);
-            for (int step = 0; step < 60 && state.Violation is null; step++)
-            {
-                Agent[] able = [.. state.Machine.Agents.Where(agent => state.AlternativesOf(agent) > 0)];
-                if (able.Length == 0)
-                {
-                    break;
-                }
-
-                Agent agent = able[random.Next(able.Length)];
-                long mark = state.UndoMark;
-                (ulong Low, ulong High) before = (state.HashLow, state.HashHigh);
-                StepRunner.Step(state, agent.Index, random.Next(state.AlternativesOf(agent)));
-                Assert.Equal(state.FingerprintFromScratch(), (state.HashLow, state.HashHigh));
-                if (random.Next(3) == 0)
-                {
-                    state.UndoTo(mark);
-                    Assert.Equal(before, (state.HashLow, state.HashHigh));
-                }
-            }
+            FingerprintWalk.Check(new RandomProgram((Family)(seed % 4), seed).Build(property: seed % 4).Machine, seed, 60);
         }
     }
 
