@@ -148,6 +148,14 @@ public sealed class CostCounters : MachineHandle
         }
     }
 
+    /// <summary>Charges a command that an IOMMU performs to the CPU that waits for it; -1 if nobody does.</summary>
+    internal void ChargeSecondary(MachineState state, int cpu, bool useful)
+    {
+        int place = !_byOperation ? 0 : cpu < 0 ? _places - 1 : cpu;
+        Add(state, (int)CostKind.SecondaryFlushes, place, 1);
+        Add(state, (int)CostKind.Redundant, place, useful ? 0 : 1);
+    }
+
     /// <summary>Whom to charge for what an agent does.</summary>
     internal int PlaceOf(MachineState state, Agent agent)
     {
