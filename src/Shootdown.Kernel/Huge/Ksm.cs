@@ -157,6 +157,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>The calls of <c>mmu_notifier_invalidate_range_start</c>.</summary>
+    [KernelName]
     protected virtual async Proc MmuNotifierInvalidateRangeStart(Cpu cpu, Mm mm, int address)
     {
         ArgumentNullException.ThrowIfNull(mm);
@@ -167,6 +168,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>The calls of <c>mmu_notifier_invalidate_range_end</c>.</summary>
+    [KernelName]
     protected virtual async Proc MmuNotifierInvalidateRangeEnd(Cpu cpu, Mm mm, int address)
     {
         ArgumentNullException.ThrowIfNull(mm);

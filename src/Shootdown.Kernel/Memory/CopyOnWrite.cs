@@ -99,6 +99,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>The call of <c>mmu_notifier_invalidate_range_start</c> in <c>wp_page_copy</c>.</summary>
+    [KernelName]
     protected virtual async Proc MmuNotifierInvalidateRangeStart(Cpu cpu, Mm mm, int page)
     {
         ArgumentNullException.ThrowIfNull(mm);
@@ -109,6 +110,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>The call of <c>mmu_notifier_invalidate_range_end</c> in <c>wp_page_copy</c>.</summary>
+    [KernelName]
     protected virtual async Proc MmuNotifierInvalidateRangeEnd(Cpu cpu, Mm mm, int page)
     {
         ArgumentNullException.ThrowIfNull(mm);

@@ -98,12 +98,15 @@ public sealed class CostCounters : MachineHandle
     {
         int[] counters =
         [
-            .. calls.Where(call => call.Contains("mmu_notifier_", StringComparison.Ordinal)
-                && call.Contains("invalidate", StringComparison.Ordinal)).Select(_ => (int)CostKind.NotifierCalls),
+            .. calls.Where(IsNotifierCall).Select(_ => (int)CostKind.NotifierCalls),
             .. calls.Select(call => Functions.IndexOf(call)).Where(index => index >= 0).Select(index => Kinds + index),
         ];
         return counters.Length == 0 ? null : counters;
     }
+
+    /// <summary>What callers call, not what subscribers have (<c>kvm_mmu_notifier_invalidate_range_start</c>).</summary>
+    private static bool IsNotifierCall(string call) => call.StartsWith("mmu_notifier_", StringComparison.Ordinal)
+        && (call.Contains("invalidate", StringComparison.Ordinal) || call == "mmu_notifier_change_pte");
 
     internal void HandlerStarts(MachineState state, Cpu cpu, int sender) => state.Write(_initiator[cpu.Index], (ulong)sender + 1);
 
