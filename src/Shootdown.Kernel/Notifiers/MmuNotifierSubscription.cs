@@ -73,7 +73,7 @@ public abstract class MmuNotifierSubscription : MachineHandle
 
     /// <summary>
     /// <c>invalidate_page</c> (2.6.27 to 4.13): one page's entry was cleared, and the CPUs' TLBs were flushed. Which locks are held
-    /// differs by caller and version (<see cref="InvalidatePageNotifier"/>).
+    /// differs by caller and version.
     /// </summary>
     public virtual async Proc InvalidatePage(Cpu cpu, int page)
     {
