@@ -86,6 +86,7 @@ public class Hugetlb : Mechanism
     public virtual async Proc UnmapHugepageRange(TlbGather tlb, int first, int count)
     {
         bool forceFlush = false;
+        await Kernel.MmuGather.TlbStartVma(tlb, null);
         PageTable pud = Kernel.PageWalk.Root(tlb.Mm);
         for (int page = first; page < first + count; page++)
         {
@@ -113,6 +114,7 @@ public class Hugetlb : Mechanism
             await Kernel.PageWalk.PteUnmapUnlock(tlb.Cpu, table);
         }
 
+        await Kernel.MmuGather.TlbEndVma(tlb);
         if (forceFlush)
         {
             await Kernel.MmuGather.TlbFlushMmuTlbonly(tlb);

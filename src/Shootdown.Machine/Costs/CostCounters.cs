@@ -134,6 +134,7 @@ public sealed class CostCounters : MachineHandle
         if (cost.Kind != CostKind.Entries)
         {
             Add(state, (int)CostKind.Redundant, place, cost.Useful ? 0 : 1);
+            Add(state, (int)CostKind.SecondaryRedundant, place, cost is { Kind: CostKind.SecondaryFlushes, Useful: false } ? 1 : 0);
             return;
         }
 
@@ -157,6 +158,7 @@ public sealed class CostCounters : MachineHandle
         int place = !_byOperation ? 0 : cpu < 0 ? _places - 1 : cpu;
         Add(state, (int)CostKind.SecondaryFlushes, place, 1);
         Add(state, (int)CostKind.Redundant, place, useful ? 0 : 1);
+        Add(state, (int)CostKind.SecondaryRedundant, place, useful ? 0 : 1);
     }
 
     /// <summary>Whom to charge for what an agent does.</summary>

@@ -43,6 +43,9 @@ public enum CostKind
     /// took its lock, for nothing.
     /// </summary>
     CallbacksInVain,
+
+    /// <summary>Of <see cref="Redundant"/>, the flushes of secondary MMUs.</summary>
+    SecondaryRedundant,
 }
 
 /// <summary>What one operation is charged for.</summary>

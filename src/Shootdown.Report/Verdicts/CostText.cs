@@ -18,6 +18,7 @@ public static class CostText
         ("mn", CostKind.NotifierCalls, "notifier calls"),
         ("2nd", CostKind.SecondaryFlushes, "flushes of secondary MMUs"),
         ("vain", CostKind.Redundant, "flushes that had nothing old to drop"),
+        ("2nd vain", CostKind.SecondaryRedundant, "those of secondary MMUs among them"),
         ("none", CostKind.CallbacksInVain, "notifier callbacks for which nothing was mapped"),
     ];
 
