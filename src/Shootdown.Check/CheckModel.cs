@@ -25,6 +25,24 @@ public sealed class CheckModel
         machine.Seal();
     }
 
+    private CheckModel(MachineModel machine, PCost costs)
+    {
+        Machine = machine;
+        Properties = [costs];
+        MustExercise = [costs.Id];
+        machine.Monitors.Clear();
+        costs.Attach(machine, 0);
+    }
+
+    /// <summary>
+    /// The same programs, to count what they cost, operation by operation: nothing is judged, so that runs that break a promise are counted
+    /// to their end too. Takes the machine over: this model must not have been explored, and must not be afterwards.
+    /// </summary>
+    /// <param name="functions">Kernel functions whose calls are counted too.</param>
+    /// <exception cref="ProcRuleException">Costs cannot be counted on this machine; the message says why.</exception>
+    public CheckModel ForCosts(params IReadOnlyList<string> functions)
+        => new(Machine, new PCost(byOperation: true, functions)) { Symmetry = Symmetry, ExtraBounds = ExtraBounds };
+
     /// <summary>The machine.</summary>
     public MachineModel Machine { get; }
 

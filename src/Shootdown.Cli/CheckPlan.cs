@@ -110,7 +110,8 @@ internal sealed class CheckPlan(CliHost host, CheckRequest request)
         {
             try
             {
-                return host.Check(scenario, setup, options);
+                CheckReport report = host.Check(scenario, setup, options);
+                return request.Cost ? host.CountCosts(report, scenario, setup, options) : report;
             }
             catch (OperationCanceledException)
             {

@@ -26,6 +26,9 @@ internal sealed record CheckRequest : RunRequest
     /// <summary>True if the exit code compares with the catalogue.</summary>
     public required bool Expect { get; init; }
 
+    /// <summary>True to count what runs cost too.</summary>
+    public required bool Cost { get; init; }
+
     private CheckRequest(ParseResult parsed, CommandTree tree)
         : base(parsed, tree)
     {
@@ -47,6 +50,7 @@ internal sealed record CheckRequest : RunRequest
             Bounds = ReadBounds(parsed, tree),
             ShortBounds = [.. tree.BoundOptions.Select(option => option.Name.TrimStart('-'))],
             Expect = parsed.GetValue(tree.Expect),
+            Cost = parsed.GetValue(tree.Cost),
         };
         request.RequireOneSelection();
         return request;
@@ -78,6 +82,11 @@ internal sealed record CheckRequest : RunRequest
         {
             string problem = selections == 0 ? "nothing to check" : "too much to check";
             throw new UsageException($"{problem}: give scenario IDs, or --all, or --tag T", "./shootdown list");
+        }
+
+        if (Schedule is not null && Cost)
+        {
+            throw new UsageException("--cost counts over all runs, --schedule replays one: leave one of them away");
         }
 
         if (Schedule is not null && (Targets.Count != 1 || Variant == VariantNames.Both))

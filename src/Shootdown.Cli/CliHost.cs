@@ -26,6 +26,9 @@ internal sealed record CliHost
     /// <summary>Runs one check.</summary>
     public required Func<Scenario, ScenarioSetup, CheckOptions, CheckReport> Check { get; init; }
 
+    /// <summary>Counts what the runs of a scenario that was checked cost.</summary>
+    public Func<CheckReport, Scenario, ScenarioSetup, CheckOptions, CheckReport> CountCosts { get; init; } = ScenarioCheck.CountCosts;
+
     /// <summary>Reads a scenario file.</summary>
     public Func<string, ScenarioFile> LoadFile { get; init; } = SingleFileScenario.Load;
 

@@ -224,16 +224,28 @@ public sealed class MachineModel
         return agent;
     }
 
-    /// <summary>Counts what runs cost; asked for by a property, before <see cref="Seal"/>.</summary>
+    /// <summary>
+    /// Counts what runs cost; asked for by a property, before <see cref="Seal"/> or behind it, as long as there is no state of the machine.
+    /// </summary>
     /// <param name="functions">Kernel functions whose calls are counted, as the kernel spells them.</param>
     /// <param name="byOperation">True to count for each CPU that causes the costs.</param>
     public CostCounters CountCosts(IReadOnlyList<string> functions, bool byOperation)
     {
         ArgumentNullException.ThrowIfNull(functions);
-        RequireUnsealed();
-        return Costs = Costs is null
-            ? new CostCounters(this, functions, byOperation)
-            : throw new ProcRuleException("costs are counted already: one P-cost for a check");
+        if (Costs is not null)
+        {
+            throw new ProcRuleException("costs are counted already: one P-cost for a check");
+        }
+
+        bool wasSealed = IsSealed;
+        IsSealed = false;
+        Costs = new CostCounters(this, functions, byOperation);
+        if (wasSealed)
+        {
+            FixLayout();
+        }
+
+        return Costs;
     }
 
     /// <summary>Ends building: adds the hardware's own agents and fixes the layout.</summary>
@@ -254,6 +266,11 @@ public sealed class MachineModel
             device.Queue.AddAgents();
         }
 
+        FixLayout();
+    }
+
+    private void FixLayout()
+    {
         Costs?.Seal();
         _pagingWordOf = new int[_words.Count];
         for (int i = 0; i < _words.Count; i++)

@@ -43,6 +43,13 @@ public abstract class DesignWorkload
         return new CheckModel(Build(design).Machine, properties);
     }
 
+    /// <summary>The model with one property that runs need not come to: its coverage says whether they do.</summary>
+    public CheckModel BuildToLookFor(FlushDesign design, Property property)
+    {
+        ArgumentNullException.ThrowIfNull(design);
+        return new CheckModel(Build(design).Machine, [property], []);
+    }
+
     /// <summary>A stage under a design: one address space in which frame p is mapped at page p.</summary>
     /// <param name="design">The design.</param>
     /// <param name="cpus">CPUs.</param>

@@ -17,6 +17,9 @@ public enum PageKind
 
     /// <summary>Memory of a driver, which nothing counts (<c>VM_PFNMAP</c>).</summary>
     Driver,
+
+    /// <summary>hugetlbfs: the page table is shared with another process, which is the kernel's second address space.</summary>
+    Hugetlb,
 }
 
 /// <summary>
@@ -61,11 +64,24 @@ public abstract class MmOperation
     /// <summary>True if what it does may leave another operation waiting for ever, which is no deadlock then.</summary>
     public virtual bool MayLeaveOthersWaiting => false;
 
+    /// <summary>The address space that it works on.</summary>
+    public virtual Mm SpaceOf(Stage stage)
+    {
+        ArgumentNullException.ThrowIfNull(stage);
+        return stage.Mm;
+    }
+
     /// <summary>What it needs of the kernel's build-time choices.</summary>
     public virtual KernelOptions Configure(KernelOptions options) => options;
 
     /// <summary>True if it can work on such memory.</summary>
     public virtual bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.CopyOnWrite;
+
+    /// <summary>True if it works on hugetlbfs, which faults and lookups of other memory do not understand.</summary>
+    public virtual bool WorksOnHugetlb => false;
+
+    /// <summary>True if it meets such memory in the matrix.</summary>
+    public bool Meets(PageKind kind) => kind == PageKind.Hugetlb ? WorksOnHugetlb : WorksOn(kind);
 
     /// <summary>Its program.</summary>
     /// <param name="call">On which CPU, address space and pages.</param>

@@ -16,7 +16,10 @@ public static class PairMatrix
         return [.. Cells(Combinations(operations, 2), chosen, Enum.GetValues<RangeRelation>()), .. BesideGuests(operations, chosen)];
     }
 
-    /// <summary>Every operation alone, on every kind of memory that it works on, beside a CPU that runs a guest with that memory.</summary>
+    /// <summary>
+    /// Every operation alone, on every kind of memory that it works on, beside a CPU that runs a guest with that memory. Not on hugetlbfs,
+    /// whose faults there are not.
+    /// </summary>
     public static IReadOnlyList<PairCell> BesideGuests(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
     {
         ArgumentNullException.ThrowIfNull(operations);
@@ -26,7 +29,7 @@ public static class PairMatrix
             .. from operation in operations
                where chosen.All(one => one == operation)
                from kind in Enum.GetValues<PageKind>()
-               where operation.WorksOn(kind)
+               where operation.Meets(kind) && kind != PageKind.Hugetlb
                select new PairCell([operation], RangeRelation.Same, kind, Bystander.Guest),
         ];
     }
@@ -46,7 +49,7 @@ public static class PairMatrix
                where chosen.All(operations.Contains)
                where operations.All(operation => operation.MeetsItself || operations.Count(other => other == operation) == 1)
                from kind in Enum.GetValues<PageKind>()
-               where operations.All(operation => operation.WorksOn(kind))
+               where operations.All(operation => operation.Meets(kind))
                from relation in relations
                from bystander in Enum.GetValues<Bystander>()
                where bystander == Bystander.Device

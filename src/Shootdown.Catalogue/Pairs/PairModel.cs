@@ -30,7 +30,7 @@ public static class PairModel
             MmOperation operation = cell.Operations[i];
             int moved = operation.DestinationPages(count);
             Add(stage, i, operation, new OperationCall(
-                stage.Kernel, stage.Cpu(i), stage.Mm, operation, first, count, moved > 0 ? destination : -1,
+                stage.Kernel, stage.Cpu(i), operation.SpaceOf(stage), operation, first, count, moved > 0 ? destination : -1,
                 operation.HasChild ? stage.Kernel.NewMm($"child{i}", cell.Pages, mmapWriters) : null),
                 cell.Operations.Any(other => other.MayLeaveOthersWaiting));
             destination += moved;
@@ -58,6 +58,7 @@ public static class PairModel
             PageKind.Anonymous => Stage.WithMappedPages(
                 options, cell.Pages, mmapWriters, cell.Bystander is Bystander.Busy or Bystander.Guest or Bystander.Device, setup.Parts, kernelOptions),
             PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions with { AnonFolios = true }, mmapWriters),
+            PageKind.Hugetlb => WithSharedTables(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts, kernelOptions),
             _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts, kernelOptions),
         };
@@ -74,6 +75,22 @@ public static class PairModel
             kernel.BuildMapping(child, page, Pte.Leaf(page, write: false));
         }
 
+        return new Stage(kernel, mm);
+    }
+
+    private static Stage WithSharedTables(
+        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters)
+    {
+        var kernel = new KernelModel(new MachineModel(options with { SharedTables = true }), kernelOptions, setup.Parts);
+        Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
+        Mm other = kernel.NewMm("other", cell.Pages, mmapWriters);
+        kernel.NewFile("hugetlbfs", cell.Pages);
+        for (int page = 0; page < cell.Pages; page++)
+        {
+            kernel.BuildMapping(mm, page, Pte.Leaf(page, write: true, dirty: true));
+        }
+
+        kernel.Hugetlb.BuildShared(mm, other, 0);
         return new Stage(kernel, mm);
     }
 
@@ -100,14 +117,14 @@ public static class PairModel
     /// <summary>Address spaces besides the first.</summary>
     private static int Spaces(PairCell cell)
         => cell.Operations.Count(operation => operation.HasChild) + (cell.Bystander == Bystander.Switching ? 1 : 0)
-            + (cell.Kind == PageKind.CopyOnWrite ? 1 : 0);
+            + (cell.Kind is PageKind.CopyOnWrite or PageKind.Hugetlb ? 1 : 0);
 
     private static void Add(Stage stage, int index, MmOperation operation, OperationCall call, bool mayStop)
     {
         Cpu cpu = stage.Cpu(index);
         if (!operation.IsKernelThread)
         {
-            stage.Kernel.BuildRunning(cpu, stage.Mm);
+            stage.Kernel.BuildRunning(cpu, call.Mm);
         }
 
         stage.Machine.AddAgent(operation.Role, AgentKind.Task, cpu, mayStop, () => operation.Run(call));

@@ -43,6 +43,19 @@ public sealed class SeedRun
         return new SeedRun(name, command, options => SeedRunResult.Of(name, ScenarioCheck.Run(scenario, setup, options)) with { Command = command });
     }
 
+    /// <summary>What the runs of a variant of a scenario cost.</summary>
+    /// <exception cref="ArgumentException">There is no such scenario or bound.</exception>
+    public static SeedRun OfScenarioCosts(string name, string scenarioId, Variant variant, params (string Name, int Value)[] bounds)
+    {
+        Scenario scenario = ScenarioList.Find(scenarioId)
+            ?? throw new ArgumentException($"there is no scenario {scenarioId}", nameof(scenarioId));
+        ScenarioSetup setup = ScenarioDefaults.SetupOf(scenario, variant, scenario.Model, bounds);
+        string command = $"./shootdown check {scenario.Id} --variant {(variant == Variant.Bug ? "bug" : "fix")} --cost"
+            + string.Concat(bounds.Select(bound => $" --bound {bound.Name}={bound.Value}"));
+        SeedRun run = OfModel(name, command, () => scenario.Build(setup).ForCosts());
+        return new SeedRun(name, command, options => run.Run(options) with { Command = command });
+    }
+
     /// <summary>A machine of the matrix of operations.</summary>
     /// <param name="name">Name in the item.</param>
     /// <param name="cell">The machine.</param>

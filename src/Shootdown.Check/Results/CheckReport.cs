@@ -39,6 +39,9 @@ public sealed record CheckReport
     /// <summary>What the runs cost; null unless <see cref="PCost"/> was asked for.</summary>
     public CostReport? Costs { get; init; }
 
+    /// <summary>Why costs that were asked for could not be counted; empty otherwise.</summary>
+    public string CostsReason { get; init; } = string.Empty;
+
     /// <summary>The violation, if any.</summary>
     public Counterexample? Counterexample { get; init; }
 }

@@ -33,6 +33,9 @@ public sealed record CostRow(
 /// <param name="Max">The most.</param>
 public readonly record struct CostRange(long Min, long Max)
 {
+    /// <summary>The range of a counter that is higher by this much in every run.</summary>
+    public CostRange Plus(long more) => new(Min + more, Max + more);
+
     /// <summary><c>2</c>, or <c>1..3</c>.</summary>
     public override string ToString() => Min == Max ? $"{Min}" : $"{Min}..{Max}";
 }

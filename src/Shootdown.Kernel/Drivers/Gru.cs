@@ -56,9 +56,9 @@ public class Gru : NotifierDriver
         await Unlock(cpu);
     }
 
-    /// <summary><c>mmu_notifier_ops.invalidate_page</c> (until 4.13): one small page, behind the change, under the table's lock.</summary>
+    /// <inheritdoc/>
     [KernelName("gru_invalidate_page")]
-    public virtual async Proc InvalidatePage(Cpu cpu, int page) => await PurgeAtOnce(cpu, PageRange.Of(page, 1));
+    public override async Proc InvalidatePage(Cpu cpu, int page) => await PurgeAtOnce(cpu, PageRange.Of(page, 1));
 
     /// <summary>The method that seed 004 weighs: all small pages of a huge one in one call.</summary>
     [KernelName("gru_invalidate_hugepage")]

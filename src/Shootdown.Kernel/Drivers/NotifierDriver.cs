@@ -29,6 +29,19 @@ public abstract class NotifierDriver : SecondaryDriver
     {
     }
 
+    /// <summary>True if it has a <c>change_pte</c>.</summary>
+    public virtual bool HasChangePte => false;
+
+    /// <summary><c>change_pte</c>: see <see cref="MmuNotifierSubscription.ChangePte"/>.</summary>
+    public virtual async Proc ChangePte(Cpu cpu, int page, Pte value)
+    {
+    }
+
+    /// <summary><c>invalidate_page</c>: see <see cref="MmuNotifierSubscription.InvalidatePage"/>.</summary>
+    public virtual async Proc InvalidatePage(Cpu cpu, int page)
+    {
+    }
+
     /// <summary><c>release</c>: see <see cref="MmuNotifierSubscription.Release"/>.</summary>
     public virtual async Proc Release(Cpu cpu)
     {
@@ -42,6 +55,12 @@ public abstract class NotifierDriver : SecondaryDriver
         public override Proc<bool> InvalidateRangeStart(Cpu cpu, NotifierRange range) => driver.InvalidateRangeStart(cpu, range);
 
         public override Proc InvalidateRangeEnd(Cpu cpu, NotifierRange range) => driver.InvalidateRangeEnd(cpu, range);
+
+        public override bool HasChangePte => driver.HasChangePte;
+
+        public override Proc ChangePte(Cpu cpu, int page, Pte value) => driver.ChangePte(cpu, page, value);
+
+        public override Proc InvalidatePage(Cpu cpu, int page) => driver.InvalidatePage(cpu, page);
 
         public override Proc Release(Cpu cpu) => driver.Release(cpu);
     }

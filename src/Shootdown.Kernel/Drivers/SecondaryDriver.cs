@@ -78,9 +78,11 @@ public abstract class SecondaryDriver : MachineHandle
     protected async Proc<bool> ZapSptes(Cpu cpu, PageRange range, string function)
     {
         bool found = false;
-        for (int page = range.Start; page < Math.Min(range.End, Machine.Paging.PageCount); page++)
+        int end = Math.Min(range.End, Machine.Paging.PageCount);
+        for (int page = range.Start; page < end; page++)
         {
-            found |= (await Mmu.SpteExchange(cpu, page, Pte.None, function)).Present;
+            CallbackRange? endOf = page == end - 1 ? new CallbackRange(range.Start, end - range.Start, found) : null;
+            found |= (await Mmu.SpteExchange(cpu, page, Pte.None, function, endOf)).Present;
         }
 
         return found;

@@ -79,6 +79,7 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
     protected virtual async Proc TlbRemoveTableSyncOne(Cpu cpu) => await Kernel.PageTableFree.TlbRemoveTableSyncOne(cpu);
 
     /// <summary>The call of <c>mmu_notifier_invalidate_range_start</c>.</summary>
+    [KernelName]
     protected virtual async Proc MmuNotifierInvalidateRangeStart(Cpu cpu, Mm mm, int address)
     {
         ArgumentNullException.ThrowIfNull(mm);
@@ -89,6 +90,7 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>The call of <c>mmu_notifier_invalidate_range_end</c>, directly behind the flush.</summary>
+    [KernelName]
     protected virtual async Proc MmuNotifierInvalidateRangeEnd(Cpu cpu, Mm mm, int address)
     {
         ArgumentNullException.ThrowIfNull(mm);

@@ -91,7 +91,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
         }
 
         Pte protectedEntry = old.Without(Pte.WriteBit | Pte.DirtyBit);
-        await Kernel.PteOps.SetPteAt(cpu, table, address, protectedEntry);
+        await Kernel.PteOps.SetPteAtNotify(cpu, mm, table, address, protectedEntry);
         return protectedEntry;
     }
 
@@ -144,7 +144,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
                 await cpu.AddReturn(Kernel.Folios[stable].Frame.RefCount, 1);
                 await Kernel.Rmap.FolioAddRmapPte(cpu, stable);
                 await Kernel.PteOps.PtepClearFlush(cpu, mm, table, address);
-                await Kernel.PteOps.SetPteAt(cpu, table, address, Pte.Leaf(stable, write: false));
+                await Kernel.PteOps.SetPteAtNotify(cpu, mm, table, address, Pte.Leaf(stable, write: false));
                 await Kernel.Rmap.FolioRemoveRmapPte(cpu, frame);
                 await cpu.PutFrames(FrameSet.Of(frame), "folio_put");
             }
@@ -157,6 +157,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>The calls of <c>mmu_notifier_invalidate_range_start</c>.</summary>
+    [KernelName]
     protected virtual async Proc MmuNotifierInvalidateRangeStart(Cpu cpu, Mm mm, int address)
     {
         ArgumentNullException.ThrowIfNull(mm);
@@ -167,6 +168,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>The calls of <c>mmu_notifier_invalidate_range_end</c>.</summary>
+    [KernelName]
     protected virtual async Proc MmuNotifierInvalidateRangeEnd(Cpu cpu, Mm mm, int address)
     {
         ArgumentNullException.ThrowIfNull(mm);

@@ -66,11 +66,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
         int copy = await cpu.AllocFrame(page);
         await cpu.Assert(copy >= 0, "a page is free");
         await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
-        if (mm.HasNotifiers)
-        {
-            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, page, 1);
-        }
-
+        await MmuNotifierInvalidateRangeStart(cpu, mm, page);
         PageTable again = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
         bool copied = again.Index >= 0 && await cpu.EntryRead(again, page) == entry;
         if (copied)
@@ -78,7 +74,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
             await Kernel.PteOps.PtepClearFlush(cpu, mm, again, page);
             await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
             bool mayWrite = await MaybeMkwrite(cpu, mm, page);
-            await Kernel.PteOps.SetPteAt(cpu, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, mayWrite)));
+            await Kernel.PteOps.SetPteAtNotify(cpu, mm, again, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, mayWrite)));
             if (!Kernel.IsZeroFrame(entry.Frame))
             {
                 await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
@@ -90,11 +86,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
             await Kernel.PageWalk.PteUnmapUnlock(cpu, again);
         }
 
-        if (mm.HasNotifiers)
-        {
-            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, page, 1);
-        }
-
+        await MmuNotifierInvalidateRangeEnd(cpu, mm, page);
         if (Kernel.IsZeroFrame(entry.Frame) && copied)
         {
             // No entry refers to the zero page: only the reference that was taken above is given back.
@@ -104,5 +96,27 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
 
         await cpu.PutFrames(copied ? original : FrameSet.Of(copy), "folio_put");
         await cpu.PutFrames(original, "folio_put");
+    }
+
+    /// <summary>The call of <c>mmu_notifier_invalidate_range_start</c> in <c>wp_page_copy</c>.</summary>
+    [KernelName]
+    protected virtual async Proc MmuNotifierInvalidateRangeStart(Cpu cpu, Mm mm, int page)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, page, 1);
+        }
+    }
+
+    /// <summary>The call of <c>mmu_notifier_invalidate_range_end</c> in <c>wp_page_copy</c>.</summary>
+    [KernelName]
+    protected virtual async Proc MmuNotifierInvalidateRangeEnd(Cpu cpu, Mm mm, int page)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        if (mm.HasNotifiers)
+        {
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, page, 1);
+        }
     }
 }

@@ -20,6 +20,12 @@ public class PteOps(KernelModel kernel) : Mechanism(kernel)
         => await cpu.EntryStore(table, page, value);
 
     /// <summary>
+    /// The places that replace a page: <c>wp_page_copy</c> and KSM. From 2.6.32 to 6.9 they call <c>set_pte_at_notify</c>, which tells
+    /// secondary MMUs of the new entry (<see cref="ChangePteOps"/>); since 6.10 it is <c>set_pte_at</c>.
+    /// </summary>
+    public virtual Proc SetPteAtNotify(Cpu cpu, Mm mm, PageTable table, int page, Pte value) => SetPteAt(cpu, table, page, value);
+
+    /// <summary>
     /// arch/x86/include/asm/pgtable.h: <c>pte_clear</c>, <c>pte_clear_not_present_full</c>. A plain store of nothing:
     /// only for entries that hardware cannot have cached, or where a fence follows before anybody decides whom to
     /// flush.

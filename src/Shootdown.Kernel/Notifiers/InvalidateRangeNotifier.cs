@@ -27,6 +27,7 @@ public class InvalidateRangeNotifier(KernelModel kernel, bool endImplies = true)
     public bool EndImplies { get; } = endImplies;
 
     /// <summary>The CPUs' flush tells nobody else.</summary>
+    [KernelName]
     public override async Proc ArchInvalidateSecondaryTlbs(Cpu cpu, Mm mm, PageRange range)
     {
     }

@@ -167,8 +167,11 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>True if the walk of the list (<c>hlist_for_each_entry_srcu</c>) comes to the subscription.</summary>
     [KernelName]
-    private static async Proc<bool> IsListed(Cpu cpu, Mm mm, int index)
-        => mm.NotifierList is not { } list || (await cpu.Load(list.List, weight: StepWeight.Context) & (1UL << index)) != 0;
+    protected static async Proc<bool> IsListed(Cpu cpu, Mm mm, int index)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        return mm.NotifierList is not { } list || (await cpu.Load(list.List, weight: StepWeight.Context) & (1UL << index)) != 0;
+    }
 
     /// <summary>mm/mmu_notifier.c: <c>__mmu_notifier_invalidate_range_start</c>: intervals first.</summary>
     [KernelName]

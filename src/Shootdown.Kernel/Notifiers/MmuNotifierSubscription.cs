@@ -71,6 +71,25 @@ public abstract class MmuNotifierSubscription : MachineHandle
     {
     }
 
+    /// <summary>
+    /// <c>invalidate_page</c> (2.6.27 to 4.13): one page's entry was cleared, and the CPUs' TLBs were flushed. Which locks are held
+    /// differs by caller and version.
+    /// </summary>
+    public virtual async Proc InvalidatePage(Cpu cpu, int page)
+    {
+    }
+
+    /// <summary>True if it has a <c>change_pte</c>; KVM's was the only one.</summary>
+    public virtual bool HasChangePte => false;
+
+    /// <summary>
+    /// <c>change_pte</c> (2.6.32 to 6.9): the page's entry, which is cleared and flushed by now, is about to become
+    /// <paramref name="value"/>. Called under the table's lock: must not sleep.
+    /// </summary>
+    public virtual async Proc ChangePte(Cpu cpu, int page, Pte value)
+    {
+    }
+
     /// <summary><c>release</c>: the address space goes; nothing of it may be used once this returned. May sleep.</summary>
     public virtual async Proc Release(Cpu cpu)
     {

@@ -98,12 +98,15 @@ public sealed class CostCounters : MachineHandle
     {
         int[] counters =
         [
-            .. calls.Where(call => call.Contains("mmu_notifier_", StringComparison.Ordinal)
-                && call.Contains("invalidate", StringComparison.Ordinal)).Select(_ => (int)CostKind.NotifierCalls),
+            .. calls.Where(IsNotifierCall).Select(_ => (int)CostKind.NotifierCalls),
             .. calls.Select(call => Functions.IndexOf(call)).Where(index => index >= 0).Select(index => Kinds + index),
         ];
         return counters.Length == 0 ? null : counters;
     }
+
+    /// <summary>What callers call, not what subscribers have (<c>kvm_mmu_notifier_invalidate_range_start</c>).</summary>
+    private static bool IsNotifierCall(string call) => call.StartsWith("mmu_notifier_", StringComparison.Ordinal)
+        && (call.Contains("invalidate", StringComparison.Ordinal) || call == "mmu_notifier_change_pte");
 
     internal void HandlerStarts(MachineState state, Cpu cpu, int sender) => state.Write(_initiator[cpu.Index], (ulong)sender + 1);
 
@@ -131,6 +134,7 @@ public sealed class CostCounters : MachineHandle
         if (cost.Kind != CostKind.Entries)
         {
             Add(state, (int)CostKind.Redundant, place, cost.Useful ? 0 : 1);
+            Add(state, (int)CostKind.SecondaryRedundant, place, cost is { Kind: CostKind.SecondaryFlushes, Useful: false } ? 1 : 0);
             return;
         }
 
@@ -146,6 +150,15 @@ public sealed class CostCounters : MachineHandle
             Add(state, (int)CostKind.Redundant, place, state.Read(useful) == 0 ? 1 : 0);
             state.Write(useful, 0);
         }
+    }
+
+    /// <summary>Charges a command that an IOMMU performs to the CPU that waits for it; -1 if nobody does.</summary>
+    internal void ChargeSecondary(MachineState state, int cpu, bool useful)
+    {
+        int place = !_byOperation ? 0 : cpu < 0 ? _places - 1 : cpu;
+        Add(state, (int)CostKind.SecondaryFlushes, place, 1);
+        Add(state, (int)CostKind.Redundant, place, useful ? 0 : 1);
+        Add(state, (int)CostKind.SecondaryRedundant, place, useful ? 0 : 1);
     }
 
     /// <summary>Whom to charge for what an agent does.</summary>

@@ -27,7 +27,9 @@ public enum CostKind
     /// <summary>Calls of <c>mmu_notifier_invalidate_range_start</c>, <c>_end</c> and their kin, with or without subscribers.</summary>
     NotifierCalls,
 
-    /// <summary>Invalidations of the TLB of a secondary MMU; operations of devices say so.</summary>
+    /// <summary>
+    /// Invalidations of the TLBs of secondary MMUs: commands to an IOMMU when they take effect, flushes in front of a table of its own.
+    /// </summary>
     SecondaryFlushes,
 
     /// <summary>
@@ -35,6 +37,15 @@ public enum CostKind
     /// none can have been cached.
     /// </summary>
     Redundant,
+
+    /// <summary>
+    /// Callbacks of notifiers for which a secondary MMU with a table of its own mapped nothing: the caller had it called, and it
+    /// took its lock, for nothing.
+    /// </summary>
+    CallbacksInVain,
+
+    /// <summary>Of <see cref="Redundant"/>, the flushes of secondary MMUs.</summary>
+    SecondaryRedundant,
 }
 
 /// <summary>What one operation is charged for.</summary>

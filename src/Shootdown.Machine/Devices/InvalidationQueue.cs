@@ -108,6 +108,20 @@ public sealed class InvalidationQueue : MachineHandle
 
     private static InvalidationCommand At(ulong queue, int lane) => new((ushort)(queue >> (16 * lane)));
 
+    /// <summary>The CPU that waits for the command in a lane: that of the next wait descriptor; -1 if nobody does.</summary>
+    private static int WaiterBehind(ulong queue, int lane)
+    {
+        for (int i = lane; i < CountOf(queue); i++)
+        {
+            if (At(queue, i).Kind == InvalidationKind.Wait)
+            {
+                return At(queue, i).First;
+            }
+        }
+
+        return -1;
+    }
+
     private sealed class SubmitOperation(InvalidationQueue queue, Cpu cpu, InvalidationCommand command, bool withWait) : Operation
     {
         private int Needed => withWait ? 2 : 1;
@@ -191,6 +205,7 @@ public sealed class InvalidationQueue : MachineHandle
                     monitor.OnDeviceInvalidated(state, queue._device, command, dropsOld);
                 }
 
+                queue.Machine.Costs?.ChargeSecondary(state, WaiterBehind(queued, alternative), dropsOld);
                 _tlb.DeviceInvalidate(state, queue._device, command);
             }
 

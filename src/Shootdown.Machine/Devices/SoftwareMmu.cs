@@ -55,14 +55,20 @@ public sealed class SoftwareMmu : MachineHandle
         => Machine.SetInitial(SpteAddress(page), Translation.Of(Pte.Leaf(frame, write)).Bits);
 
     /// <summary>Reads an entry; <see cref="Pte.None"/> if the page is not mapped.</summary>
-    public Op<Pte> SpteRead(Cpu cpu, int page) => new(new SpteOperation(this, cpu, page, null, $"{Name}: read_spte"));
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="endOf">Not null if a callback of a notifier ends with this entry.</param>
+    public Op<Pte> SpteRead(Cpu cpu, int page, CallbackRange? endOf = null)
+        => new(new SpteOperation(this, cpu, page, null, $"{Name}: read_spte", endOf));
 
     /// <summary>Exchanges an entry atomically and returns the old one.</summary>
     /// <param name="cpu">The CPU.</param>
     /// <param name="page">The page.</param>
     /// <param name="value">Frame and right to write; <see cref="Pte.None"/> to remove it.</param>
     /// <param name="function">What reports call it.</param>
-    public Op<Pte> SpteExchange(Cpu cpu, int page, Pte value, string function) => new(new SpteOperation(this, cpu, page, value, function));
+    /// <param name="endOf">Not null if a callback of a notifier ends with this entry.</param>
+    public Op<Pte> SpteExchange(Cpu cpu, int page, Pte value, string function, CallbackRange? endOf = null)
+        => new(new SpteOperation(this, cpu, page, value, function, endOf));
 
     /// <summary>Flushes the TLBs of all users, and waits until that is done (<c>kvm_flush_remote_tlbs</c>).</summary>
     public Op FlushTlbs(Cpu cpu, string function = "kvm_flush_remote_tlbs")
@@ -118,6 +124,20 @@ public sealed class SoftwareMmu : MachineHandle
         }
 
         state.Write(SpteAddress(page), value.Bits);
+    }
+
+    /// <summary>True if some user's TLB may hold a value that the entry had and has no more.</summary>
+    internal bool MayHoldOld(MachineState state, int page)
+    {
+        for (int user = 0; user < Users; user++)
+        {
+            if (state.Read(TlbAddress(user, page)) != 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     internal void Flush(MachineState state, int page)
@@ -222,3 +242,9 @@ public sealed class SoftwareMmu : MachineHandle
         }
     }
 }
+
+/// <summary>The pages that a callback of a notifier was called for, at its last one: monitors learn whether it was of use.</summary>
+/// <param name="First">The first page.</param>
+/// <param name="Count">The number of pages.</param>
+/// <param name="Found">True if a page before the last one was mapped.</param>
+public readonly record struct CallbackRange(int First, int Count, bool Found);

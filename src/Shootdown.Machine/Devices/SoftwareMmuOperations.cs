@@ -1,7 +1,7 @@
 namespace Shootdown.Machine;
 
 /// <summary>The driver reads or exchanges an entry of a secondary page table.</summary>
-internal sealed class SpteOperation(SoftwareMmu mmu, Cpu cpu, int page, Pte? value, string function) : Operation
+internal sealed class SpteOperation(SoftwareMmu mmu, Cpu cpu, int page, Pte? value, string function, CallbackRange? endOf) : Operation
 {
     private readonly Translation _value = value is { } pte ? Translation.Of(pte) : default;
 
@@ -10,12 +10,23 @@ internal sealed class SpteOperation(SoftwareMmu mmu, Cpu cpu, int page, Pte? val
 
     public override StepWeight Weight => value is null ? StepWeight.Context : StepWeight.Key;
 
+    public override CostEvent CostOf(MachineState state)
+        => endOf is { Found: false } && mmu.SpteOf(state, page).IsNone ? new(CostKind.CallbacksInVain, 1) : CostEvent.None;
+
     public override int Alternatives(MachineState state) => value is null || cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
 
     public override long Execute(MachineState state, int alternative)
     {
         Translation old = mmu.SpteOf(state, page);
         Pte found = old.IsNone ? Pte.None : Pte.Leaf(old.Frame, old.Write);
+        if (endOf is { } range)
+        {
+            foreach (MachineMonitor monitor in mmu.Machine.Monitors)
+            {
+                monitor.OnSecondaryCallback(state, mmu, range.First, range.Count, range.Found || !old.IsNone);
+            }
+        }
+
         if (value is null)
         {
             state.Record?.Note($"{found}");
@@ -55,6 +66,9 @@ internal sealed class SpteFlushOperation(SoftwareMmu mmu, Cpu cpu, int first, in
 
     public override StepWeight Weight => StepWeight.Key;
 
+    public override CostEvent CostOf(MachineState state)
+        => new(CostKind.SecondaryFlushes, 1, Enumerable.Range(first, count).Any(page => mmu.MayHoldOld(state, page)));
+
     public override int Alternatives(MachineState state) => cpu.Machine.Model.IsDrained(state, cpu) ? 1 : 0;
 
     public override long Execute(MachineState state, int alternative)
@@ -74,6 +88,10 @@ internal sealed class SpteFlushOperation(SoftwareMmu mmu, Cpu cpu, int first, in
             for (int user = 0; user < mmu.Users; user++)
             {
                 footprint.Commute(mmu.TlbAddress(user, page));
+                if (mmu.Machine.Costs is not null)
+                {
+                    footprint.Read(mmu.TlbAddress(user, page));
+                }
             }
         }
 

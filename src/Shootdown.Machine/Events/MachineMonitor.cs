@@ -114,6 +114,16 @@ public abstract class MachineMonitor
     {
     }
 
+    /// <summary>A callback of a notifier has seen to all pages that it was called for. Must not write words.</summary>
+    /// <param name="state">The state before the last of them changes.</param>
+    /// <param name="mmu">The secondary MMU.</param>
+    /// <param name="first">The first page.</param>
+    /// <param name="count">The number of pages.</param>
+    /// <param name="found">True if one of them was mapped.</param>
+    public virtual void OnSecondaryCallback(MachineState state, SoftwareMmu mmu, int first, int count, bool found)
+    {
+    }
+
     /// <summary>A device reads or writes a frame.</summary>
     public virtual void OnDeviceAccess(MachineState state, in DeviceAccess access)
     {

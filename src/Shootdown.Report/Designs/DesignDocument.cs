@@ -1,6 +1,4 @@
-using System.Text;
 using Shootdown.Check;
-using Shootdown.Machine;
 
 namespace Shootdown.Report;
 
@@ -22,17 +20,6 @@ internal sealed record DesignRunEntry(
         entry.WorkloadTitle,
         CheckEntry.Of(entry.Safety, entry.Invocation),
         entry.Costs is { Verdict: Verdict.Pass, Costs.Run: { } run }
-            ? Enum.GetValues<CostKind>().ToDictionary(kind => Snake(kind.ToString()), kind => run[kind])
+            ? CostRowEntry.CountersOf(run)
             : null);
-
-    private static string Snake(string pascal)
-    {
-        var text = new StringBuilder();
-        foreach (char c in pascal)
-        {
-            text.Append(char.IsUpper(c) && text.Length > 0 ? "_" : string.Empty).Append(char.ToLowerInvariant(c));
-        }
-
-        return text.ToString();
-    }
 }

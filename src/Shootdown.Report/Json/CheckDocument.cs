@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Shootdown.Check;
 using Shootdown.Machine;
 
@@ -21,7 +22,8 @@ internal sealed record CheckEntry(
     IReadOnlyList<Bound> Bounds,
     StatsEntry Stats,
     IReadOnlyList<CoverageEntry> Coverage,
-    CounterexampleEntry? Counterexample)
+    CounterexampleEntry? Counterexample,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] CostsEntry? Costs)
 {
     public static CheckEntry Of(CheckReport report, CheckInvocation invocation) => new(
         report.ScenarioId,
@@ -36,7 +38,8 @@ internal sealed record CheckEntry(
         report.Bounds,
         StatsEntry.Of(report.Stats),
         [.. report.Coverage.Select(coverage => new CoverageEntry(coverage.PropertyId, coverage.TimesExercised, coverage.What))],
-        report.Counterexample is { } run ? CounterexampleEntry.Of(run, invocation) : null);
+        report.Counterexample is { } run ? CounterexampleEntry.Of(run, invocation) : null,
+        CostsEntry.Of(report));
 }
 
 /// <summary>Numbers of the exploration.</summary>

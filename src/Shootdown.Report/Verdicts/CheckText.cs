@@ -53,6 +53,7 @@ public static class CheckText
         }
 
         writer.WriteLines(Footer.Lines(report, invocation));
+        CostText.Write(report, writer);
     }
 
     private static void WriteRun(Counterexample run, CheckDetail detail, TextWriter writer)

@@ -61,7 +61,8 @@ public sealed class RandomDeviceProgram
     /// <param name="model">Memory model.</param>
     /// <param name="property">What is judged.</param>
     /// <param name="small">True for one CPU, whose own TLB is not used, and two pages: what the explicit representation can take.</param>
-    public CheckModel Build(TlbKind tlb, MemoryModelKind model, int property, bool small = false)
+    /// <param name="costs">Counts costs too, if not null.</param>
+    public CheckModel Build(TlbKind tlb, MemoryModelKind model, int property, bool small = false, PCost? costs = null)
     {
         int cpus = small ? 1 : 2;
         var machine = new MachineModel(new MachineOptions
@@ -103,7 +104,7 @@ public sealed class RandomDeviceProgram
         ImmutableArray<DeviceInstruction> own = _code[2];
         device.AddProgram(() => RunDevice(device, own, pages));
         Property judged = property switch { 0 => new PLife(), 1 => new PRet(), _ => new PWrite() };
-        return new CheckModel(machine, [judged], []);
+        return new CheckModel(machine, costs is null ? [judged] : [costs], []);
     }
 
     private static ImmutableArray<DeviceInstruction> Make(Random random, DeviceAct[] menu, int length)

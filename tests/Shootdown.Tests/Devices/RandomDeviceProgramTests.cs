@@ -1,5 +1,6 @@
 using Shootdown.Check;
 using Shootdown.Machine;
+using Shootdown.Tests.Differential;
 
 namespace Shootdown.Tests.Devices;
 
@@ -37,29 +38,8 @@ public sealed class RandomDeviceProgramTests
     {
         for (int seed = 0; seed < 100; seed++)
         {
-            CheckModel model = new RandomDeviceProgram(seed).Build(seed % 4 == 0 ? TlbKind.Explicit : TlbKind.Lagging, MemoryModelKind.Sc, seed % 3);
-            var state = new MachineState(model.Machine);
-            StepRunner.RunPrologues(state);
-            var random = new Random(seed);
-            for (int step = 0; step < 40 && state.Violation is null; step++)
-            {
-                Agent[] able = [.. state.Machine.Agents.Where(agent => state.AlternativesOf(agent) > 0)];
-                if (able.Length == 0)
-                {
-                    break;
-                }
-
-                Agent agent = able[random.Next(able.Length)];
-                long mark = state.UndoMark;
-                (ulong Low, ulong High) before = (state.HashLow, state.HashHigh);
-                StepRunner.Step(state, agent.Index, random.Next(state.AlternativesOf(agent)));
-                Assert.Equal(state.FingerprintFromScratch(), (state.HashLow, state.HashHigh));
-                if (random.Next(3) == 0)
-                {
-                    state.UndoTo(mark);
-                    Assert.Equal(before, (state.HashLow, state.HashHigh));
-                }
-            }
+            TlbKind tlb = seed % 4 == 0 ? TlbKind.Explicit : TlbKind.Lagging;
+            FingerprintWalk.Check(new RandomDeviceProgram(seed).Build(tlb, MemoryModelKind.Sc, seed % 3).Machine, seed, 40);
         }
     }
 

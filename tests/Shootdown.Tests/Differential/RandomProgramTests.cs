@@ -137,28 +137,7 @@ public sealed class RandomProgramTests
     {
         for (int seed = 0; seed < 200; seed++)
         {
-            var state = new MachineState(new RandomProgram((Family)(seed % 4), seed).Build(property: seed % 4).Machine);
-            StepRunner.RunPrologues(state);
-            var random = new Random(seed);
-            for (int step = 0; step < 60 && state.Violation is null; step++)
-            {
-                Agent[] able = [.. state.Machine.Agents.Where(agent => state.AlternativesOf(agent) > 0)];
-                if (able.Length == 0)
-                {
-                    break;
-                }
-
-                Agent agent = able[random.Next(able.Length)];
-                long mark = state.UndoMark;
-                (ulong Low, ulong High) before = (state.HashLow, state.HashHigh);
-                StepRunner.Step(state, agent.Index, random.Next(state.AlternativesOf(agent)));
-                Assert.Equal(state.FingerprintFromScratch(), (state.HashLow, state.HashHigh));
-                if (random.Next(3) == 0)
-                {
-                    state.UndoTo(mark);
-                    Assert.Equal(before, (state.HashLow, state.HashHigh));
-                }
-            }
+            FingerprintWalk.Check(new RandomProgram((Family)(seed % 4), seed).Build(property: seed % 4).Machine, seed, 60);
         }
     }
 
@@ -180,29 +159,12 @@ public sealed class RandomProgramTests
         string fastName,
         Func<RandomProgram, int, (ExplorationResult Slow, ExplorationResult Fast)> explore)
     {
-        int compared = 0;
-        int violations = 0;
-        for (int seed = 0; seed < count; seed++)
+        int violations = Comparison.Run(count, shareThatMustFinish, (slowName, fastName), seed =>
         {
             var program = new RandomProgram(family, seed);
-            int property = family == Family.Memory ? 0 : seed % 4;
-            (ExplorationResult slow, ExplorationResult fast) = explore(program, property);
-            if (slow.Incomplete is not null || fast.Incomplete is not null)
-            {
-                continue;
-            }
-
-            compared++;
-            violations += slow.Violation is null ? 0 : 1;
-            Assert.True(
-                slow.Violation is null == fast.Violation is null,
-                $"{slowName}: {slow.Violation?.Sentence ?? "no violation"}; {fastName}: {fast.Violation?.Sentence ?? "no violation"}\n{program}");
-            Assert.True(
-                slow.Violation is not null || slow.FinalStates.SetEquals(fast.FinalStates),
-                $"{slowName}: {slow.FinalStates.Count} final states; {fastName}: {fast.FinalStates.Count}, or others\n{program}");
-        }
-
-        Assert.True(compared >= count * shareThatMustFinish, $"only {compared} of {count} programs were small enough to compare");
+            (ExplorationResult slow, ExplorationResult fast) = explore(program, family == Family.Memory ? 0 : seed % 4);
+            return (slow, fast, program);
+        });
         Assert.True(violations > 0 || family == Family.Switching, "no program of the family has a violation: the comparison is blind");
     }
 }

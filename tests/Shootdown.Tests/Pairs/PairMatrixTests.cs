@@ -29,6 +29,8 @@ public sealed class PairMatrixTests
         { "B29", "munmap-tables", "user-load" },
         { "B31", "clear-refs", "collapse" },
         { "B51", "munmap", "writeback" },
+        { "B35", "munmap-hugetlb", "munmap-hugetlb-other" },
+        { "hugetlb-unshare-lazy", "munmap-hugetlb", "munmap-hugetlb-other" },
     };
 
     [Fact]
@@ -89,6 +91,8 @@ public sealed class PairMatrixTests
     [InlineData("", "driver-free", "munmap")]
     [InlineData("B11", "driver-free", "munmap")]
     [InlineData("", "clear-refs", "reclaim-batched")]
+    [InlineData("", "munmap-hugetlb", "munmap-hugetlb-other")]
+    [InlineData("hugetlb-unshare-lazy", "munmap-hugetlb", "munmap-hugetlb-other")]
     public void Shortcuts_do_not_change_a_verdict(string bug, string first, string second)
     {
         PairSetup setup = bug.Length == 0 ? new PairSetup() : PairSetup.OfBug(ScenarioList.Find(bug)!)!;
@@ -99,6 +103,21 @@ public sealed class PairMatrixTests
             [.. cells.Where(cell => cell.Bystander == Bystander.Busy)], setup with { Tlb = TlbKind.Explicit }, Options);
         Assert.Equal(fast, unreduced);
         Assert.Equal(VerdictsOf([.. cells.Where(cell => cell.Bystander == Bystander.Busy)], setup, Options), explicitTlb);
+    }
+
+    /// <summary>
+    /// hugetlbfs is memory that only its own operations understand: three of them, six pairs, each beside a storing CPU in three relations, beside
+    /// a lazy one and one that switches.
+    /// </summary>
+    [Fact]
+    public void Operations_on_hugetlbfs_meet_each_other_only()
+    {
+        PairCell[] cells = [.. PairMatrix.Pairs(OperationList.All, []).Where(cell => cell.Kind == PageKind.Hugetlb)];
+        Assert.Equal(6 * 5, cells.Length);
+        Assert.Equal(
+            ["fault-hugetlb", "munmap-hugetlb", "munmap-hugetlb-other"],
+            cells.SelectMany(cell => cell.Operations).Select(operation => operation.Id).Distinct().Order(StringComparer.Ordinal));
+        Assert.All(PairRun.Run(cells, new PairSetup(), Options), result => Assert.Equal((Verdict.Pass, string.Empty), (result.Report.Verdict, result.Report.Reason)));
     }
 
     [Fact]

@@ -1,3 +1,6 @@
+using Shootdown.Check;
+using Shootdown.Machine;
+
 namespace Shootdown.Catalogue;
 
 /// <summary>S000-12: calls that find nothing to do.</summary>
@@ -28,7 +31,8 @@ public sealed class CalledInVain : SeedItem
         """
         Each invalidation of the device is asked whether anything that is out of date can be cached that it drops (P-redundant: not since the
         last invalidation that covered it). Without an interface that leaves the second call out, and with each of the two that were proposed:
-        an end that does less, and an end that does more.
+        an end that does less, and an end that does more. That a run has a call in vain does not say that every run has: so all runs are
+        counted (P-cost), and the least of them decides.
         """;
 
     /// <inheritdoc/>
@@ -38,6 +42,8 @@ public sealed class CalledInVain : SeedItem
         {
             SeedRun.OfScenario($"implied, against {size.Name}", "notifier-double-invalidate", Variant.Bug, size.Bounds),
             SeedRun.OfScenario(size.Name, "notifier-double-invalidate", Variant.Fix, size.Bounds),
+            SeedRun.OfScenarioCosts($"implied, against {size.Name}, cost", "notifier-double-invalidate", Variant.Bug, size.Bounds),
+            SeedRun.OfScenarioCosts($"{size.Name}, cost", "notifier-double-invalidate", Variant.Fix, size.Bounds),
         }),
     ];
 
@@ -45,13 +51,25 @@ public sealed class CalledInVain : SeedItem
     public override SeedAnswer Judge(SeedResults results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        bool inVain = Sizes.All(size => results[$"implied, against {size.Name}"].Property == "P-redundant");
-        bool cured = Sizes.All(size => results.Passed(size.Name));
-        return (inVain, cured) switch
+        bool found = Sizes.All(size => results[$"implied, against {size.Name}"].Property == "P-redundant");
+        bool inVain = found && Sizes.All(size => InVain(results, $"implied, against {size.Name}, cost") is { Min: > 0 } vain && vain.Min == vain.Max
+            && Flushes(results, $"implied, against {size.Name}, cost") == Flushes(results, $"{size.Name}, cost").Plus(vain.Min));
+        bool cured = Sizes.All(size => results.Passed(size.Name) && InVain(results, $"{size.Name}, cost").Max == 0);
+        var table = new SeedTable(
+            "invalidations of the device, least..most over all runs",
+            ["interface", "calls", "in vain"],
+            [.. results.Runs.Where(run => run.Report?.Costs is not null).Select(run => (IReadOnlyList<string>)
+                [run.Name[..^", cost".Length], Flushes(results, run.Name).ToString(), InVain(results, run.Name).ToString()])]);
+        SeedAnswer answer = (inVain, cured) switch
         {
-            (true, true) => new SeedAnswer(SeedVerdict.Holds, "the implied call drops nothing out of date in any run; with either interface no call is in vain"),
+            (true, true) => new SeedAnswer(SeedVerdict.Holds, "in every run the implied call drops nothing out of date; with either interface no call is in vain"),
             (true, false) => new SeedAnswer(SeedVerdict.Depends, "the implied call is in vain, but so are others with one of the interfaces"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "the implied call finds something to drop"),
         };
+        return answer with { Tables = [table] };
     }
+
+    private static CostRange InVain(SeedResults results, string name) => results.Cost(name, CostKind.SecondaryRedundant);
+
+    private static CostRange Flushes(SeedResults results, string name) => results.Cost(name, CostKind.SecondaryFlushes);
 }

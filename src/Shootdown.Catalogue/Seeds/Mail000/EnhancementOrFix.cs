@@ -5,8 +5,6 @@ namespace Shootdown.Catalogue;
 /// <summary>S000-10: what breaks a promise, told apart from what only costs more.</summary>
 public sealed class EnhancementOrFix : UnmapItem
 {
-    private const string Call = "mmu_notifier_invalidate_range";
-
     /// <inheritdoc/>
     public override string Id => "S000-10";
 
@@ -40,7 +38,7 @@ public sealed class EnhancementOrFix : UnmapItem
     public override IReadOnlyList<SeedRun> Runs =>
     [
         .. Places.SelectMany(Models).Select(RunOf),
-        .. Places.Select(place => SeedRun.OfModel($"cost: {NameOf(place)}", $"cost of unmap, device told {NameOf(place)}", () => Costed(place))),
+        .. Places.Select(place => CostOf(Alone(place))),
     ];
 
     private static IReadOnlyList<SecondaryFlush> Places => [SecondaryFlush.RangeEnd, SecondaryFlush.Both, SecondaryFlush.UnderLock];
@@ -78,12 +76,8 @@ public sealed class EnhancementOrFix : UnmapItem
     private static IEnumerable<UnmapModel> Models(SecondaryFlush place)
         => Peers.Select(peer => new UnmapModel(PrimaryFlush.UnderLock, place, ReferenceHeld.UntilFlushed, peer));
 
-    private static CheckModel Costed(SecondaryFlush place)
-    {
-        Stage stage = new UnmapModel(PrimaryFlush.UnderLock, place, ReferenceHeld.UntilFlushed, UnmapPeer.None).BuildStage();
-        return new CheckModel(stage.Machine, [new PCost(functions: Call)]);
-    }
+    private static UnmapModel Alone(SecondaryFlush place) => Models(place).First();
 
     private static string CallsOf(SeedResults results, SecondaryFlush place)
-        => results[$"cost: {NameOf(place)}"].Report?.Costs?.Run?.Calls.TryGetValue(Call, out CostRange calls) == true ? calls.ToString() : "not counted";
+        => results[CostName(Alone(place))].Report?.Costs?.Run?.Calls.TryGetValue(InvalidateRange, out CostRange calls) == true ? calls.ToString() : "not counted";
 }

@@ -1,3 +1,5 @@
+using Shootdown.Check;
+
 namespace Shootdown.Catalogue;
 
 /// <summary>An item of mail 000 that is answered by machines of <see cref="UnmapModel"/>.</summary>
@@ -9,6 +11,23 @@ public abstract class UnmapItem : SeedItem
         ArgumentNullException.ThrowIfNull(model);
         return SeedRun.OfModel(model.Key, model.Key, model.Build);
     }
+
+    /// <summary>What the runs of a machine cost; calls of invalidate_range are counted too.</summary>
+    protected static SeedRun CostOf(UnmapModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return SeedRun.OfModel(CostName(model), CostName(model), () => new CheckModel(model.BuildStage().Machine, [new PCost(functions: InvalidateRange)]));
+    }
+
+    /// <summary>Name of <see cref="CostOf"/>.</summary>
+    protected static string CostName(UnmapModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return $"cost of {model.Key} cpus={model.Cpus} pages={model.Pages}";
+    }
+
+    /// <summary>The function whose calls <see cref="CostOf"/> counts.</summary>
+    protected const string InvalidateRange = "mmu_notifier_invalidate_range";
 
     /// <summary>The result of a machine.</summary>
     protected static SeedRunResult Result(SeedResults results, UnmapModel model)

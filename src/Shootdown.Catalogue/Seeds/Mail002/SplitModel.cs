@@ -4,21 +4,35 @@ using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;
 
-/// <summary>An area is split while a flush of it is owed (S002-09).</summary>
+/// <summary>What becomes of the note of the area that is split or merged away.</summary>
+internal enum NoteCarry
+{
+    /// <summary>The area that is left keeps what it has: nothing, if it is new.</summary>
+    None,
+
+    /// <summary>It gets the note of the other area in place of its own.</summary>
+    Copied,
+
+    /// <summary>It gets the later of the two.</summary>
+    Later,
+}
+
+/// <summary>An area is split, or merged with its neighbour, while a flush of it is owed (S002-09).</summary>
 internal static class SplitModel
 {
     /// <summary>The model.</summary>
-    /// <param name="locked">True if the split takes mmap_lock for writing, as __split_vma() needs it.</param>
-    /// <param name="carries">True if the new area inherits what is noted in the old one.</param>
-    public static CheckModel Build(bool locked, bool carries)
+    /// <param name="moves">True if the page goes over to the area that is left (a split, or the area is merged away); false if it is in it before.</param>
+    /// <param name="locked">True if the split or merge takes mmap_lock for writing, as __split_vma() and vma_merge() need it.</param>
+    /// <param name="carry">What becomes of the note.</param>
+    public static CheckModel Build(bool moves, bool locked, NoteCarry carry)
     {
         var options = new MachineOptions { Cpus = 4, EntriesPerTable = 1, Tables = 1, Frames = 1 };
         Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: true, dirty: true);
         (KernelModel kernel, Mm mm) = stage;
         MachineModel machine = stage.Machine;
-        var area = new SplitArea(machine);
+        var area = new SplitArea(machine, moves);
         stage.AddKernelThread(0, "madvise", () => ClearAndFlush(kernel, stage.Cpu(0), mm, area));
-        stage.AddKernelThread(1, "split", () => SplitVma(kernel, stage.Cpu(1), mm, area, locked, carries));
+        stage.AddKernelThread(1, "split or merge", () => ChangeArea(kernel, stage.Cpu(1), mm, area, locked, carry));
         Promise promise = new(machine, stage.Cpu(2), mm.Space, 0, 1, PromiseKind.Removed, "madvise()");
         stage.AddKernelThread(2, "madvise", () => FindEmpty(kernel, stage.Cpu(2), mm, area, promise));
         stage.AddThread(3, "user", () => Touch(stage.Cpu(3)));
@@ -38,17 +52,20 @@ internal static class SplitModel
         await kernel.MmapLock.MmapReadUnlock(cpu, mm);
     }
 
-    /// <summary>mm/vma.c: <c>__split_vma</c>: the page is in the new area from here on.</summary>
-    private static async Proc SplitVma(KernelModel kernel, Cpu cpu, Mm mm, SplitArea area, bool locked, bool carries)
+    /// <summary>mm/vma.c: <c>__split_vma</c> or <c>vma_merge</c>: the page is in the area that is left from here on.</summary>
+    [KernelName("vma_adjust")]
+    private static async Proc ChangeArea(KernelModel kernel, Cpu cpu, Mm mm, SplitArea area, bool locked, NoteCarry carry)
     {
         if (locked)
         {
             await kernel.MmapLock.MmapWriteLock(cpu, mm);
         }
 
-        if (carries)
+        if (carry != NoteCarry.None)
         {
-            await cpu.Store(area.New, await cpu.Load(area.Old));
+            ulong other = await cpu.Load(area.Old);
+            ulong own = carry == NoteCarry.Later ? await cpu.Load(area.New) : 0;
+            await cpu.Store(area.New, Math.Max(other, own));
         }
 
         await cpu.Store(area.IsSplit, 1, weight: StepWeight.Key);
@@ -81,9 +98,11 @@ internal static class SplitModel
 
     private static async Proc Touch(Cpu cpu) => await cpu.AccessTouch(0);
 
-    /// <summary>Notes of the old area and of the one that is split off it.</summary>
-    private sealed class SplitArea(MachineModel machine) : MachineHandle(machine)
+    /// <summary>Notes of the two areas. The page is in the old one first, if it moves, and in the new one in the end.</summary>
+    private sealed class SplitArea(MachineModel machine, bool moves) : MachineHandle(machine)
     {
+        private readonly bool _moves = moves;
+
         public Word Old { get; } = machine.NewWord("vma.defer_tlb_gen");
 
         public Word New { get; } = machine.NewWord("new_vma.defer_tlb_gen");
@@ -92,6 +111,6 @@ internal static class SplitModel
 
         public Word Completed { get; } = machine.NewWord("mm.tlb_gen_completed");
 
-        public async Proc<Word> NoteOf(Cpu cpu) => await cpu.Load(IsSplit) != 0 ? New : Old;
+        public async Proc<Word> NoteOf(Cpu cpu) => !_moves || await cpu.Load(IsSplit) != 0 ? New : Old;
     }
 }

@@ -18,36 +18,57 @@ public sealed class SplitOfAnArea : SeedItem
     /// <inheritdoc/>
     public override string Experiment =>
         """
-        A gather clears an entry, notes a generation in its area and flushes later; another CPU splits the area; a third finds the entry
-        empty and looks whether the area that it is in now is owed a flush. The split takes mmap_lock for writing or not, and carries the note
-        into the new area or not.
+        A gather clears an entry, notes a generation in its area and flushes later; another CPU splits the area or merges it with its
+        neighbour; a third finds the entry empty and looks whether the area that it is in now is owed a flush. The page goes over to another
+        area (a split, or its area is merged away), or its area takes the neighbour in. The change takes mmap_lock for writing or not. The
+        note of the other area is left behind, copied over, or the later of the two is kept. An area that grows takes no page from
+        another one, and its note stays.
         """;
 
     /// <inheritdoc/>
     public override IReadOnlyList<SeedRun> Runs =>
     [
-        .. Ways.Select(way => SeedRun.OfModel(Name(way), $"S002-09 {Name(way)}", () => SplitModel.Build(way.Locked, way.Carries))),
+        .. from moves in new[] { true, false }
+           from locked in new[] { true, false }
+           from carry in Enum.GetValues<NoteCarry>()
+           select SeedRun.OfModel(Name(moves, locked, carry), $"S002-09 {Name(moves, locked, carry)}", () => SplitModel.Build(moves, locked, carry)),
     ];
 
     /// <inheritdoc/>
     public override SeedAnswer Judge(SeedResults results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        bool lockSuffices = results.Passed(Name((true, false))) && results.Passed(Name((true, true)));
-        bool unlockedFails = results.Violated(Name((false, false)));
-        bool carrySuffices = results.Passed(Name((false, true)));
-        return (lockSuffices, unlockedFails) switch
+        NoteCarry[] carries = Enum.GetValues<NoteCarry>();
+        bool lockSuffices = carries.All(carry => results.Passed(Name(true, true, carry)) && results.Passed(Name(false, true, carry)));
+        NoteCarry[] enough = [.. carries.Where(carry => results.Passed(Name(true, false, carry)) && results.Passed(Name(false, false, carry)))];
+        var table = new SeedTable(
+            "the page's area is split or merged while a flush is owed",
+            ["the note of the other area", "page moves, mmap_lock", "page moves, no lock", "page stays, mmap_lock", "page stays, no lock"],
+            [
+                .. carries.Select(carry => new[]
+                {
+                    TextOf(carry), results[Name(true, true, carry)].Cell, results[Name(true, false, carry)].Cell,
+                    results[Name(false, true, carry)].Cell, results[Name(false, false, carry)].Cell,
+                }),
+            ]);
+        SeedAnswer answer = (lockSuffices, enough.Length == carries.Length) switch
         {
-            (true, true) => new SeedAnswer(
+            (true, false) => new SeedAnswer(
                 SeedVerdict.Depends, "mmap_lock for writing suffices, carried or not: no gather is under way then; without it "
-                + (carrySuffices ? "the note must be carried" : "a carried note is not enough")),
-            (true, false) => new SeedAnswer(SeedVerdict.Holds, "no run loses the note"),
+                + (enough.Length > 0 ? $"it takes that {string.Join(" or ", enough.Select(TextOf))}" : "no way to carry the note is enough")),
+            (true, true) => new SeedAnswer(SeedVerdict.Holds, "no run loses the note"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "mmap_lock does not suffice"),
         };
+        return answer with { Tables = [table] };
     }
 
-    private static (bool Locked, bool Carries)[] Ways => [(true, true), (true, false), (false, true), (false, false)];
+    private static string Name(bool moves, bool locked, NoteCarry carry)
+        => $"page {(moves ? "moves" : "stays")}, {(locked ? "mmap_lock" : "no mmap_lock")}, {TextOf(carry)}";
 
-    private static string Name((bool Locked, bool Carries) way)
-        => $"{(way.Locked ? "mmap_lock" : "no mmap_lock")}, {(way.Carries ? "carried" : "not carried")}";
+    private static string TextOf(NoteCarry carry) => carry switch
+    {
+        NoteCarry.None => "left behind",
+        NoteCarry.Copied => "copied over",
+        _ => "the later is kept",
+    };
 }

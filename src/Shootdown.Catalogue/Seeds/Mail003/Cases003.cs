@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Shootdown.Check;
 using Shootdown.Kernel;
 using Shootdown.Machine;
 
@@ -71,7 +72,18 @@ internal static class Cases003
         $"rule of start and end {operation} {kind}",
         () => PairModel.Build(
             new PairCell([OperationList.All.First(one => one.Id == operation)], RangeRelation.Same, kind, Bystander.Busy),
-            new PairSetup { Parts = new KernelParts { MmuGather = kernel => new RuleGather(kernel) } }));
+            new PairSetup { Parts = AssertsRule }));
+
+    /// <summary>The end of an address space, on the same kernel.</summary>
+    internal static SeedRun ExitRule(string name) => SeedRun.OfModel(name, "rule of start and end exit", () =>
+    {
+        var options = new MachineOptions { Cpus = 1, Levels = 2, EntriesPerTable = 2, Tables = 3, Frames = 2, FrameColours = 2 };
+        Stage stage = Stage.WithMappedPages(options, 2, mmapWriters: false, dirty: true, AssertsRule);
+        stage.AddThread(0, "exit", () => stage.Kernel.ExitMmap.ExitMm(stage.Cpu(0), stage.Mm));
+        return new CheckModel(stage.Machine, [new Assertions()]);
+    });
+
+    private static KernelParts AssertsRule { get; } = new() { MmuGather = kernel => new RuleGather(kernel) };
 
     /// <summary>Today's gather, asserting that everything is queued between a start and an end.</summary>
     private sealed class RuleGather : MmuGather

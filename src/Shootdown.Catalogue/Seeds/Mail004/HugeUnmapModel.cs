@@ -47,13 +47,9 @@ public static class HugeUnmapModel
         return stage.ToModel(new PLife());
     }
 
-    /// <summary>Callbacks that one huge page costs.</summary>
-    public static int CallsPerHugePage(HugeNotify notify, int smallPages) => notify switch
-    {
-        HugeNotify.EachPage => smallPages,
-        HugeNotify.StartEnd => 2,
-        _ => 1,
-    };
+    /// <summary>The device's callbacks, as reports call them.</summary>
+    public static IReadOnlyList<string> Callbacks { get; } =
+        ["gru_invalidate_page", "gru_invalidate_hugepage", "gru_invalidate_range_start", "gru_invalidate_range_end"];
 
     [KernelName("try_to_unmap")]
     private static async Proc TryToUnmap(KernelModel kernel, Cpu cpu, Mm mm, Gru gru, HugeNotify notify, Spinlock? anonVma)
