@@ -170,7 +170,7 @@ internal sealed class CommandTree
     {
         Root.Add(Measure);
         Measure.Add(Ids);
-        foreach (Option option in new Option[] { MeasureCpus, Policy, Time, Costs, Seed, Csv, Json, TraceOut })
+        foreach (Option option in new Option[] { MeasureCpus, Policy, Time, Costs, Seed, Csv, Json, Html, TraceOut })
         {
             Measure.Add(option);
         }

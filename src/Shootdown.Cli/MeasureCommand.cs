@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Shootdown.Measure;
+using Shootdown.Report;
 
 namespace Shootdown.Cli;
 
@@ -28,6 +29,11 @@ internal sealed class MeasureCommand(CliHost host, MeasureRequest request)
             }
         }
 
+        if (request.Html is { } html)
+        {
+            WriteHtml(html, workload, runs);
+        }
+
         if (request.Json)
         {
             host.Out.WriteLine(JsonSerializer.Serialize(new { request.Seed, Costs = request.Costs.Name, Runs = runs }, JsonNames));
@@ -48,8 +54,10 @@ internal sealed class MeasureCommand(CliHost host, MeasureRequest request)
     [
         run.Policy, Whole(run.Cpus), Whole((long)(run.Work * 1e9 / run.DurationNs)), Whole((long)(run.TlbInterrupts * 1e9 / run.DurationNs)),
         Share(run, run.StolenNs), Share(run, run.IpiWaitNs), Share(run, run.LockWaitNs), Share(run, run.RefillNs), Whole(run.FullFlushes),
-        Whole(run.PageFlushes), Whole(run.Refills),
+        Whole(run.PageFlushes), Whole(run.Refills), Kilobytes(run.HeldMaxBytes), Kilobytes(run.HeldAverageBytes),
     ];
+
+    private static string Kilobytes(long bytes) => Whole((bytes + 1023) / 1024);
 
     private static string Whole(long number) => number.ToString(CultureInfo.InvariantCulture);
 
@@ -83,6 +91,26 @@ internal sealed class MeasureCommand(CliHost host, MeasureRequest request)
         }
     }
 
+    private void WriteHtml(string path, Workload workload, List<Measurement> runs)
+    {
+        try
+        {
+            using var page = new StreamWriter(File.Create(path)) { NewLine = "\n" };
+            MeasureHtml.Write(workload, runs, [Conditions(runs), .. LeftOut()], page);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"--html '{path}': cannot be written: {error.Message}");
+        }
+    }
+
+    private string Conditions(List<Measurement> runs) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{runs[0].DurationNs / NsPerMs:0.0} ms of virtual time, seed {request.Seed}, {request.Costs.Name}; work in {Workload.Find(runs[0].Workload)!.Unit}");
+
+    private IEnumerable<string> LeftOut()
+        => request.AllPolicies ? FlushPolicy.LeftOut.Select(policy => $"left out: {policy.Name}: {policy.Reason}") : [];
+
     private void List()
     {
         host.Out.WriteLine("workloads:");
@@ -101,13 +129,11 @@ internal sealed class MeasureCommand(CliHost host, MeasureRequest request)
 
     private void WriteTable(List<Measurement> runs)
     {
-        host.Out.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{runs[0].Workload}: {runs[0].DurationNs / NsPerMs:0.0} ms of virtual time, seed {request.Seed}, {request.Costs.Name}"));
+        host.Out.WriteLine($"{runs[0].Workload}: {Conditions(runs)}");
         host.Out.WriteLine();
         string[][] lines =
         [
-            ["policy", "CPUs", "work/s", "irq/s", "stolen %", "IPI wait %", "lock %", "refill %", "full", "pages", "refills"],
+            ["policy", "CPUs", "work/s", "irq/s", "stolen %", "IPI wait %", "lock %", "refill %", "full", "pages", "refills", "held KiB", "avg KiB"],
             .. runs.Select(Cells),
         ];
         int[] widths = [.. Enumerable.Range(0, lines[0].Length).Select(column => lines.Max(line => line[column].Length))];
@@ -119,20 +145,26 @@ internal sealed class MeasureCommand(CliHost host, MeasureRequest request)
 
         host.Out.WriteLine();
         host.Out.WriteLine("Percent of the time of all CPUs: stolen by flush handlers, waiting for answers to IPIs, waiting for");
-        host.Out.WriteLine("locks, and walks for translations that a flush took away.");
+        host.Out.WriteLine("locks, and walks for translations that a flush took away. Held: memory that nothing maps any more and");
+        host.Out.WriteLine("that is kept until TLBs have been flushed, at most and on average.");
+        foreach (string line in LeftOut())
+        {
+            host.Out.WriteLine(line);
+        }
     }
 
     private void WriteCsv(List<Measurement> runs)
     {
         host.Out.WriteLine(
             "workload,policy,cpus,duration_ns,work,calls,tlb_interrupts,stolen_ns,ipi_wait_ns,lock_wait_ns,full_flushes,page_flushes,"
-            + "refills,refill_ns,faults");
+            + "refills,refill_ns,faults,broadcasts,held_max_bytes,held_average_bytes");
         foreach (Measurement run in runs)
         {
             host.Out.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{run.Workload},{run.Policy},{run.Cpus},{run.DurationNs},{run.Work},{run.Calls},{run.TlbInterrupts},{run.StolenNs},"
-                + $"{run.IpiWaitNs},{run.LockWaitNs},{run.FullFlushes},{run.PageFlushes},{run.Refills},{run.RefillNs},{run.Faults}"));
+                + $"{run.IpiWaitNs},{run.LockWaitNs},{run.FullFlushes},{run.PageFlushes},{run.Refills},{run.RefillNs},{run.Faults},"
+                + $"{run.Broadcasts},{run.HeldMaxBytes},{run.HeldAverageBytes}"));
         }
     }
 }

@@ -37,6 +37,12 @@ internal sealed record MeasureRequest
     /// <summary>True for comma-separated values.</summary>
     public required bool Csv { get; init; }
 
+    /// <summary>Where the page with pictures goes; null for nowhere.</summary>
+    public required string? Html { get; init; }
+
+    /// <summary>True if all policies were asked for: what is left out is named then.</summary>
+    public required bool AllPolicies { get; init; }
+
     /// <summary>Where the timeline goes; null for nowhere.</summary>
     public required string? TraceOut { get; init; }
 
@@ -61,6 +67,8 @@ internal sealed record MeasureRequest
             Costs = FlushOptions.Costs(parsed.GetValue(tree.Costs)),
             Json = parsed.GetValue(tree.Json),
             Csv = parsed.GetValue(tree.Csv),
+            Html = parsed.GetValue(tree.Html),
+            AllPolicies = parsed.GetValue(tree.Policy) == "all",
             TraceOut = parsed.GetValue(tree.TraceOut),
         };
         request.RequireSense();

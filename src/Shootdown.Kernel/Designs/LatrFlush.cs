@@ -91,7 +91,8 @@ internal sealed class LatrFlush : TlbFlush
             LatrState state = _queues[owner][i];
             if ((await cpu.Load(state.CpuMask)).Contains(cpu))
             {
-                await FlushTlbFunc(cpu, await state.LoadInfo(cpu), false);
+                ulong wide = state.Wide is null ? 0 : await cpu.Load(state.Wide);
+                await FlushTlbFunc(cpu, new FlushTlbInfo(await cpu.Load(state.Info), wide), false);
                 if ((await cpu.FetchAndNot(state.CpuMask, CpuSet.Of(cpu))).Without(cpu).IsEmpty)
                 {
                     await GiveBack(cpu, owner, state);
@@ -218,8 +219,8 @@ internal sealed class LatrFlush : TlbFlush
         state.TableList.Clear();
         if (_kept is not null)
         {
-            Mm mm = Kernel.Mms[(int)await cpu.Load(state.Used) - 1];
-            _kept[mm].Remove(state.Kept.Start, state.Kept.End);
+            int mm = (int)await cpu.Load(state.Used) - 1;
+            _kept[Kernel.Mms[mm]].Remove(state.Kept.Start, state.Kept.End);
             await cpu.AddReturn(_active[owner], -1);
         }
 

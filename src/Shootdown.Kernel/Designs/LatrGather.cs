@@ -57,9 +57,8 @@ internal sealed class LatrGather(KernelModel kernel, LatrMistake mistake) : MmuG
         LatrState state = await Latr.Current(tlb.Cpu);
         if (tlb.Words.Batch is { } batch)
         {
-            FrameSet queued = batch.TakeFrames();
-            Machine.Timed!.HoldBack(tlb.Cpu, -queued.Count);
-            await state.Frames.Add(tlb.Cpu, queued);
+            Machine.Timed!.HoldBack(tlb.Cpu, -batch.Held);
+            await state.Frames.Add(tlb.Cpu, batch.TakeFrames());
             state.TableList.AddRange(batch.Tables);
             batch.Tables.Clear();
             return;

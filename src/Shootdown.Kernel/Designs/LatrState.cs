@@ -43,7 +43,4 @@ internal sealed class LatrState : MachineHandle
 
     /// <summary>Frames of which a reference is to be dropped.</summary>
     internal HeldFrames Frames { get; }
-
-    /// <summary>The flush.</summary>
-    internal async Proc<FlushTlbInfo> LoadInfo(Cpu cpu) => new FlushTlbInfo(await cpu.Load(Info), Wide is null ? 0 : await cpu.Load(Wide));
 }

@@ -17,6 +17,9 @@ public enum ReuseMistake
 
     /// <summary>Entries that allow stores are deferred too, if they are clean.</summary>
     CleanCountsAsReadOnly,
+
+    /// <summary>An entry that allows stores comes to the address without a flush: others go on reading the old page.</summary>
+    MadeWritable,
 }
 
 /// <summary>LUF: reclaim does not flush read-only translations; whoever gets the frame next does.</summary>
@@ -46,9 +49,9 @@ public class LazyUntilReuse(ReuseMistake mistake) : FlushDesign
 
     /// <inheritdoc/>
     public override string Story =>
-        "Reclaim removes an entry that does not allow stores, notes the CPUs that may hold it, and gives the frame up without a flush. "
-        + "The flush is made when the frame is handed out, or before the page cache takes in another folio: until then a stale "
-        + "translation reads what it always read. Who changes page tables finds the flush counted in tlb_flush_batched. Entries "
+        "Reclaim and migration remove an entry that does not allow stores, note the CPUs that may hold it, and give the frame up without a "
+        + "flush. The flush is made when the frame is handed out, before the page cache takes in another folio, and before an entry "
+        + "that allows stores comes back: until then a stale translation reads what it always read. Who changes page tables finds the flush counted in tlb_flush_batched. Entries "
         + "that allow stores are flushed as ever.";
 
     /// <inheritdoc/>
@@ -59,7 +62,8 @@ public class LazyUntilReuse(ReuseMistake mistake) : FlushDesign
         {
             TlbBatch = kernel => new LufBatch(kernel, mistake),
             Reclaim = kernel => new LufReclaim(kernel),
-            PageFault = kernel => new LufPageFault(kernel),
+            PageFault = kernel => new LufPageFault(kernel, mistake),
+            Migrate = kernel => new LufMigrate(kernel),
             Filemap = kernel => new LufFilemap(kernel, mistake),
         };
     }

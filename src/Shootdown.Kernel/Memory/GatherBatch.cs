@@ -17,9 +17,16 @@ public sealed class GatherBatch
     /// <summary>Frames whose rmap is removed behind the flush.</summary>
     public List<int> Delayed { get; } = [];
 
+    /// <summary>How many of the queued frames had no other reference: what the gather keeps from the allocator.</summary>
+    public int Held { get; private set; }
+
     /// <summary>Queues a frame and returns how many are queued.</summary>
-    public int Add(int frame, bool delayRmap)
+    /// <param name="frame">The frame.</param>
+    /// <param name="delayRmap">True if its rmap is removed behind the flush.</param>
+    /// <param name="isLast">True if the reference that is queued is its last one.</param>
+    public int Add(int frame, bool delayRmap, bool isLast)
     {
+        Held += isLast ? 1 : 0;
         if (delayRmap)
         {
             Delayed.Add(frame);
@@ -34,6 +41,7 @@ public sealed class GatherBatch
     {
         FrameSet taken = _frames;
         _frames = taken with { End = 0 };
+        Held = 0;
         return taken;
     }
 }

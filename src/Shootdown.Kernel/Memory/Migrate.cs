@@ -108,9 +108,14 @@ public class Migrate : RmapWalker
         await Kernel.Filemap.FolioUnlock(cpu, target);
         await cpu.PutFrames(FrameSet.Of(target), "folio_put");
         await Kernel.Filemap.FolioUnlock(cpu, frame);
-        await cpu.PutFrames(FrameSet.Of(frame), moved ? "migrate_folio_done" : "folio_putback_lru");
+        await MigrateFolioDone(cpu, frame, moved);
         return moved;
     }
+
+    /// <summary>mm/migrate.c: <c>migrate_folio_done</c>: the isolated folio's reference goes; it was moved, or goes back to its list.</summary>
+    [KernelName]
+    protected virtual async Proc MigrateFolioDone(Cpu cpu, int frame, bool moved)
+        => await cpu.PutFrames(FrameSet.Of(frame), moved ? "migrate_folio_done" : "folio_putback_lru");
 
     /// <summary>mm/rmap.c: <c>try_to_migrate</c>: all entries become migration entries.</summary>
     public virtual async Proc TryToMigrate(Cpu cpu, int frame, bool batch)

@@ -89,8 +89,9 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
     {
         if (tlb.Words.Batch is { } batch)
         {
-            Machine.Timed!.HoldBack(tlb.Cpu, 1);
-            return batch.Add(frame, delayRmap) >= Kernel.Options.GatherFrames;
+            bool isLast = Machine.Timed!.Memory.OfFrame(frame, FrameSlot.RefCount) == 1;
+            Machine.Timed.HoldBack(tlb.Cpu, isLast ? 1 : 0);
+            return batch.Add(frame, delayRmap, isLast) >= Kernel.Options.GatherFrames;
         }
 
         if (delayRmap)
@@ -204,9 +205,8 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         await Kernel.PageTableFree.TlbTableFlush(tlb);
         if (tlb.Words.Batch is { } batch)
         {
-            FrameSet queued = batch.TakeFrames();
-            Machine.Timed!.HoldBack(tlb.Cpu, -queued.Count);
-            await tlb.Cpu.PutFrames(queued, "free_pages_and_swap_cache");
+            Machine.Timed!.HoldBack(tlb.Cpu, -batch.Held);
+            await tlb.Cpu.PutFrames(batch.TakeFrames(), "free_pages_and_swap_cache");
             return;
         }
 

@@ -9,28 +9,23 @@ namespace Shootdown.Kernel;
 public sealed class HeldFrames : MachineHandle
 {
     private readonly Word _mask;
-    private readonly bool _isTimed;
-    private FrameSet _list;
+    private readonly FrameQueue? _list;
 
     internal HeldFrames(MachineModel machine, Word mask)
         : base(machine)
     {
         _mask = mask;
-        _isTimed = machine.Timed is not null;
-        _list = NewList();
+        _list = machine.Timed is null ? null : new FrameQueue();
     }
 
     /// <summary>Adds frames, atomically.</summary>
     public async Proc Add(Cpu cpu, FrameSet frames)
     {
-        await cpu.FetchOr(_mask, _isTimed ? 1 : frames.Mask, StepWeight.Key);
-        if (_isTimed)
+        await cpu.FetchOr(_mask, _list is null ? frames.Mask : 1, StepWeight.Key);
+        if (_list is not null)
         {
             Machine.Timed!.HoldBack(cpu, frames.Count);
-            foreach (int frame in frames)
-            {
-                _list = _list.With(frame);
-            }
+            _list.Add(frames);
         }
     }
 
@@ -38,16 +33,36 @@ public sealed class HeldFrames : MachineHandle
     public async Proc<FrameSet> TakeAll(Cpu cpu)
     {
         ulong mask = await cpu.Exchange(_mask, 0);
-        if (!_isTimed)
+        if (_list is null)
         {
             return mask;
         }
 
-        FrameSet taken = _list;
+        FrameSet taken = _list.TakeAll();
         Machine.Timed!.HoldBack(cpu, -taken.Count);
-        _list = NewList();
         return taken;
     }
+}
 
-    private FrameSet NewList() => _isTimed ? new FrameSet(0, new FrameList()) : default;
+/// <summary>The list of <see cref="HeldFrames"/>.</summary>
+[MachineHandle]
+internal sealed class FrameQueue
+{
+    private FrameSet _frames = new(0, new FrameList());
+
+    internal void Add(FrameSet frames)
+    {
+        foreach (int frame in frames)
+        {
+            _frames = _frames.With(frame);
+        }
+    }
+
+    /// <summary>All frames; they stay valid, the queue goes on with another list.</summary>
+    internal FrameSet TakeAll()
+    {
+        FrameSet taken = _frames;
+        _frames = new(0, new FrameList());
+        return taken;
+    }
 }

@@ -14,7 +14,7 @@ public sealed class HeldMemory
     /// <summary>Bytes held back now.</summary>
     public long Bytes => _pages * PageBytes;
 
-    /// <summary>The most bytes held back at a time; CPUs' times differ by one call at most, and so does this.</summary>
+    /// <summary>The most bytes held back at a time, as the machine came by; CPUs' times differ by a call, so a little less than it may be.</summary>
     public long BytesMax => _pagesMax * PageBytes;
 
     /// <summary>Bytes held back on average between two times; before the first one nothing was.</summary>

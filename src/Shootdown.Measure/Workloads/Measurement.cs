@@ -52,10 +52,10 @@ public sealed record Measurement(
 
         long[] counted = [.. Counters(kernel).Zip(before, (after, start) => after - start)];
         long end = kernel.Machine.Now;
+        long held = kernel.Machine.Held.AverageBytes(run.StartNs, end);
         return new Measurement(
             workload.Name, policy.Name, cpus, end - run.StartNs, run.Work, counted[0], counted[1], counted[2], counted[3], counted[4], counted[5],
-            counted[6], counted[7], counted[8], counted[9], counted[10], kernel.Machine.Held.BytesMax,
-            kernel.Machine.Held.AverageBytes(run.StartNs, end));
+            counted[6], counted[7], counted[8], counted[9], counted[10], Math.Max(kernel.Machine.Held.BytesMax, held), held);
     }
 
     /// <summary>What all CPUs have counted so far, in the order of the measurement.</summary>

@@ -214,7 +214,7 @@ public static class ReplayText
         }
 
         Table(table, 0, writer);
-        Lines(Paragraph.Wrap(PolicyCells.Note(policies), Margin, Margin, Width), writer);
+        writer.WriteLines(Paragraph.Wrap(PolicyCells.Note(policies), Margin, Margin, Width));
     }
 
     private static void WriteList(string heading, IReadOnlyList<string> items, TextWriter writer)

@@ -29,7 +29,7 @@ public static class CostText
         ArgumentNullException.ThrowIfNull(writer);
         if (report.CostsReason.Length > 0)
         {
-            WriteLines(Paragraph.Wrap($"not counted: {report.CostsReason}", $"{Margin}costs     ", $"{Margin}          "), writer);
+            writer.WriteLines(Paragraph.Wrap($"not counted: {report.CostsReason}", $"{Margin}costs     ", $"{Margin}          "));
         }
         else if (report.Costs is { Run: { } run })
         {
@@ -51,14 +51,6 @@ public static class CostText
         table.Add(["a whole run", .. shown.Select(column => run[column.Kind].ToString())]);
         table.Write(writer, Margin);
         string legend = string.Join("; ", shown.Select(column => $"{column.Head}: {column.Meaning}").Append("least..most over all runs"));
-        WriteLines(Paragraph.Wrap(legend, Margin, Margin), writer);
-    }
-
-    private static void WriteLines(IEnumerable<string> lines, TextWriter writer)
-    {
-        foreach (string line in lines)
-        {
-            writer.WriteLine(line);
-        }
+        writer.WriteLines(Paragraph.Wrap(legend, Margin, Margin));
     }
 }

@@ -22,6 +22,18 @@ internal sealed class Svg(double width, double height)
     public void Line(double x1, double y1, double x2, double y2)
         => _body.Append(Invariant($"<line x1=\"{x1:0.##}\" y1=\"{y1:0.##}\" x2=\"{x2:0.##}\" y2=\"{y2:0.##}\" class=\"axis\"/>\n"));
 
+    /// <summary>Adds a line through points, and a dot at each of them; <paramref name="tips"/> belong to the dots.</summary>
+    public void Curve(IReadOnlyList<(double X, double Y)> points, string style, IReadOnlyList<string> tips)
+    {
+        _body.Append("<polyline points=\"").AppendJoin(' ', points.Select(point => Invariant($"{point.X:0.##},{point.Y:0.##}")));
+        _body.Append($"\" class=\"curve {style}\"/>\n");
+        for (int i = 0; i < points.Count; i++)
+        {
+            _body.Append(Invariant($"<circle cx=\"{points[i].X:0.##}\" cy=\"{points[i].Y:0.##}\" r=\"3\" class=\"{style}\">"))
+                .Append($"<title>{WebUtility.HtmlEncode(tips[i])}</title></circle>\n");
+        }
+    }
+
     /// <summary>Adds text; <paramref name="anchor"/> is start, middle or end.</summary>
     public void Text(double x, double y, string text, string anchor = "start", string style = "label")
         => _body.Append(Invariant($"<text x=\"{x:0.##}\" y=\"{y:0.##}\" text-anchor=\"{anchor}\" class=\"{style}\">"))
