@@ -285,14 +285,14 @@ public sealed class MachineModel
 
     /// <summary>Name, kind and initial value of a word.</summary>
     public WordInfo WordInfo(int address)
-        => Timed is null ? _words[address] : new WordInfo($"word {address}", WordKind.Shared, Timed.Memory.At(address));
+        => Timed is null ? _words[address] : new WordInfo($"word {address}", WordKind.Shared, Timed.Memory.Read(address));
 
     /// <summary>Sets a word's value in the initial state.</summary>
     public void SetInitial(int address, ulong value)
     {
         if (Timed is not null)
         {
-            Timed.Memory.At(address) = value;
+            Timed.Memory.Write(address, value);
             return;
         }
 

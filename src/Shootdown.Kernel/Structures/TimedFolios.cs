@@ -4,11 +4,11 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// Names of what a kernel of real size knows about its millions of frames: some thousand are kept, others are made again.
+/// Names of what a kernel of real size knows about its millions of frames: some ten thousand are kept, others are made again.
 /// </summary>
 internal sealed class TimedFolios(MachineModel machine, bool hasLock) : IReadOnlyList<Folio>
 {
-    private readonly Folio?[] _recent = new Folio?[1 << 13];
+    private readonly Folio?[] _recent = new Folio?[1 << 16];
 
     public int Count => machine.Options.Frames;
 

@@ -56,12 +56,12 @@ public sealed class FrameWords : MachineHandle
 }
 
 /// <summary>
-/// Names of the words of a timed machine's frames. There are millions of frames: the names of some thousand are kept, others are
+/// Names of the words of a timed machine's frames. There are millions of frames: the names of some ten thousand are kept, others are
 /// made again. Names hold no state, so which object is handed out does not matter.
 /// </summary>
 internal sealed class TimedFrames(MachineModel machine) : IReadOnlyList<FrameWords>
 {
-    private readonly FrameWords?[] _recent = new FrameWords?[1 << 13];
+    private readonly FrameWords?[] _recent = new FrameWords?[1 << 16];
 
     public int Count => machine.Options.Frames;
 

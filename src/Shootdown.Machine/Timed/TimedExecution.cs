@@ -10,6 +10,7 @@ namespace Shootdown.Machine;
 /// </summary>
 public abstract partial class TimedExecution
 {
+    private readonly Dictionary<int, Operation> _waits = [];
     private long[] _clock = [];
 
     /// <summary>Words.</summary>
@@ -66,13 +67,13 @@ public abstract partial class TimedExecution
     internal long Load(Cpu cpu, Word word)
     {
         Spend(cpu, word.Kind == WordKind.Local ? 0 : WordNs);
-        return unchecked((long)Memory.At(word.Address));
+        return unchecked((long)Memory.Read(word.Address));
     }
 
     internal Op Store(Cpu cpu, Word word, ulong value)
     {
         Spend(cpu, word.Kind == WordKind.Local ? 0 : WordNs);
-        Memory.At(word.Address) = value;
+        Memory.Write(word.Address, value);
         if (word.Kind != WordKind.Local)
         {
             Changed(cpu, word.Address);
@@ -83,9 +84,8 @@ public abstract partial class TimedExecution
 
     internal long Modify(Cpu cpu, Word word, MemoryAction action, ulong operand, ulong expected)
     {
-        ref ulong place = ref Memory.At(word.Address);
-        ulong old = place;
-        place = action switch
+        ulong old = Memory.Read(word.Address);
+        ulong now = action switch
         {
             MemoryAction.Exchange => operand,
             MemoryAction.AddReturn => old + operand,
@@ -93,7 +93,7 @@ public abstract partial class TimedExecution
             MemoryAction.FetchAnd => old & operand,
             _ => old == expected ? operand : old,
         };
-        ulong now = place;
+        Memory.Write(word.Address, now);
         if (word.Kind == WordKind.Local)
         {
             return unchecked((long)(action == MemoryAction.AddReturn ? now : old));
@@ -176,7 +176,7 @@ public abstract partial class TimedExecution
     internal long TryGetFrame(Cpu cpu, int frame)
     {
         Spend(cpu, AtomicNs);
-        ref ulong count = ref Memory.OfFrame(frame, FrameSlot.RefCount);
+        ref uint count = ref Memory.Frames.RefCount(frame);
         if (count == 0)
         {
             return 0;
@@ -195,7 +195,7 @@ public abstract partial class TimedExecution
     internal Op CopyFrame(Cpu cpu, int from, int to)
     {
         Spend(cpu, CopyNs);
-        Memory.OfFrame(to, FrameSlot.Content) = Memory.OfFrame(from, FrameSlot.Content);
+        Memory.Frames.Write(to, FrameSlot.Content, Memory.Frames.Read(from, FrameSlot.Content));
 
         return Op.Done;
     }
@@ -203,7 +203,7 @@ public abstract partial class TimedExecution
     internal long WriteFrame(Cpu cpu, int frame)
     {
         WriteOut(cpu, frame);
-        return unchecked((long)Memory.OfFrame(frame, FrameSlot.Content));
+        return unchecked((long)Memory.Frames.Read(frame, FrameSlot.Content));
     }
 
     internal Op Assert(Cpu cpu, bool holds, string message)
@@ -310,11 +310,26 @@ public abstract partial class TimedExecution
     /// <summary>The TLB row of /proc/interrupts counts.</summary>
     public abstract void CountTlbInterrupt(Cpu cpu);
 
-    /// <summary>What an operation waits for, for messages.</summary>
-    protected static Op Waiting(string text) => new(new WaitingOperation(text));
+    /// <summary>What a program waits for, for messages; made once for all that wait for the same.</summary>
+    protected static Operation NewWait(string text) => new WaitingOperation(text);
 
-    /// <summary>What an operation with a result waits for, for messages.</summary>
-    protected static Op<ulong> WaitingForValue(string text) => new(new WaitingOperation(text));
+    /// <summary>What programs wait for that wait for a lock or another word, for messages.</summary>
+    protected Operation WaitOn(Word word)
+    {
+        ArgumentNullException.ThrowIfNull(word);
+        if (!_waits.TryGetValue(word.Address, out Operation? wait))
+        {
+            _waits.Add(word.Address, wait = NewWait(word.Name));
+        }
+
+        return wait;
+    }
+
+    /// <summary>An operation that the program waits for.</summary>
+    protected static Op Waiting(Operation wait) => new(wait);
+
+    /// <summary>An operation with a result that the program waits for.</summary>
+    protected static Op<ulong> WaitingForValue(Operation wait) => new(wait);
 
     /// <summary>An operation that has been performed.</summary>
     protected static Op Performed => Op.Done;

@@ -2,96 +2,62 @@ using System.Runtime.CompilerServices;
 
 namespace Shootdown.Machine;
 
-/// <summary>The words of a frame, as positions within it.</summary>
-public enum FrameSlot
-{
-    /// <summary>References.</summary>
-    RefCount,
-
-    /// <summary>Entries that map it.</summary>
-    MapCount,
-
-    /// <summary>How many of the references are pins.</summary>
-    PinCount,
-
-    /// <summary>Dirty flag.</summary>
-    Dirty,
-
-    /// <summary>The data.</summary>
-    Content,
-
-    /// <summary>Place in a file.</summary>
-    Mapping,
-
-    /// <summary>IO under way.</summary>
-    Writeback,
-
-    /// <summary>Belongs to one process alone.</summary>
-    AnonExclusive,
-
-    /// <summary>May be thrown away.</summary>
-    Lazyfree,
-
-    /// <summary>The folio lock.</summary>
-    Lock,
-
-    /// <summary>When the folio lock was released last.</summary>
-    LockFreeAt,
-
-    /// <summary>1 + where the frame was mapped last: address space in bits 32 and up, page below.</summary>
-    Place,
-
-    /// <summary>Frames of the folio that starts here, as a power of two.</summary>
-    Order,
-}
-
 /// <summary>
-/// The words of a timed machine: those of kernel structures, in order of creation, and sixteen for every frame, which exist once the
-/// frame was used. Nothing is logged or hashed.
+/// The words of a timed machine: those of kernel structures, in order of creation, at addresses from 0, and those of frames
+/// (<see cref="FrameTable"/>) at negative ones. Nothing is logged or hashed.
 /// </summary>
 public sealed class TimedMemory
 {
-    /// <summary>Address of the first word of frame 0.</summary>
-    internal const int FrameBase = 1 << 30;
-
-    /// <summary>Words of a frame, as a power of two.</summary>
-    internal const int FrameShift = 4;
-
+    private const int SlotBits = 4;
     private ulong[] _words = new ulong[1024];
     private long[] _freeAt = new long[1024];
-    private ulong[] _frames = new ulong[1024];
 
     /// <summary>Words of kernel structures.</summary>
     public int Count { get; private set; }
 
-    /// <summary>A word.</summary>
+    internal FrameTable Frames { get; } = new();
+
+    /// <summary>The value of a word.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong Read(int address) => address >= 0 ? _words[address] : Frames.Read(FrameOf(address), SlotOf(address));
+
+    /// <summary>A word of a kernel structure, or the lock of a frame.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ref ulong At(int address)
     {
-        if (address < FrameBase)
+        if (address >= 0)
         {
             return ref _words[address];
         }
 
-        return ref _frames[address - FrameBase];
+        return ref Frames.Rest(FrameOf(address), SlotOf(address));
     }
-
-    /// <summary>A word of a frame.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ref ulong OfFrame(int frame, FrameSlot slot) => ref _frames[(frame << FrameShift) + (int)slot];
 
     /// <summary>When the lock with this word was released last, in nanoseconds.</summary>
     public ref long FreeAt(int address)
     {
-        if (address < FrameBase)
+        if (address >= 0)
         {
             return ref _freeAt[address];
         }
 
-        return ref Unsafe.As<ulong, long>(ref _frames[address - FrameBase + 1]);
+        return ref Unsafe.As<ulong, long>(ref Frames.Rest(FrameOf(address), SlotOf(address) + 1));
     }
 
-    internal static int AddressOf(int frame, FrameSlot slot) => FrameBase + (frame << FrameShift) + (int)slot;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Write(int address, ulong value)
+    {
+        if (address >= 0)
+        {
+            _words[address] = value;
+        }
+        else
+        {
+            Frames.Write(FrameOf(address), SlotOf(address), value);
+        }
+    }
+
+    internal static int AddressOf(int frame, FrameSlot slot) => ~((frame << SlotBits) | (int)slot);
 
     internal int Allocate(ulong initial)
     {
@@ -105,13 +71,7 @@ public sealed class TimedMemory
         return Count++;
     }
 
-    internal void NeedFrames(int count)
-    {
-        if (_frames.Length < count << FrameShift)
-        {
-            Array.Resize(ref _frames, Math.Max(count << FrameShift, _frames.Length * 2));
-        }
-    }
+    private static int FrameOf(int address) => ~address >> SlotBits;
 
-    internal void ClearFrame(int frame) => Array.Clear(_frames, frame << FrameShift, 1 << FrameShift);
+    private static FrameSlot SlotOf(int address) => (FrameSlot)(~address & ((1 << SlotBits) - 1));
 }

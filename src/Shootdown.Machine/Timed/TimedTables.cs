@@ -10,7 +10,7 @@ namespace Shootdown.Machine;
 public sealed class TimedTables
 {
     private const int HugeOrder = 9;
-    private readonly TimedMemory _memory;
+    private readonly FrameTable _frames;
     private readonly int _shift;
     private readonly int _mask;
     private readonly int _levels;
@@ -29,7 +29,7 @@ public sealed class TimedTables
     internal TimedTables(MachineModel machine, TimedMemory memory)
     {
         MachineOptions options = machine.Options;
-        _memory = memory;
+        _frames = memory.Frames;
         _levels = options.Levels;
         _shift = BitOperations.Log2((uint)options.EntriesPerTable);
         _mask = options.EntriesPerTable - 1;
@@ -47,7 +47,7 @@ public sealed class TimedTables
     public int TablesInUse => _tableCount - _freeTableCount;
 
     /// <summary>True if the frame is allocated.</summary>
-    public bool IsLive(int frame) => _memory.OfFrame(frame, FrameSlot.RefCount) != 0;
+    public bool IsLive(int frame) => _frames.RefCount(frame) != 0;
 
     /// <summary>An entry.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -118,7 +118,7 @@ public sealed class TimedTables
     {
         ArgumentNullException.ThrowIfNull(places);
         places.Clear();
-        ulong first = _memory.OfFrame(frame, FrameSlot.Place);
+        ulong first = _frames.Read(frame, FrameSlot.Place);
         if (first != 0)
         {
             places.Add(((int)(first >> 32) - 1, (int)(uint)first));
@@ -144,14 +144,14 @@ public sealed class TimedTables
         else if (_frameCount <= _frameLimit)
         {
             frame = _frameCount++;
-            _memory.NeedFrames(_frameCount);
+            _frames.Need(_frameCount);
         }
         else
         {
             return -1;
         }
 
-        _memory.OfFrame(frame, FrameSlot.RefCount) = 1;
+        _frames.RefCount(frame) = 1;
         return frame;
     }
 
@@ -167,7 +167,7 @@ public sealed class TimedTables
                 return -1;
             }
 
-            _memory.NeedFrames(first + span);
+            _frames.Need(first + span);
             for (int frame = _frameCount; frame < first; frame++)
             {
                 PushFree(frame);
@@ -178,20 +178,20 @@ public sealed class TimedTables
 
         for (int frame = first; frame < first + span; frame++)
         {
-            _memory.OfFrame(frame, FrameSlot.RefCount) = 1;
+            _frames.RefCount(frame) = 1;
         }
 
-        _memory.OfFrame(first, FrameSlot.Order) = HugeOrder;
+        _frames.Write(first, FrameSlot.Order, HugeOrder);
         return first;
     }
 
     /// <summary>The frames of a huge page are frames of their own from now on.</summary>
-    public void SplitHuge(int frame) => _memory.OfFrame(frame, FrameSlot.Order) = 0;
+    public void SplitHuge(int frame) => _frames.Write(frame, FrameSlot.Order, 0);
 
     /// <summary>Drops a reference; true if the frame was freed.</summary>
     internal bool Put(int frame)
     {
-        ref ulong count = ref _memory.OfFrame(frame, FrameSlot.RefCount);
+        ref uint count = ref _frames.RefCount(frame);
         if (count == 0)
         {
             throw new ProcRuleException($"frame {frame} is freed twice: the kernel code that runs is wrong, see 'check'");
@@ -213,19 +213,19 @@ public sealed class TimedTables
             _morePlaces.Remove(frame);
         }
 
-        if (_memory.OfFrame(frame, FrameSlot.Order) != 0)
+        if (_frames.Read(frame, FrameSlot.Order) != 0)
         {
             int span = 1 << HugeOrder;
             for (int i = 0; i < span; i++)
             {
-                _memory.ClearFrame(frame + i);
+                _frames.Clear(frame + i);
             }
 
             _freeHuge.Push(frame);
             return;
         }
 
-        _memory.ClearFrame(frame);
+        _frames.Clear(frame);
         PushFree(frame);
     }
 
@@ -257,10 +257,10 @@ public sealed class TimedTables
 
     private void NotePlace(int frame, ulong place)
     {
-        ref ulong first = ref _memory.OfFrame(frame, FrameSlot.Place);
+        ulong first = _frames.Read(frame, FrameSlot.Place);
         if (first == 0)
         {
-            first = place;
+            _frames.Write(frame, FrameSlot.Place, place);
         }
         else if (first != place)
         {

@@ -43,7 +43,7 @@ public sealed partial class TimedMachine
     {
         TimedCpu sender = StateOf(cpu);
         sender.IpiWaitNs += Math.Max(0, sender.AcknowledgedAt - Clock[cpu.Index]);
-        return Until(cpu, sender.AcknowledgedAt, true, "acknowledgements");
+        return Until(cpu, sender.AcknowledgedAt, true, AcknowledgementsWait);
     }
 
     /// <inheritdoc/>

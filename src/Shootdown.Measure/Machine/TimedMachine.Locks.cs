@@ -17,10 +17,10 @@ public sealed partial class TimedMachine
         {
             // Far ahead of another CPU: let it catch up, so that its interrupts come when they should.
             StateOf(cpu).LockToTake = word;
-            return Until(cpu, Clock[cpu.Index], false, word.Name);
+            return Until(cpu, Clock[cpu.Index], false, WaitOn(word));
         }
 
-        return TakeOrQueue(cpu, word) ? Performed : Waiting(word.Name);
+        return TakeOrQueue(cpu, word) ? Performed : Waiting(WaitOn(word));
     }
 
     /// <inheritdoc/>
@@ -66,7 +66,7 @@ public sealed partial class TimedMachine
         if (_lockQueues.ContainsKey(address) || (write ? held != 0 : held >= Writer))
         {
             Enqueue(cpu, address, write);
-            return Waiting(semaphore.Word.Name);
+            return Waiting(WaitOn(semaphore.Word));
         }
 
         held = write ? Writer : held + 1;
@@ -105,7 +105,7 @@ public sealed partial class TimedMachine
     public override Op<ulong> WaitUntil(Cpu cpu, Word word, Condition condition, ulong operand)
     {
         ArgumentNullException.ThrowIfNull(word);
-        ulong value = Memory.At(word.Address);
+        ulong value = Memory.Read(word.Address);
         if (value == operand == (condition == Condition.Equal))
         {
             return PerformedWith(value);
@@ -115,7 +115,7 @@ public sealed partial class TimedMachine
         state.Waits = true;
         state.WaitsSince = Clock[cpu.Index];
         _watchers.Add((cpu.Index, word.Address, condition, operand));
-        return WaitingForValue(word.Name);
+        return WaitingForValue(WaitOn(word));
     }
 
     /// <inheritdoc/>
@@ -124,7 +124,7 @@ public sealed partial class TimedMachine
         for (int i = _watchers.Count - 1; i >= 0; i--)
         {
             (int waiter, int watched, Condition condition, ulong operand) = _watchers[i];
-            ulong value = Memory.At(address);
+            ulong value = Memory.Read(address);
             if (watched == address && value == operand == (condition == Condition.Equal))
             {
                 _watchers.RemoveAt(i);

@@ -12,6 +12,9 @@ namespace Shootdown.Measure;
 /// </remarks>
 public sealed partial class TimedMachine : TimedExecution
 {
+    private static readonly Operation ComputeWait = NewWait("compute");
+    private static readonly Operation TurnWait = NewWait("go on");
+    private static readonly Operation AcknowledgementsWait = NewWait("acknowledgements");
     private readonly CostTable _costs;
     private readonly TimedCpu[] _cpus;
     private readonly EventQueue _queue;
@@ -131,14 +134,14 @@ public sealed partial class TimedMachine : TimedExecution
     public Op Compute(Cpu cpu, long nanoseconds)
     {
         ArgumentNullException.ThrowIfNull(cpu);
-        return Until(cpu, Clock[cpu.Index] + nanoseconds, false, "compute");
+        return Until(cpu, Clock[cpu.Index] + nanoseconds, false, ComputeWait);
     }
 
     /// <summary>The end of a system call or a fault: whoever is earlier goes on.</summary>
     public Op Boundary(Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(cpu);
-        return Until(cpu, Clock[cpu.Index], false, "go on");
+        return Until(cpu, Clock[cpu.Index], false, TurnWait);
     }
 
     /// <summary>
@@ -168,7 +171,7 @@ public sealed partial class TimedMachine : TimedExecution
     }
 
     /// <summary>Moves a CPU to a time, if nobody else has anything to do before.</summary>
-    private Op Until(Cpu cpu, long time, bool waits, string what)
+    private Op Until(Cpu cpu, long time, bool waits, Operation wait)
     {
         if (time <= NextTime)
         {
@@ -178,7 +181,7 @@ public sealed partial class TimedMachine : TimedExecution
 
         _cpus[cpu.Index].Waits = waits;
         _queue.Set(cpu.Index, time);
-        return Waiting(what);
+        return Waiting(wait);
     }
 
     private void GoOn(int index, long time)

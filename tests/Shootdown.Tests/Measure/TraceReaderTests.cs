@@ -58,6 +58,21 @@ public sealed class TraceReaderTests
             (events[0].Kind, events[0].Call, events[0].A0, events[0].A1, events[0].TimeNs));
     }
 
+    /// <summary>trace-cmd prints a list of CPUs, ftrace a mask of 32 CPUs a group, of which a large machine has several.</summary>
+    [Theory]
+    [InlineData("1", 1)]
+    [InlineData("0,2-4", 4)]
+    [InlineData("60-70,511", 12)]
+    [InlineData("00000000,0000001d", 4)]
+    [InlineData("80000000,00000000,00000000,00000001", 2)]
+    public void Targets_of_an_interrupt(string cpumask, long targets)
+    {
+        (IReadOnlyList<TraceEvent> events, _) = TraceText.Read(
+            $"  m-1 [000] 1.0: ipi_send_cpumask: cpumask={cpumask} callsite=on_each_cpu_cond_mask+0x24 callback=f+0x0\n");
+
+        Assert.Equal((TraceEventKind.IpiSend, targets), (events[0].Kind, events[0].A0));
+    }
+
     [Fact]
     public void Calls_that_strace_splits_are_joined_and_flags_are_numbers()
     {
