@@ -43,6 +43,9 @@ public enum FrameSlot
 
     /// <summary>Frames of the folio that starts here, as a power of two.</summary>
     Order,
+
+    /// <summary>1 while the frame is given up, but kept from the allocator until TLBs have been flushed.</summary>
+    Held,
 }
 
 /// <summary>
