@@ -1,4 +1,3 @@
-using Shootdown.Catalogue;
 using Shootdown.Kernel;
 using Shootdown.Machine;
 

@@ -154,8 +154,7 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     protected virtual async Proc CopyPresentPage(Cpu cpu, PageTable to, int page, Pte entry)
     {
-        int copy = await cpu.AllocFrame(page);
-        await cpu.Assert(copy >= 0, "a page is free");
+        int copy = await Kernel.PageFault.AllocFrame(cpu, page);
         await cpu.CopyFrame(entry.Frame, copy, "copy_mc_user_highpage");
         await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
         await Kernel.PteOps.SetPteAt(cpu, to, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, write: true)));

@@ -27,7 +27,7 @@ internal sealed class LufPageFault(KernelModel kernel, ReuseMistake mistake) : P
     }
 
     /// <summary>A frame that is owed nothing, or else one that is flushed first.</summary>
-    protected override async Proc<int> AllocFrame(Cpu cpu, int page)
+    public override async Proc<int> AllocFrame(Cpu cpu, int page)
     {
         int frame = await cpu.AllocFrame(page);
         if (frame < 0)

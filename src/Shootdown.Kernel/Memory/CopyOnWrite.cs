@@ -63,8 +63,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
         FrameSet original = FrameSet.Of(entry.Frame);
         await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
-        int copy = await cpu.AllocFrame(page);
-        await cpu.Assert(copy >= 0, "a page is free");
+        int copy = await Kernel.PageFault.AllocFrame(cpu, page);
         await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
         await MmuNotifierInvalidateRangeStart(cpu, mm, page);
         PageTable again = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);

@@ -49,8 +49,7 @@ public class FileFault(KernelModel kernel) : Mechanism(kernel)
     /// <summary>mm/memory.c: <c>do_cow_fault</c>: a copy of the cached page, which belongs to this process alone.</summary>
     public virtual async Proc<bool> DoCowFault(Cpu cpu, FileArea area, int page)
     {
-        int copy = await cpu.AllocFrame(page);
-        await cpu.Assert(copy >= 0, "a page is free");
+        int copy = await Kernel.PageFault.AllocFrame(cpu, page);
         int frame = await Kernel.Filemap.FilemapFault(cpu, area.File, area.IndexOf(page), page);
         bool mapped = false;
         if (frame >= 0)

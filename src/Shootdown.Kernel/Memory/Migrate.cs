@@ -45,8 +45,7 @@ public class Migrate : RmapWalker
     /// </param>
     public virtual async Proc<bool> MigratePages(Cpu cpu, int frame, bool batch)
     {
-        int target = await cpu.AllocFrame(frame % Machine.Options.FrameColours);
-        await cpu.Assert(target >= 0, "a page is free");
+        int target = await Kernel.PageFault.AllocFrame(cpu, frame % Machine.Options.FrameColours);
         await Kernel.Filemap.FolioLock(cpu, frame);
         await Kernel.Filemap.FolioLock(cpu, target);
         if (await Kernel.Rmap.FolioMapped(cpu, frame))

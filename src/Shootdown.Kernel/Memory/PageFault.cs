@@ -193,7 +193,7 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>mm/page_alloc.c: the allocator, down to <c>prep_new_page</c>.</summary>
     [KernelName]
-    protected virtual async Proc<int> AllocFrame(Cpu cpu, int page)
+    public virtual async Proc<int> AllocFrame(Cpu cpu, int page)
     {
         int frame = await cpu.AllocFrame(page);
         await cpu.Assert(frame >= 0, "a page is free");

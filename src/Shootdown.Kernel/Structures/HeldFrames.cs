@@ -25,6 +25,7 @@ public sealed class HeldFrames : MachineHandle
         if (_list is not null)
         {
             Machine.Timed!.HoldBack(cpu, frames.Count);
+            Mark(frames, 1);
             _list.Add(frames);
         }
     }
@@ -40,7 +41,16 @@ public sealed class HeldFrames : MachineHandle
 
         FrameSet taken = _list.TakeAll();
         Machine.Timed!.HoldBack(cpu, -taken.Count);
+        Mark(taken, 0);
         return taken;
+    }
+
+    private void Mark(FrameSet frames, ulong held)
+    {
+        foreach (int frame in frames)
+        {
+            Machine.Timed!.Memory.SetOfFrame(frame, FrameSlot.Held, held);
+        }
     }
 }
 

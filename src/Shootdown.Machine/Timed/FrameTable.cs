@@ -17,6 +17,9 @@ public enum FrameSlot
     /// <summary>Frames of the folio that starts here, as a power of two.</summary>
     Order,
 
+    /// <summary>1 while the frame is given up, but kept from the allocator until TLBs have been flushed.</summary>
+    Held,
+
     /// <summary>Dirty flag.</summary>
     Dirty,
 
@@ -53,12 +56,12 @@ internal sealed class FrameTable
 {
     private const int ChunkShift = 14;
     private const int PieceShift = 10;
-    private const int SpaceMax = (1 << 23) - 1;
-    private const ulong PlaceMask = (1UL << 55) - 1;
-    private const ulong HasRest = 1UL << 55;
-    private const int OrderShift = 56;
+    private const int SpaceMax = (1 << 22) - 1;
+    private const ulong PlaceMask = (1UL << 54) - 1;
+    private const ulong HasRest = 1UL << 54;
+    private const int OrderShift = 55;
     private const int OrderMax = 15;
-    private const int FlagShift = 60;
+    private const int FlagShift = 59;
     private const int RestSlots = FrameSlot.LockFreeAt - FrameSlot.PinCount + 1;
     private readonly ulong[]?[][] _rest = [.. Enumerable.Repeat(Array.Empty<ulong[]?>(), RestSlots)];
     private Row[][] _rows = [];
@@ -159,7 +162,7 @@ internal sealed class FrameTable
         row = default;
     }
 
-    private static int FlagBit(FrameSlot slot) => FlagShift + (slot - FrameSlot.Dirty);
+    private static int FlagBit(FrameSlot slot) => FlagShift + (slot - FrameSlot.Held);
 
     private static uint Within(int frame, FrameSlot slot, ulong value, uint max) => value <= max ? (uint)value
         : throw new ProcRuleException($"{slot} of frame {frame} becomes {unchecked((long)value)}: a timed machine keeps 0 to {max}");
@@ -186,7 +189,7 @@ internal sealed class FrameTable
         }
     }
 
-    /// <summary>Flags from bit 60, order from 56, whether there is more in 55, place below.</summary>
+    /// <summary>Flags from bit 59, order from 55, whether there is more in 54, place below.</summary>
     private struct Row
     {
         internal ulong Packed;

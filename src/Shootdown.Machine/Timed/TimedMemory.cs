@@ -17,6 +17,13 @@ public sealed class TimedMemory
 
     internal FrameTable Frames { get; } = new();
 
+    /// <summary>What is known about a frame.</summary>
+    public ulong OfFrame(int frame, FrameSlot slot) => Frames.Read(frame, slot);
+
+    /// <summary>Changes what is known about a frame.</summary>
+    /// <exception cref="ProcRuleException">The value is larger than what the slot can hold.</exception>
+    public void SetOfFrame(int frame, FrameSlot slot, ulong value) => Frames.Write(frame, slot, value);
+
     /// <summary>The value of a word.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ulong Read(int address) => address >= 0 ? _words[address] : Frames.Read(FrameOf(address), SlotOf(address));

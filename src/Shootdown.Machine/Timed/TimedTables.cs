@@ -46,8 +46,8 @@ public sealed class TimedTables
     /// <summary>Page tables in use, roots included.</summary>
     public int TablesInUse => _tableCount - _freeTableCount;
 
-    /// <summary>True if the frame is allocated.</summary>
-    public bool IsLive(int frame) => _frames.RefCount(frame) != 0;
+    /// <summary>True if the frame is allocated, or given up and not handed out again yet.</summary>
+    public bool IsLive(int frame) => _frames.RefCount(frame) != 0 || _frames.Read(frame, FrameSlot.Held) != 0;
 
     /// <summary>An entry.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

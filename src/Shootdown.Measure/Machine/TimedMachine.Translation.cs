@@ -17,6 +17,9 @@ public sealed partial class TimedMachine
     private int _writeNs;
     private int _readNs;
 
+    /// <summary>False if files are holes: nothing is waited for when a page of one is read.</summary>
+    public bool HasDisk { get; set; } = true;
+
     /// <summary>Where events go; null if nobody wants them.</summary>
     public ITimedTrace? Trace { get; set; }
 
@@ -145,7 +148,7 @@ public sealed partial class TimedMachine
     public override void WriteOut(Cpu cpu, int frame) => Spend(cpu, _writeNs);
 
     /// <inheritdoc/>
-    public override void ReadIn(Cpu cpu, int frame) => Spend(cpu, _readNs);
+    public override void ReadIn(Cpu cpu, int frame) => Spend(cpu, HasDisk ? _readNs : 0);
 
     /// <inheritdoc/>
     public override void AssertFailed(Cpu cpu, string message)

@@ -79,6 +79,9 @@ public sealed partial class TimedMachine : TimedExecution
     /// <summary>The latest time that a CPU has reached.</summary>
     public long Now => Clock.Max();
 
+    /// <summary>When the last program so far ended; interrupts and ticks may come later.</summary>
+    public long LastEndNs { get; private set; }
+
     /// <summary>Starts a program on a CPU, at the CPU's time. It begins when the machine runs.</summary>
     public void Start(Cpu cpu, Func<Proc> program)
     {
@@ -223,6 +226,7 @@ public sealed partial class TimedMachine : TimedExecution
         {
             state.Task = null;
             state.Program = null;
+            LastEndNs = Math.Max(LastEndNs, Clock[index]);
         }
     }
 }

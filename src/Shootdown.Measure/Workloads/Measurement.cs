@@ -51,7 +51,7 @@ public sealed record Measurement(
         }
 
         long[] counted = [.. Counters(kernel).Zip(before, (after, start) => after - start)];
-        long end = kernel.Machine.Now;
+        long end = kernel.Machine.LastEndNs;
         long held = kernel.Machine.Held.AverageBytes(run.StartNs, end);
         return new Measurement(
             workload.Name, policy.Name, cpus, end - run.StartNs, run.Work, counted[0], counted[1], counted[2], counted[3], counted[4], counted[5],

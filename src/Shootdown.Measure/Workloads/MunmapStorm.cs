@@ -25,7 +25,7 @@ internal sealed class MunmapStorm : Workload
         while (run.HasTime(cpu))
         {
             int pages = 1 + run.Random(cpu, RegionPagesMax);
-            int first = FreeAddress(run, cpu, process);
+            int first = run.FreeAddress(cpu, process, RegionPagesMax);
             await run.Kernel.Mmap(cpu, process, first, pages);
             await run.Kernel.Touch(cpu, process, first, pages);
             await run.Kernel.Machine.Boundary(cpu);
@@ -33,17 +33,5 @@ internal sealed class MunmapStorm : Workload
             await run.Kernel.Machine.Boundary(cpu);
             run.Work++;
         }
-    }
-
-    /// <summary>The lowest address of the CPU's part that the kernel would hand out: the same one each time, unless it keeps addresses.</summary>
-    private static int FreeAddress(WorkloadRun run, Cpu cpu, Mm process)
-    {
-        int first = WorkloadRun.PartOf(cpu);
-        while (run.Kernel.Kernel.Munmap.IsAddressKept(process, first, RegionPagesMax))
-        {
-            first += RegionPagesMax;
-        }
-
-        return first;
     }
 }

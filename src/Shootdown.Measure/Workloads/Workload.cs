@@ -15,7 +15,7 @@ public abstract class Workload
     /// <summary>Frames of 4 KiB that its machine has; with fewer, memory that is held back runs out.</summary>
     internal virtual int Frames => 1 << 22;
 
-    /// <summary>All workloads, by name.</summary>
+    /// <summary>All workloads, by name; those of published measurements last.</summary>
     public static IReadOnlyList<Workload> All { get; } =
     [
         new AllocatorPurge(),
@@ -29,6 +29,10 @@ public abstract class Workload
         new NumaBalancing(),
         new ParallelGc(),
         new ReclaimUnderPressure(),
+        new MappedReaders(MappedReaders.ClusterPages),
+        new MappedReaders(MappedReaders.PageOfPfns),
+        new TieredLookup(),
+        new TlbFlush2(),
     ];
 
     /// <summary>A workload by name; null if there is none.</summary>

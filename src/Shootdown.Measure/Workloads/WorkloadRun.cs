@@ -46,6 +46,18 @@ internal sealed class WorkloadRun
     /// <summary>The pages of a CPU's own part of an address space: parts are far apart, in tables of their own.</summary>
     internal static int PartOf(Cpu cpu) => (cpu.Index + 1) << 20;
 
+    /// <summary>The lowest address of the CPU's part that the kernel would hand out: the same one each time, unless it keeps addresses.</summary>
+    internal int FreeAddress(Cpu cpu, Mm process, int pages)
+    {
+        int first = PartOf(cpu);
+        while (Kernel.Kernel.Munmap.IsAddressKept(process, first, pages))
+        {
+            first += pages;
+        }
+
+        return first;
+    }
+
     /// <summary>A process whose threads share one heap; the first page of it.</summary>
     internal (Mm Process, int Heap) NewHeap(string name, int pages)
     {

@@ -19,6 +19,8 @@ public sealed class DesignTableTests
         { "immediate", "" },
         { "mmu-gather", "" },
         { "lazy-until-reuse", "" },
+        { "latr", "page-cache assert" },
+        { "latr-madvise", "other-area P-ret, page-cache assert, two-madvise P-ret" },
         { "batched", "page-cache assert" },
         { "per-mm-pending", "page-cache assert" },
         { "vma-generation", "page-cache assert" },
@@ -46,6 +48,25 @@ public sealed class DesignTableTests
 
         Assert.Equal(notSafe, string.Join(", ", found));
         Assert.Equal(design.IsSound, found.TrueForAll(cell => cell.StartsWith("page-cache", StringComparison.Ordinal)));
+    }
+
+    /// <summary>What B50 says of lazy flushes, as mistakes: each is found on the workload that is about it.</summary>
+    [Theory]
+    [InlineData(LatrMistake.AddressNotKept, "munmap-mmap", "P-ret")]
+    [InlineData(LatrMistake.FreedAtOnce, "munmap-mmap", "P-life")]
+    [InlineData(LatrMistake.FreedAtOnce, "lazy-tables", "P-life")]
+    [InlineData(LatrMistake.MadviseToo, "two-madvise", "P-ret")]
+    public void Latr_needs_all_of_its_rules(LatrMistake mistake, string workload, string property)
+        => Assert.Equal(property, Violated(new Latr(mistake), workload));
+
+    /// <summary>LUF: an address that may be stored to again needs the flush, and so does a frame that migration has left.</summary>
+    [Theory]
+    [InlineData("reclaim-store")]
+    [InlineData("migrate-store")]
+    public void Luf_flushes_before_stores_are_let_in(string workload)
+    {
+        Assert.Equal("assert", Violated(new LazyUntilReuse(ReuseMistake.MadeWritable), workload));
+        Assert.Null(Violated(new LazyUntilReuse(), workload));
     }
 
     [Fact]
@@ -87,6 +108,12 @@ public sealed class DesignTableTests
             Assert.Equal(Verdict.Pass, slow.Verdict);
             Assert.Equal(slow.Costs!.Run!.Kinds, fast.Costs!.Run!.Kinds);
         }
+    }
+
+    private static string? Violated(FlushDesign design, string workloadId)
+    {
+        DesignWorkload workload = DesignList.Workloads.Single(candidate => candidate.Id == workloadId);
+        return DesignRun.CheckSafety(design, workload, Options).Counterexample?.PropertyId;
     }
 
     private static CostRow Costs(string id, DesignWorkload workload)
