@@ -1,5 +1,4 @@
 using Shootdown.Check;
-using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;
 
