@@ -93,7 +93,7 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
         int width = plan.Operations.Max(operation => operation.Id.Length);
         foreach (MmOperation operation in plan.Operations)
         {
-            string kinds = string.Join(", ", Enum.GetValues<PageKind>().Where(operation.WorksOn).Select(kind => kind.ToString().ToLowerInvariant()));
+            string kinds = string.Join(", ", Enum.GetValues<PageKind>().Where(operation.Meets).Select(kind => kind.ToString().ToLowerInvariant()));
             string promise = operation.Promises switch
             {
                 PromiseKind.Removed => "removes translations",

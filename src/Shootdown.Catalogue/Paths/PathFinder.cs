@@ -60,11 +60,11 @@ public static class PathFinder
 
     private static IEnumerable<PairCell> CellsOf(MmOperation operation, MmOperation user)
     {
-        foreach (PageKind kind in Enum.GetValues<PageKind>().Where(operation.WorksOn))
+        foreach (PageKind kind in Enum.GetValues<PageKind>().Where(operation.Meets))
         {
             RangeRelation relation = operation.Id.Contains("munmap", StringComparison.Ordinal) ? RangeRelation.Overlapping : RangeRelation.Same;
             yield return new PairCell([operation], relation, kind, Bystander.Busy);
-            if (user.WorksOn(kind))
+            if (user.Meets(kind))
             {
                 yield return new PairCell([operation, user], RangeRelation.Same, kind, Bystander.Busy);
             }

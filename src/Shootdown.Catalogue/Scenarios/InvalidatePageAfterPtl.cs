@@ -58,7 +58,7 @@ public sealed class InvalidatePageAfterPtl : Scenario
         that share the page tables are invalidated under the lock, before the reference is dropped, by a callback that must not.
 
         A third pitfall concerns tables in software only: the callback named one small page also where a huge one was unmapped. A
-        TLB drops the huge entry whole if any part of it is invalidated.
+        TLB drops the huge entry whole if any part of it is invalidated; see invalidate-page-of-huge-page for one that does not.
         """;
 
     /// <inheritdoc/>

@@ -1,5 +1,7 @@
 using Shootdown.Catalogue;
 using Shootdown.Check;
+using Shootdown.Kernel;
+using Shootdown.Machine;
 
 namespace Shootdown.Tests.Notifiers;
 
@@ -40,6 +42,46 @@ public sealed class ChangePteTests
         Assert.DoesNotContain(-1, places);
         Assert.Equal(places.Order(), places);
     }
+
+    /// <summary>
+    /// GRU has no change_pte. As long as nothing surrounded the merge of KSM it was told of the page instead; without that it keeps the old one.
+    /// </summary>
+    [Theory]
+    [InlineData(true, Verdict.Pass)]
+    [InlineData(false, Verdict.Violation)]
+    public void Who_has_no_change_pte_is_told_of_the_page(bool fallsBack, Verdict expected)
+    {
+        KernelParts parts = ChangePteParts.Alone with { MmuNotifier = kernel => new ChangePteNotifier(kernel, fallsBack) };
+        CheckReport report = Checker.Check(
+            new CheckSubject("ksm beside gru", string.Empty, string.Empty, "fix", null, []), () => MergeBesideGru(parts), new CheckOptions { Workers = 1 });
+        Assert.Equal(expected, report.Verdict);
+        Assert.Equal(expected == Verdict.Pass ? null : "P-life", report.Counterexample?.PropertyId);
+    }
+
+    private static CheckModel MergeBesideGru(KernelParts parts)
+    {
+        var options = new MachineOptions { Cpus = 2, EntriesPerTable = 1, Frames = 4, FrameColours = 1 };
+        Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: false, dirty: true, parts, new KernelOptions { AnonFolios = true });
+        (KernelModel kernel, Mm mm) = stage;
+        kernel.Machine.Paging.BuildFrame(1);
+        kernel.Machine.SetInitial(kernel.Folios[1].Frame.RefCount.Address, 1);
+        var gru = new Gru(kernel, mm, sleeps: false);
+        gru.Mmu.BuildSpte(0, 0, write: false);
+        stage.AddKernelThread(0, "ksmd", () => Merge(kernel, stage.Cpu(0), mm));
+        stage.AddThread(1, "gru", () => LoadByDevice(gru, stage.Cpu(1)));
+        return new CheckModel(stage.Machine, [new PLife(), new PSecondary(), new Assertions()], ["P-life"]);
+    }
+
+    private static async Proc Merge(KernelModel kernel, Cpu cpu, Mm mm)
+    {
+        if (await cpu.FrameTryGet(0, "follow_page") != 0)
+        {
+            await kernel.Ksm.TryToMergeWithKsmPage(cpu, mm, 0, 0, 1);
+            await cpu.PutFrames(1, "put_page");
+        }
+    }
+
+    private static async Proc LoadByDevice(Gru gru, Cpu cpu) => await gru.DeviceLoad(cpu, 0);
 
     private static CheckReport Run(string id, Variant variant, params ReadOnlySpan<(string Name, int Value)> bounds)
     {

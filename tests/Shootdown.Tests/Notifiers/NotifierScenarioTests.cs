@@ -36,6 +36,8 @@ public sealed class NotifierScenarioTests
         { "change-pte-maps", "cpus=2 form=0", 583, 1_093 },
         { "hugetlb-unshare-lazy", "cpus=3 pages=1", 58, 568 },
         { "hugetlb-unshare-lazy", "cpus=4 pages=1", 95, 1_668 },
+        { "invalidate-page-of-huge-page", "pages=2 interface=0", 9, 62 },
+        { "invalidate-page-of-huge-page", "pages=3 interface=0", 11, 100 },
         { "reclaim-under-driver-lock", "cpus=1 pages=1", 1, 5 },
         { "reclaim-under-driver-lock", "cpus=2 pages=1", 10, 1_224 },
     };

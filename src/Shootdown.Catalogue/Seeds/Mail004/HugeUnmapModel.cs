@@ -31,9 +31,25 @@ public static class HugeUnmapModel
     /// <param name="spinningRmap">True if the anon_vma lock is a spinlock, as in 2010; false for a sleeping lock.</param>
     /// <param name="sleepingDriver">True if the driver's callbacks take a sleeping lock.</param>
     /// <param name="pages">Small pages of the huge page.</param>
-    public static CheckModel Build(HugeNotify notify, bool spinningRmap, bool sleepingDriver, int pages = 2)
+    /// <param name="model">Memory model.</param>
+    /// <param name="tlb">Representation of TLBs.</param>
+    public static CheckModel Build(
+        HugeNotify notify,
+        bool spinningRmap,
+        bool sleepingDriver,
+        int pages = 2,
+        MemoryModelKind model = MemoryModelKind.Sc,
+        TlbKind tlb = TlbKind.Lagging)
     {
-        var options = new MachineOptions { Cpus = 2, EntriesPerTable = pages, Frames = 2 * pages, FrameColours = pages };
+        var options = new MachineOptions
+        {
+            Cpus = 2,
+            EntriesPerTable = pages,
+            Frames = 2 * pages,
+            FrameColours = pages,
+            Model = model,
+            Tlb = tlb,
+        };
         Stage stage = Stage.WithHugePage(options, pages, Pte.Leaf(0, write: true, dirty: true));
         var gru = new Gru(stage.Kernel, stage.Mm, sleepingDriver);
         for (int page = 0; page < pages; page++)
