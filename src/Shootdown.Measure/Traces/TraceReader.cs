@@ -13,6 +13,7 @@ public sealed class TraceReader : IDisposable
     private readonly TraceLines _lines;
     private readonly TraceParser _parser;
     private readonly Dictionary<int, long> _lastTimes = [];
+    private readonly SwitchGaps _gaps = new();
     private long _lastTime = -1;
     private bool _hasSecond;
     private bool _isClosed;
@@ -123,6 +124,7 @@ public sealed class TraceReader : IDisposable
                 if (next.Kind != TraceEventKind.StackFrame)
                 {
                     CheckOrder(next);
+                    _gaps.Add(next, _lines.Number);
                 }
 
                 _hasSecond = true;
@@ -148,6 +150,11 @@ public sealed class TraceReader : IDisposable
         if (!_isClosed && _lines.ReadError is { } error)
         {
             Problems.Add(TraceProblemKind.Truncated, _lines.Number, error);
+        }
+
+        if (!_isClosed && _gaps.Problem is { } gaps)
+        {
+            Problems.Add(gaps);
         }
 
         _isClosed = true;
