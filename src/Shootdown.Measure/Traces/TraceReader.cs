@@ -9,6 +9,9 @@ public sealed class TraceReader : IDisposable
     /// <summary>A step of the clock between two lines that means that two clocks were mixed: 30 days.</summary>
     private const long ClockJumpNs = 30L * 86_400 * 1_000_000_000;
 
+    /// <summary>The largest NR_CPUS that x86 can be configured with: a higher number of a CPU is none.</summary>
+    private const int CpusMax = 8192;
+
     private const int ProbeLines = 400;
     private readonly TraceLines _lines;
     private readonly TraceParser _parser;
@@ -116,6 +119,12 @@ public sealed class TraceReader : IDisposable
             if (_lines.IsUnfinished && result is LineResult.Unreadable or LineResult.Problem)
             {
                 Problems.Add(TraceProblemKind.Truncated, _lines.Number, "the file ends within a line");
+                continue;
+            }
+
+            if (result == LineResult.Event && next.Cpu >= CpusMax)
+            {
+                Problems.Add(TraceProblemKind.MissingField, _lines.Number, $"CPU {next.Cpu}, and Linux has at most {CpusMax} of them");
                 continue;
             }
 
