@@ -19,6 +19,9 @@ internal sealed record ReplayRequest
     /// <summary>Flush designs to replay the trace under as well.</summary>
     public required IReadOnlyList<FlushPolicy> Policies { get; init; }
 
+    /// <summary>False if the recorded machine had no swap.</summary>
+    public required bool HasSwap { get; init; }
+
     /// <summary>What things cost.</summary>
     public required CostTable Costs { get; init; }
 
@@ -48,6 +51,7 @@ internal sealed record ReplayRequest
             Selection = new ReplaySelection(parsed.GetValue(tree.Pid) is { } pid ? ProcessId(pid) : null, parsed.GetValue(tree.Comm)),
             Kernel = parsed.GetValue(tree.Kernel) is { } kernel ? Profile(kernel) : null,
             Policies = parsed.GetValue(tree.Policy) is { } policy ? FlushOptions.Policies(policy) : [],
+            HasSwap = !parsed.GetValue(tree.NoSwap),
             Costs = FlushOptions.Costs(parsed.GetValue(tree.Costs)),
             Json = parsed.GetValue(tree.Json),
             Html = parsed.GetValue(tree.Html),

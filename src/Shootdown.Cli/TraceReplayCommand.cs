@@ -54,6 +54,7 @@ internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
             Selection = request.Selection,
             Kernel = request.Kernel,
             Policies = request.Policies,
+            HasSwap = request.HasSwap,
             Costs = request.Costs,
             TimelineOut = timeline,
             Cancellation = interrupted,

@@ -180,7 +180,7 @@ public sealed class TimedKernel
         Leave(cpu, start, "fork");
     }
 
-    /// <summary>The last thread of a process ends on this CPU: everything is unmapped, and the address space is empty again.</summary>
+    /// <summary>The last thread of a process ends on this CPU: everything is unmapped, and the address space is as good as new.</summary>
     public async Proc Exit(Cpu cpu, Mm mm)
     {
         ArgumentNullException.ThrowIfNull(mm);

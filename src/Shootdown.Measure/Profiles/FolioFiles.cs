@@ -13,6 +13,9 @@ internal static class FolioFiles
     /// <summary>A mapping that is no file's: pages of it are never written out or reclaimed.</summary>
     private const ulong SomeFile = 1;
 
+    /// <summary>Memory that processes share (mm/shmem.c).</summary>
+    private const ulong SharedMemory = 2;
+
     /// <summary>The parts of a kernel with those functions replaced that tell files by areas.</summary>
     public static KernelParts In(KernelParts parts)
     {
@@ -21,19 +24,29 @@ internal static class FolioFiles
         {
             Zap = kernel => new FolioZap(kernel, delaysRmap: zap(kernel) is not Linux61Zap),
             Fork = kernel => new FolioFork(kernel),
+            Mprotect = kernel => new FolioMprotect(kernel),
             Reclaim = kernel => new FolioReclaim(kernel),
         };
     }
 
-    /// <summary>True if the frame is one of a file.</summary>
-    public static bool Holds(KernelModel kernel, int frame)
-        => kernel.Machine.Timed!.Memory.OfFrame(frame, FrameSlot.Mapping) != 0;
+    /// <summary>True if the frame is one of a file, or of shared memory.</summary>
+    public static bool Holds(KernelModel kernel, int frame) => kernel.Machine.Timed!.Memory.OfFrame(frame, FrameSlot.Mapping) != 0;
+
+    /// <summary>True if the frame is one of shared memory.</summary>
+    public static bool HoldsMemory(KernelModel kernel, int frame)
+        => kernel.Machine.Timed!.Memory.OfFrame(frame, FrameSlot.Mapping) == SharedMemory;
 
     /// <summary>
     /// mm/memory.c: <c>do_read_fault</c> and <c>do_shared_fault</c> down to <c>set_pte_range</c>, for a page that is in the page cache.
     /// Nothing, if something is mapped there.
     /// </summary>
-    public static async Proc MapPage(KernelModel kernel, Cpu cpu, Mm mm, int page, bool write)
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="mm">The address space.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="write">True for an entry that allows writing.</param>
+    /// <param name="isMemory">True for shared memory: nobody is told of a first write (<c>vma_wants_writenotify</c>).</param>
+    public static async Proc MapPage(KernelModel kernel, Cpu cpu, Mm mm, int page, bool write, bool isMemory)
     {
         await kernel.PageWalk.PteAlloc(cpu, mm, page);
         PageTable table = await kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
@@ -41,7 +54,7 @@ internal static class FolioFiles
         {
             int frame = kernel.Machine.Timed!.Tables.AllocFrame();
             await cpu.Assert(frame >= 0, "a page is free");
-            await cpu.Store(kernel.Folios[frame].Mapping, SomeFile);
+            await cpu.Store(kernel.Folios[frame].Mapping, isMemory ? SharedMemory : SomeFile);
             await kernel.Rmap.FolioAddRmapPte(cpu, frame);
             await kernel.PteOps.SetPteAt(cpu, table, page, Pte.Leaf(frame, write, dirty: write));
         }
@@ -104,4 +117,12 @@ internal sealed class FolioReclaim(KernelModel kernel) : Reclaim(kernel)
     /// <inheritdoc/>
     public override async Proc<bool> FolioIsolateLru(Cpu cpu, int frame)
         => !FolioFiles.Holds(Kernel, frame) && await base.FolioIsolateLru(cpu, frame);
+}
+
+/// <summary>mm/mprotect.c: shared memory becomes writable at once, for its areas allow it to all entries (<c>vm_page_prot</c>).</summary>
+internal sealed class FolioMprotect(KernelModel kernel) : Mprotect(kernel)
+{
+    /// <inheritdoc/>
+    public override async Proc<bool> CanChangePteWritable(Cpu cpu, Pte value)
+        => FolioFiles.HoldsMemory(Kernel, value.Frame) || await base.CanChangePteWritable(cpu, value);
 }

@@ -9,8 +9,11 @@ internal enum AreaKind : byte
     /// <summary>A private mapping of a file.</summary>
     PrivateFile,
 
-    /// <summary>A shared mapping.</summary>
+    /// <summary>A shared mapping of a file.</summary>
     Shared,
+
+    /// <summary>Shared memory without file (shmem): writable entries need no fault that tells of the first write.</summary>
+    SharedMemory,
 }
 
 /// <summary>A mapped range of pages (vm_area_struct).</summary>

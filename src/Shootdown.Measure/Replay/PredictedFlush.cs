@@ -1,7 +1,7 @@
 namespace Shootdown.Measure;
 
 /// <summary>One flush of an address space, as the replayed kernel makes it.</summary>
-/// <param name="TimeNs">When, on the trace's clock.</param>
+/// <param name="TimeNs">When: nanoseconds since the first call, fault, switch, fork or exit of the trace.</param>
 /// <param name="Cpu">The initiator's CPU.</param>
 /// <param name="Tid">The initiator.</param>
 /// <param name="Pages">Pages as <c>localmm</c> reports them, in units of the stride; -1 for a full flush.</param>

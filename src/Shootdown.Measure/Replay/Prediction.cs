@@ -25,7 +25,12 @@ internal sealed class Prediction
             .. options.Policies.Where(policy => policy.Name != recorded.Name).Select(policy => new ReplayedKernel(policy, _costs)),
         ];
         _held = [.. _kernels.Select(_ => new HeldPages())];
-        _driver = new TraceDriver(_kernels, reader.Names, options.Selection, _pagesAgain, _kernels.Length > 1 ? CompareMemory : null);
+        _driver = new TraceDriver(_kernels, reader.Names, options.Selection)
+        {
+            HasSwap = options.HasSwap,
+            RecentMax = _pagesAgain,
+            AfterEach = _kernels.Length > 1 ? CompareMemory : null,
+        };
     }
 
     /// <summary>The designs side by side; null if only the recorded kernel was replayed.</summary>

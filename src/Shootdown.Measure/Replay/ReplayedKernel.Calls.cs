@@ -134,18 +134,16 @@ internal sealed partial class ReplayedKernel
     private async Proc FaultIn(Cpu cpu, Mm mm, int page, bool write, bool wasPresent, AreaKind kind)
     {
         Pte leaf = Machine.Tables.Walk(mm.Space.RootTable, page, out _, out _);
-        if (kind == AreaKind.Shared && write && leaf.Present && !leaf.Write)
+        bool isShared = kind is AreaKind.Shared or AreaKind.SharedMemory;
+        if (isShared && write && leaf.Present && !leaf.Write)
         {
             await FolioFiles.MakeWritable(_kernel.Kernel, cpu, mm, page);
         }
-        else if (leaf.IsNone && kind == AreaKind.Shared)
-        {
-            await FolioFiles.MapPage(_kernel.Kernel, cpu, mm, page, write);
-        }
-        else if (leaf.IsNone && (wasPresent || (kind == AreaKind.PrivateFile && !write)))
+        else if (leaf.IsNone && (isShared || wasPresent || (kind == AreaKind.PrivateFile && !write)))
         {
             // A present page that was never seen came with its neighbours (do_fault_around), so it is a file's.
-            await FolioFiles.MapPage(_kernel.Kernel, cpu, mm, page, write: false);
+            bool isMemory = kind == AreaKind.SharedMemory;
+            await FolioFiles.MapPage(_kernel.Kernel, cpu, mm, page, isMemory ? mm.Areas!.Allows(page, true) : isShared && write, isMemory);
         }
 
         if (wasPresent || !leaf.Present || !write)
@@ -179,7 +177,21 @@ internal sealed partial class ReplayedKernel
 
     /// <summary>The last thread of a process is gone (kernel/exit.c, <c>exit_mm</c>): its address space is taken apart.</summary>
     public void Exit(in ReplayPoint at, int process)
-        => RunIn(at, process, (cpu, mm) => _kernel.Exit(cpu, mm));
+    {
+        RunIn(at, process, (cpu, mm) => _kernel.Exit(cpu, mm));
+
+        // The next process of this number is a new one: nobody has it loaded (leave_mm), and nobody is in its mask.
+        Mm mm = MmOf(process);
+        for (int cpu = 0; cpu < _cpusUsed; cpu++)
+        {
+            if (LoadedOn(cpu) == mm.LoadedValue)
+            {
+                Run(at with { Cpu = cpu, IsSelected = false }, there => _kernel.Kernel.SwitchMm.LeaveMm(there));
+            }
+        }
+
+        Run(at with { IsSelected = false }, async cpu => await cpu.Store(mm.CpuMask, 0));
+    }
 
     /// <summary>User code has run since the CPU was last heard of: if its TLB was flushed meanwhile, it uses its pages again.</summary>
     public void UseAgain(in ReplayPoint at, int process, RecentPages pages)

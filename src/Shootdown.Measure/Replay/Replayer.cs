@@ -18,6 +18,9 @@ public sealed record ReplayOptions
     /// <summary>Where to write a timeline for ui.perfetto.dev; null for nowhere.</summary>
     public Stream? TimelineOut { get; init; }
 
+    /// <summary>False if the recorded machine had no swap: reclaim then takes no anonymous page.</summary>
+    public bool HasSwap { get; init; } = true;
+
     /// <summary>Is told each predicted flush of the selection; null if nobody wants to know.</summary>
     public Action<PredictedFlush>? OnPredicted { get; init; }
 

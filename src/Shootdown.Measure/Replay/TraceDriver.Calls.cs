@@ -54,8 +54,9 @@ internal sealed partial class TraceDriver
     private void Map(in ReplayPoint at, TracedProcess process, in TraceEvent call, long first)
     {
         long end = first + PagesOf(call.A1);
-        AreaKind kind = (call.A3 & MapShared) != 0 ? AreaKind.Shared
-            : (call.A3 & MapAnonymous) != 0 ? AreaKind.Anonymous
+        bool isAnonymous = (call.A3 & MapAnonymous) != 0;
+        AreaKind kind = (call.A3 & MapShared) != 0 ? isAnonymous ? AreaKind.SharedMemory : AreaKind.Shared
+            : isAnonymous ? AreaKind.Anonymous
             : AreaKind.PrivateFile;
         if ((call.A3 & MapFixed) == 0 && process.Areas.Intersects(first, end))
         {
@@ -65,19 +66,20 @@ internal sealed partial class TraceDriver
 
         process.Areas.Remove(first, end);
         process.Areas.Add(new Area(first, end, (int)call.A2, kind));
-        int at0 = process.RangeOf(first, end);
-        if (at0 < 0)
+        int place = process.RangeOf(first, end);
+        if (place < 0)
         {
-            NotModelled1("mmap across 512 GiB");
+            NoteNotModelled("mmap across 512 GiB");
             return;
         }
 
         foreach (ReplayedKernel kernel in _kernels)
         {
-            kernel.Map(at, process.Id, at0, (int)(end - first), (int)call.A2);
+            kernel.Map(at, process.Id, place, (int)(end - first), (int)call.A2);
             if (((call.A3 & (MapPopulate | MapNonblock)) == MapPopulate || (call.A3 & MapLocked) != 0) && AreaList.IsAccessible((int)call.A2))
             {
-                kernel.Populate(at, process.Id, at0, (int)(end - first), AreaList.IsWritable((int)call.A2) && kind != AreaKind.Shared, kind);
+                bool write = AreaList.IsWritable((int)call.A2) && kind is not (AreaKind.Shared or AreaKind.SharedMemory);
+                kernel.Populate(at, process.Id, place, PopulatedPages(end - first), write, kind);
             }
         }
     }
@@ -85,16 +87,16 @@ internal sealed partial class TraceDriver
     private void Unmap(in ReplayPoint at, TracedProcess process, long first, long end)
     {
         process.Areas.Remove(first, end);
-        int at0 = process.RangeOf(first, end);
-        if (at0 < 0)
+        int place = process.RangeOf(first, end);
+        if (place < 0)
         {
-            NotModelled1("munmap across 512 GiB");
+            NoteNotModelled("munmap across 512 GiB");
             return;
         }
 
         foreach (ReplayedKernel kernel in _kernels)
         {
-            kernel.Unmap(at, process.Id, at0, (int)(end - first));
+            kernel.Unmap(at, process.Id, place, (int)(end - first));
         }
     }
 
@@ -134,16 +136,16 @@ internal sealed partial class TraceDriver
     {
         process.Areas.Remove(first, end);
         process.Areas.Add(new Area(first, end, protection, kind));
-        int at0 = process.RangeOf(first, end);
-        if (at0 < 0)
+        int place = process.RangeOf(first, end);
+        if (place < 0)
         {
-            NotModelled1("mapping across 512 GiB");
+            NoteNotModelled("mapping across 512 GiB");
             return;
         }
 
         foreach (ReplayedKernel kernel in _kernels)
         {
-            kernel.Map(at, process.Id, at0, (int)(end - first), protection);
+            kernel.Map(at, process.Id, place, (int)(end - first), protection);
         }
     }
 
@@ -170,25 +172,25 @@ internal sealed partial class TraceDriver
 
     private void Protect(in ReplayPoint at, TracedProcess process, long first, long end, int protection, bool changesExecute)
     {
-        int at0 = process.RangeOf(first, end);
-        if (at0 < 0)
+        int place = process.RangeOf(first, end);
+        if (place < 0)
         {
-            NotModelled1("mprotect across 512 GiB");
+            NoteNotModelled("mprotect across 512 GiB");
             return;
         }
 
         foreach (ReplayedKernel kernel in _kernels)
         {
-            kernel.Protect(at, process.Id, at0, (int)(end - first), protection, changesExecute);
+            kernel.Protect(at, process.Id, place, (int)(end - first), protection, changesExecute);
         }
     }
 
     private void Advise(in ReplayPoint at, TracedProcess process, long first, long end, Advice advice)
     {
-        int at0 = process.RangeOf(first, end);
+        int place = process.RangeOf(first, end);
         if (advice is Advice.Remove or Advice.Collapse)
         {
-            NotModelled1($"madvise({advice.ToString().ToUpperInvariant()})");
+            NoteNotModelled($"madvise({advice.ToString().ToUpperInvariant()})");
             return;
         }
 
@@ -203,29 +205,46 @@ internal sealed partial class TraceDriver
             return;
         }
 
-        if (at0 < 0)
+        if (advice == Advice.PageOut && !HasSwap)
         {
-            NotModelled1("madvise across 512 GiB");
+            return;
+        }
+
+        if (place < 0)
+        {
+            NoteNotModelled("madvise across 512 GiB");
             return;
         }
 
         foreach (ReplayedKernel kernel in _kernels)
         {
             // It succeeded: all of it is mapped.
-            kernel.Know(process.Id, at0, (int)(end - first), write: false);
-            kernel.Advise(at, process.Id, at0, (int)(end - first), advice);
+            kernel.Know(process.Id, place, (int)(end - first), write: false);
+            kernel.Advise(at, process.Id, place, (int)(end - first), advice);
         }
+    }
+
+    /// <summary>A call that maps more than 1 GiB at once is carried out for the first: memory must not grow with a number in a trace.</summary>
+    private int PopulatedPages(long pages)
+    {
+        const int most = 1 << 18;
+        if (pages > most)
+        {
+            NoteNotModelled("populate of more than 1 GiB");
+        }
+
+        return (int)Math.Min(pages, most);
     }
 
     /// <summary>mm/madvise.c, <c>madvise_populate</c>. Only of known areas: what maps the others is not in the trace.</summary>
     private void Populate(in ReplayPoint at, TracedProcess process, long first, long end, bool write)
     {
-        int at0 = process.RangeOf(first, end);
+        int place = process.RangeOf(first, end);
         foreach (Area area in process.Areas.Within(first, end))
         {
-            foreach (ReplayedKernel kernel in at0 < 0 ? [] : _kernels)
+            foreach (ReplayedKernel kernel in place < 0 ? [] : _kernels)
             {
-                kernel.Populate(at, process.Id, at0 + (int)(area.First - first), (int)(area.End - area.First), write, area.Kind);
+                kernel.Populate(at, process.Id, place + (int)(area.First - first), PopulatedPages(area.End - area.First), write, area.Kind);
             }
         }
     }
@@ -261,11 +280,11 @@ internal sealed partial class TraceDriver
         }
 
         bool keeps = (call.A3 & dontUnmap) != 0;
-        int from0 = process.RangeOf(from, from + oldPages);
-        int to0 = process.RangeOf(to, to + newPages);
-        if (from0 < 0 || to0 < 0)
+        int fromPlace = process.RangeOf(from, from + oldPages);
+        int toPlace = process.RangeOf(to, to + newPages);
+        if (fromPlace < 0 || toPlace < 0)
         {
-            NotModelled1("mremap across 512 GiB");
+            NoteNotModelled("mremap across 512 GiB");
             return;
         }
 
@@ -278,11 +297,11 @@ internal sealed partial class TraceDriver
         process.Areas.Add(area with { First = to, End = to + newPages });
         foreach (ReplayedKernel kernel in _kernels)
         {
-            kernel.Know(process.Id, from0, (int)oldPages, AreaList.IsWritable(area.Protection));
-            kernel.Move(at, process.Id, from0, (int)oldPages, to0, keeps);
+            kernel.Know(process.Id, fromPlace, (int)oldPages, AreaList.IsWritable(area.Protection));
+            kernel.Move(at, process.Id, fromPlace, (int)oldPages, toPlace, keeps);
             if (newPages > oldPages)
             {
-                kernel.Map(at, process.Id, to0 + (int)oldPages, (int)(newPages - oldPages), area.Protection);
+                kernel.Map(at, process.Id, toPlace + (int)oldPages, (int)(newPages - oldPages), area.Protection);
             }
         }
     }

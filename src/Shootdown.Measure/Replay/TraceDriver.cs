@@ -17,8 +17,6 @@ internal sealed partial class TraceDriver
     private readonly Dictionary<int, bool> _isSelected = [];
     private readonly TracedTask?[] _current = new TracedTask?[ReplayedKernel.CpusMax];
     private readonly long[] _runsSinceNs = new long[ReplayedKernel.CpusMax];
-    private readonly int _recentMax;
-    private readonly Action<long>? _afterEach;
     private long _startNs = -1;
     private bool _seesExec;
 
@@ -26,18 +24,22 @@ internal sealed partial class TraceDriver
     /// <param name="kernels">What it drives, all in the same way.</param>
     /// <param name="names">Names of the trace.</param>
     /// <param name="selection">Threads whose figures are asked for; all are carried out.</param>
-    /// <param name="recentMax">Pages that a thread uses again after a flush; 0 if refills are not asked for.</param>
-    /// <param name="afterEach">Is told the time after each event; null if nobody wants to know.</param>
-    public TraceDriver(
-        IReadOnlyList<ReplayedKernel> kernels, NameTable names, ReplaySelection selection, int recentMax = 0, Action<long>? afterEach = null)
+    public TraceDriver(IReadOnlyList<ReplayedKernel> kernels, NameTable names, ReplaySelection selection)
     {
         _kernels = kernels;
         _names = names;
         _selection = selection;
         _tasks = new TaskTable(names);
-        _recentMax = recentMax;
-        _afterEach = afterEach;
     }
+
+    /// <summary>False if reclaim takes no anonymous page.</summary>
+    public bool HasSwap { get; init; } = true;
+
+    /// <summary>Pages that a thread uses again after a flush; 0 if refills are not asked for.</summary>
+    public int RecentMax { get; init; }
+
+    /// <summary>Is told the time after each event; null if nobody wants to know.</summary>
+    public Action<long>? AfterEach { get; init; }
 
     /// <summary>Highest CPU that had an event, more one.</summary>
     public int Cpus { get; private set; }
@@ -76,7 +78,7 @@ internal sealed partial class TraceDriver
     private void CarryOut(in TraceEvent next, OpenCall? runs)
     {
         _startNs = _startNs < 0 ? next.TimeNs : _startNs;
-        if (_recentMax > 0 && _current[next.Cpu] is { Process: { } running } task && next.Tid != 0)
+        if (RecentMax > 0 && _current[next.Cpu] is { Process: { } running } task && next.Tid != 0)
         {
             ReplayPoint at = At(next);
             foreach (ReplayedKernel kernel in _kernels)
@@ -116,7 +118,7 @@ internal sealed partial class TraceDriver
             Call(At(there), process, runs.Enter, runs.Result);
         }
 
-        _afterEach?.Invoke(Math.Max(0, next.TimeNs - _startNs));
+        AfterEach?.Invoke(Math.Max(0, next.TimeNs - _startNs));
     }
 
     private void OnSyscallEnter(in TraceEvent call)
@@ -155,7 +157,7 @@ internal sealed partial class TraceDriver
         int page = process.PageOf(address);
         if (page < 0)
         {
-            NotModelled1("fault outside of 14 spans of 512 GiB");
+            NoteNotModelled("fault outside of 14 spans of 512 GiB");
             return;
         }
 
@@ -174,9 +176,9 @@ internal sealed partial class TraceDriver
             kernel.Fault(at, process.Id, page, isWrite, (fault.A1 & present) != 0, area?.Kind ?? AreaKind.PrivateFile);
         }
 
-        if (_recentMax > 0)
+        if (RecentMax > 0)
         {
-            task.Recent.Add(page, _recentMax);
+            task.Recent.Add(page, RecentMax);
         }
     }
 
@@ -338,5 +340,5 @@ internal sealed partial class TraceDriver
         _runsSinceNs[change.Cpu] = now;
     }
 
-    private void NotModelled1(string what) => _notModelled[what] = _notModelled.GetValueOrDefault(what) + 1;
+    private void NoteNotModelled(string what) => _notModelled[what] = _notModelled.GetValueOrDefault(what) + 1;
 }

@@ -18,6 +18,9 @@ public enum TraceProblemKind
     /// <summary>Events that newer ones have overwritten in the ring before it was read.</summary>
     OverwrittenEvents,
 
+    /// <summary>A CPU that switches away from a task that it was not switched to: events between are not in the trace.</summary>
+    MissingEvents,
+
     /// <summary>An event that is older than one before it on its CPU.</summary>
     BackwardTime,
 
@@ -61,6 +64,9 @@ public sealed class TraceProblems
 
     /// <summary>How often a problem was found.</summary>
     public long Count(TraceProblemKind kind) => _found.TryGetValue(kind, out (long Count, List<long>, string) entry) ? entry.Count : 0;
+
+    /// <summary>Notes problems of a kind that were collected elsewhere.</summary>
+    public void Add(TraceProblem problem) => _found[problem.Kind] = (problem.Count, [.. problem.Lines], problem.Detail);
 
     /// <summary>Notes a problem of a line.</summary>
     public void Add(TraceProblemKind kind, long line, string detail, long count = 1)

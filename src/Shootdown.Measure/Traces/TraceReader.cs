@@ -9,10 +9,14 @@ public sealed class TraceReader : IDisposable
     /// <summary>A step of the clock between two lines that means that two clocks were mixed: 30 days.</summary>
     private const long ClockJumpNs = 30L * 86_400 * 1_000_000_000;
 
+    /// <summary>The largest NR_CPUS that x86 can be configured with: a higher number of a CPU is none.</summary>
+    private const int CpusMax = 8192;
+
     private const int ProbeLines = 400;
     private readonly TraceLines _lines;
     private readonly TraceParser _parser;
     private readonly Dictionary<int, long> _lastTimes = [];
+    private readonly SwitchGaps _gaps = new();
     private long _lastTime = -1;
     private bool _hasSecond;
     private bool _isClosed;
@@ -118,11 +122,18 @@ public sealed class TraceReader : IDisposable
                 continue;
             }
 
+            if (result == LineResult.Event && next.Cpu >= CpusMax)
+            {
+                Problems.Add(TraceProblemKind.MissingField, _lines.Number, $"CPU {next.Cpu}, and Linux has at most {CpusMax} of them");
+                continue;
+            }
+
             if (result == LineResult.Event)
             {
                 if (next.Kind != TraceEventKind.StackFrame)
                 {
                     CheckOrder(next);
+                    _gaps.Add(next, _lines.Number);
                 }
 
                 _hasSecond = true;
@@ -148,6 +159,11 @@ public sealed class TraceReader : IDisposable
         if (!_isClosed && _lines.ReadError is { } error)
         {
             Problems.Add(TraceProblemKind.Truncated, _lines.Number, error);
+        }
+
+        if (!_isClosed && _gaps.Problem is { } gaps)
+        {
+            Problems.Add(gaps);
         }
 
         _isClosed = true;

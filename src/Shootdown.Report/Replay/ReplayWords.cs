@@ -67,6 +67,7 @@ internal static class ReplayWords
             TraceProblemKind.LineTooLong => $"{Quantity.Count(problem.Count, "line")} skipped that are too long",
             TraceProblemKind.LostEvents => $"{Quantity.Count(problem.Count, "event")} lost by the recorder: all totals are too low",
             TraceProblemKind.OverwrittenEvents => $"{Quantity.Count(problem.Count, "event")} overwritten before the ring was read: the beginning is missing",
+            TraceProblemKind.MissingEvents => $"{Quantity.Count(problem.Count, "gap")}: events are missing, all totals are too low",
             TraceProblemKind.BackwardTime => $"{Quantity.Count(problem.Count, "event")} older than the one before: causes, waits and predictions may be wrong",
             TraceProblemKind.ClockJump => $"{Quantity.Count(problem.Count, "jump")} of the clock: two clocks were mixed, times are meaningless",
             TraceProblemKind.ClockWithoutUnit => $"{Quantity.Count(problem.Count, "event")} skipped whose time has no unit",

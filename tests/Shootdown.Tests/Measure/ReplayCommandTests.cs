@@ -42,6 +42,8 @@ public sealed partial class ReplayCommandTests
     [Theory]
     [InlineData(64, "replay takes a trace", "replay")]
     [InlineData(64, "--kernel '5.4': expected 6.1 or 6.12 or 6.18", "replay", "x", "--kernel", "5.4")]
+    [InlineData(64, "there is no policy 'ful'", "replay", "x", "--policy", "ful")]
+    [InlineData(64, "no.json: the cost file cannot be read", "replay", "x", "--costs", "no.json")]
     [InlineData(64, "--pid 'me': expected the number of a process", "replay", "x", "--pid", "me")]
     [InlineData(3, "no-such-file: no such file", "replay", "no-such-file")]
     [InlineData(64, "record needs a command behind '--', or --seconds", "record")]

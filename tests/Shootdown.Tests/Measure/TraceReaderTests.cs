@@ -108,6 +108,7 @@ public sealed class TraceReaderTests
     [InlineData("  mix-0-264   [000]  24000001: tlb_flush:   pages:8 reason:remote ipi send (4)", "ClockWithoutUnit 1 2", 2)]
     [InlineData("  mix-0-264   [000]  24,000002: tlb_flush:   pages:8 reason:remote ipi send (4)", "DecimalComma 1 2", 3)]
     [InlineData("  mix-0-264   [000]  24.000001: sys_enter_munmap:  addr: zero, len: 1", "MissingField 1 2", 2)]
+    [InlineData("  mix-0-264   [90000]  24.000001: tlb_flush:   pages:8 reason:remote ipi send (4)", "MissingField 1 2", 2)]
     public void Bad_lines(string line, string problem, int events)
     {
         (IReadOnlyList<TraceEvent> read, TraceReader reader) = TraceText.Read(Good + line + "\n" + Good.Replace("24.000001", "24.000009", StringComparison.Ordinal));

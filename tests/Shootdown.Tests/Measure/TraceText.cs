@@ -20,7 +20,7 @@ internal static class TraceText
     public static (IReadOnlyList<TraceEvent> Events, TraceReader Reader) ReadData(string name) => Read(TraceReader.Open(PathOf(name)));
 
     /// <summary>Replays a text under the rules of a kernel.</summary>
-    public static ReplayReport Replay(string text, KernelProfile? kernel = null)
+    public static ReplayReport Replay(string text, TimedProfile? kernel = null)
     {
         using TraceReader reader = TraceReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(text)), "test");
         return Replayer.Run(reader, "test", new ReplayOptions { Kernel = kernel });

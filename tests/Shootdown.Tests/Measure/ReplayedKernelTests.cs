@@ -5,10 +5,10 @@ using Shootdown.Measure;
 namespace Shootdown.Tests.Measure;
 
 /// <summary>
-/// What the rules predict for small programs: operation by operation what Linux 6.1 and 6.12 logged for the same operation.
-/// CPU 1 runs another thread of the process, or is idle after running it.
+/// What the kernel library does for small traced programs: operation by operation what Linux 6.1 and 6.12 logged for the same
+/// operation. CPU 1 runs another thread of the process, or is idle after running it.
 /// </summary>
-public sealed class RuleModelTests
+public sealed class ReplayedKernelTests
 {
     private const long Base = 0x200000000000;
 
@@ -105,6 +105,84 @@ public sealed class RuleModelTests
         Assert.Equal(plain.Predicted(isLazy: false), noisy.Predicted(isLazy: false));
     }
 
+    [Fact]
+    public void Pages_that_were_read_in_advance_are_of_zeroes_and_copied_when_written()
+    {
+        var script = new Script();
+        script.Map(0, 4);
+        script.Call("madvise", $"start: {Script.Hex(Base)}, len_in: 0x4000, behavior: 0x16");
+        script.Fault(2, 0x7);
+        Assert.Equal("1 local send remote1 irq1", script.Predicted(isLazy: false));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Without_swap_nothing_is_paged_out(bool hasSwap)
+    {
+        var script = new Script();
+        script.Map(0, 2);
+        script.Fault(0, 0x6);
+        script.Call("madvise", $"start: {Script.Hex(Base)}, len_in: 0x2000, behavior: 0x15");
+        Assert.Equal(hasSwap, script.Predicted(isLazy: false, hasSwap).Length > 0);
+    }
+
+    /// <summary>Private memory that was only read stays as it is; shared memory is writable from the beginning.</summary>
+    [Theory]
+    [InlineData(0x32, "")]
+    [InlineData(0x31, "2 local send remote1 irq1; 2 local send remote1 irq1")]
+    public void Rights_of_shared_memory_change_in_its_entries(int flags, string flushes)
+    {
+        var script = new Script();
+        script.Map(0, 2, flags);
+        script.Fault(0, 0x4);
+        script.Fault(1, 0x4);
+        script.Call("mprotect", $"start: {Script.Hex(Base)}, len: 0x2000, prot: 0x1");
+        script.Call("mprotect", $"start: {Script.Hex(Base)}, len: 0x2000, prot: 0x3");
+        Assert.Equal(flushes, script.Predicted(isLazy: false));
+    }
+
+    [Fact]
+    public void The_right_to_execute_is_flushed_too()
+    {
+        var script = new Script();
+        script.Map(0, 3);
+        script.Fault(0, 0x4);
+        script.Fault(2, 0x4);
+        script.Call("mprotect", $"start: {Script.Hex(Base)}, len: 0x3000, prot: 0x5");
+        Assert.Equal("3 local send remote1 irq1", script.Predicted(isLazy: false));
+    }
+
+    /// <summary>Thread 11 blocks before the call ends: it was there when the call began.</summary>
+    [Fact]
+    public void A_call_interrupts_who_runs_when_it_begins()
+    {
+        var script = new Script();
+        script.Map(0, 1);
+        script.Fault(0, 0x6);
+        script.Line("sys_enter_munmap", $"addr: {Script.Hex(Base)}, len: 0x1000");
+        script.Block11();
+        script.Line("sys_exit_munmap", "0x0");
+        Assert.Equal("1 local send remote1 irq1", script.Predicted(isLazy: false));
+    }
+
+    [Fact]
+    public void A_call_that_takes_very_long_is_carried_out_at_its_end()
+    {
+        var script = new Script();
+        script.Map(0, 1);
+        script.Fault(0, 0x6);
+        script.Line("sys_enter_munmap", $"addr: {Script.Hex(Base)}, len: 0x1000");
+        for (int i = 0; i < 20_000; i++)
+        {
+            script.Line("page_fault_user", "address=0x7f0000001000 ip=0x401000 error_code=0x6", "w-11   [001]");
+        }
+
+        script.Block11();
+        script.Line("sys_exit_munmap", "0x0");
+        Assert.Equal("1 local send remote0 irq1", script.Predicted(isLazy: false));
+    }
+
     private static string Run(string operation, bool isLazy)
     {
         string[] words = operation.Split(' ');
@@ -153,10 +231,13 @@ public sealed class RuleModelTests
         public void Line(string name, string fields, string task = "w-10   [000]")
             => _lines.Append(CultureInfo.InvariantCulture, $"  {task}  1.{_timeUs++:000000}: {name}: {fields}\n");
 
-        public void Map(int page, int pages)
+        public void Block11() => Line(
+            "sched_switch", "prev_comm=w prev_pid=11 prev_prio=120 prev_state=S ==> next_comm=swapper/1 next_pid=0 next_prio=120", "w-11   [001]");
+
+        public void Map(int page, int pages, int flags = 0x32)
             => Call(
                 "mmap",
-                $"addr: {Hex(Base + page * 4096L)}, len: {Hex(pages * 4096L)}, prot: 0x3, flags: 0x32, fd: 0xffffffff, off: 0x0",
+                $"addr: {Hex(Base + page * 4096L)}, len: {Hex(pages * 4096L)}, prot: 0x3, flags: {Hex(flags)}, fd: 0xffffffff, off: 0x0",
                 Hex(Base + page * 4096L));
 
         public void Fault(int page, int code) => Line("page_fault_user", $"address={Hex(Base + page * 4096L)} ip=0x401000 error_code={Hex(code)}");
@@ -167,7 +248,7 @@ public sealed class RuleModelTests
             Line($"sys_exit_{name}", result);
         }
 
-        public string Predicted(bool isLazy)
+        public string Predicted(bool isLazy, bool hasSwap = true)
         {
             string program = _lines.ToString();
             _lines.Clear();
@@ -180,39 +261,17 @@ public sealed class RuleModelTests
             Line("page_fault_user", "address=0x7f0000001000 ip=0x401000 error_code=0x6", "w-11   [001]");
             if (isLazy)
             {
-                Line("sched_switch", "prev_comm=w prev_pid=11 prev_prio=120 prev_state=S ==> next_comm=swapper/1 next_pid=0 next_prio=120", "w-11   [001]");
+                Block11();
             }
 
-            var recorder = new Recorder();
+            var flushes = new List<string>();
             using TraceReader reader = TraceReader.Open(new MemoryStream(Encoding.UTF8.GetBytes(_lines + program)), "script");
-            Replayer.Run(reader, "script", new ReplayOptions { Model = (kernel, names) => new Spy(new RuleModel(kernel, names), recorder) });
-            return string.Join("; ", recorder.Flushes);
+            Replayer.Run(reader, "script", new ReplayOptions { HasSwap = hasSwap, OnPredicted = flush => flushes.Add(Text(flush)) });
+            return string.Join("; ", flushes);
         }
-    }
 
-    /// <summary>Writes down what a model predicts.</summary>
-    private sealed class Recorder : IPredictedFlushes
-    {
-        public List<string> Flushes { get; } = [];
-
-        public void Add(in PredictedFlush flush)
-            => Flushes.Add(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{flush.Pages}{(flush.HasLocal ? " local" : "")}{(flush.HasSendIpi ? " send" : "")} remote{flush.Remote} irq{flush.Interrupts}"));
-    }
-
-    private sealed class Spy(IShootdownModel model, IPredictedFlushes flushes) : IShootdownModel
-    {
-        public void OnSyscallEnter(in TraceEvent call) => model.OnSyscallEnter(call);
-
-        public void OnSyscallExit(in TraceEvent call, IPredictedFlushes ignored) => model.OnSyscallExit(call, flushes);
-
-        public void OnFault(in TraceEvent fault, IPredictedFlushes ignored) => model.OnFault(fault, flushes);
-
-        public void OnSwitch(in TraceEvent change, IPredictedFlushes ignored) => model.OnSwitch(change, flushes);
-
-        public void OnFork(in TraceEvent fork, IPredictedFlushes ignored) => model.OnFork(fork, flushes);
-
-        public void OnExit(in TraceEvent exit, IPredictedFlushes ignored) => model.OnExit(exit, flushes);
+        private static string Text(PredictedFlush flush) => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{flush.Pages}{(flush.HasLocal ? " local" : "")}{(flush.HasSendIpi ? " send" : "")} remote{flush.Remote} irq{flush.Interrupts}");
     }
 }
