@@ -14,11 +14,10 @@ public static class PairModel
     {
         ArgumentNullException.ThrowIfNull(cell);
         ArgumentNullException.ThrowIfNull(setup);
-        bool freesTables = cell.Operations.Any(operation => operation.FreesTables);
-        int destinations = cell.Operations.Select((operation, i) => operation.DestinationPages(cell.RangeOf(i).Count)).Sum();
-        MachineOptions options = OptionsOf(cell, freesTables, destinations, setup);
-        bool mmapWriters = setup.TakesAllLocks || cell.Operations.Any(operation => operation.WritesMmapLock);
         KernelOptions kernelOptions = cell.Operations.Aggregate(Initial(setup), (chosen, operation) => operation.Configure(chosen));
+        int destinations = cell.Operations.Select((operation, i) => operation.DestinationPages(cell.RangeOf(i).Count)).Sum();
+        MachineOptions options = OptionsOf(cell, kernelOptions, destinations, setup);
+        bool mmapWriters = setup.TakesAllLocks || cell.Operations.Any(operation => operation.WritesMmapLock);
         Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
         Kvm? guest = cell.Bystander == Bystander.Guest ? GuestOf(stage, cell) : null;
         IommuSva? device = cell.Bystander == Bystander.Device ? setup.BindDevice?.Invoke(stage) ?? stage.BindDevice(ats: false) : null;
@@ -77,8 +76,9 @@ public static class PairModel
         return new Stage(kernel, mm);
     }
 
-    private static MachineOptions OptionsOf(PairCell cell, bool freesTables, int destinations, PairSetup setup)
+    private static MachineOptions OptionsOf(PairCell cell, KernelOptions kernel, int destinations, PairSetup setup)
     {
+        bool freesTables = kernel.Thp || cell.Operations.Any(operation => operation.FreesTables);
         int pages = cell.Pages + destinations;
         int span = freesTables ? Math.Max(2, pages) : pages;
         return new MachineOptions
@@ -93,6 +93,7 @@ public static class PairModel
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             Tlb = setup.Tlb,
             Model = setup.Model,
+            MovableTables = kernel.MremapTables,
             GracePeriods = setup.Options.RcuTableFree || cell.Operations.Any(operation => operation.NeedsGracePeriods),
         };
     }

@@ -190,16 +190,6 @@ public static class TlbInspector
     public static Pte CurrentLeaf(MachineState state, AddressSpace space, int page)
     {
         Paging paging = state.Machine.Paging;
-        int table = space.RootTable;
-        for (int level = paging.Levels - 1; ; level--)
-        {
-            var entry = new Pte(state.Read(paging.EntryAddress(table, level, page)));
-            if (level == 0 || !entry.Present || entry.Huge)
-            {
-                return entry.Huge ? new Pte(entry.Bits + ((ulong)(page % paging.SpanOf(level)) << 16)) : entry;
-            }
-
-            table = entry.Frame;
-        }
+        return paging.LeafBelow(state, space.RootTable, paging.Levels - 1, page);
     }
 }
