@@ -266,4 +266,7 @@ public sealed record KernelOptions
 
     /// <summary>True if every page is on the wrong NUMA node: a hinting fault then moves it.</summary>
     public bool MisplacedPages { get; init; }
+
+    /// <summary>With <see cref="MisplacedPages"/>: true if a page may be on the right node too: both happen at every hinting fault.</summary>
+    public bool MixedNodes { get; init; }
 }

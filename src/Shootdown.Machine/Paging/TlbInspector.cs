@@ -109,6 +109,14 @@ public static class TlbInspector
             || CurrentLeaf(state, paging.Spaces[root - 1], page).Present);
     }
 
+    /// <summary>The words that <see cref="CurrentLeaf"/> reads.</summary>
+    public static void AddLeafFootprint(Footprint footprint, MachineModel machine, int page)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        ArgumentNullException.ThrowIfNull(machine);
+        machine.Paging.AddWalkFootprint(footprint, page);
+    }
+
     /// <summary>The words that <see cref="Possible"/>, <see cref="Usable"/> and <see cref="HeldBySecondaries"/> read.</summary>
     public static void AddFootprint(Footprint footprint, MachineModel machine, int page)
     {

@@ -39,8 +39,8 @@ internal static class InventedBugs
         new Invented("gather-frees-before-flush", parts => parts with { MmuGather = kernel => new FreesThenFlushes(kernel) }),
         new Invented("table-freed-at-once", parts => parts with { PageTableFree = kernel => new FreesTableAtOnce(kernel) }),
         new Invented("pending-raised-behind-lock", parts => parts with { MmuGather = kernel => new CountsLate(kernel) }),
-        new Invented("zap-notifies-late", parts => parts with { Zap = kernel => new ZapNotifiesLate(kernel) }),
-        new Invented("dirty-read-before-clear", parts => parts with { Zap = kernel => new ReadsDirtyFirst(kernel) }),
+        new Invented("notifiers-behind-free", parts => parts with { Zap = kernel => new ZapIsSilent(kernel), MmuGather = kernel => new GatherNotifies(kernel) }),
+        new Invented("clear-is-two-steps", parts => parts with { PteOps = kernel => new ClearsInTwoSteps(kernel) }),
 
         // Generations and switches.
         new Invented("generation-read-behind-flush", parts => parts with { TlbFlush = kernel => new CatchesUpTooFar(kernel) }),
@@ -266,33 +266,33 @@ internal static class InventedBugs
         }
     }
 
-    private sealed class ZapNotifiesLate(KernelModel kernel) : Zap(kernel)
+    private sealed class ZapIsSilent(KernelModel kernel) : Zap(kernel)
     {
-        public override async Proc UnmapVmas(TlbGather tlb, int first, int count)
+        public override Proc UnmapVmas(TlbGather tlb, int first, int count)
+            => UnmapPageRange(tlb, first, first + count, tlb.Mm.FileAreaOf(first));
+    }
+
+    private sealed class GatherNotifies(KernelModel kernel) : MmuGather(kernel)
+    {
+        public override async Proc TlbFinishMmu(TlbGather tlb)
         {
-            await UnmapPageRange(tlb, first, first + count, tlb.Mm.FileAreaOf(first));
+            await base.TlbFinishMmu(tlb);
             if (tlb.Mm.HasNotifiers)
             {
-                await Kernel.MmuNotifier.InvalidateRangeStart(tlb.Cpu, tlb.Mm, first, 1);
-                await Kernel.MmuNotifier.InvalidateRangeEnd(tlb.Cpu, tlb.Mm, first, 1);
+                await Kernel.MmuNotifier.InvalidateRangeStart(tlb.Cpu, tlb.Mm, 0, Machine.Paging.PageCount);
+                await Kernel.MmuNotifier.InvalidateRangeEnd(tlb.Cpu, tlb.Mm, 0, Machine.Paging.PageCount);
             }
         }
     }
 
     /// <summary>The dirty bit that hardware sets between the two is lost.</summary>
-    private sealed class ReadsDirtyFirst(KernelModel kernel) : Zap(kernel)
+    private sealed class ClearsInTwoSteps(KernelModel kernel) : PteOps(kernel)
     {
-        protected override async Proc<ZapResult> ZapPresentFilePte(TlbGather tlb, PageTable table, int page)
+        public override async Proc<Pte> PtepGetAndClear(Cpu cpu, PageTable table, int page)
         {
-            bool dirty = (await tlb.Cpu.EntryRead(table, page)).Dirty;
-            Pte entry = await Kernel.PteOps.PtepGetAndClear(tlb.Cpu, table, page);
-            if (dirty)
-            {
-                await Kernel.Filemap.FolioMarkDirty(tlb.Cpu, entry.Frame);
-            }
-
-            await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 0);
-            return await Kernel.MmuGather.TlbRemovePage(tlb, entry.Frame, true) || dirty ? ZapResult.ForceFlush : ZapResult.None;
+            Pte seen = await cpu.EntryRead(table, page);
+            await cpu.EntryExchange(table, page, Pte.None, "pte_clear");
+            return seen;
         }
     }
 
@@ -347,6 +347,11 @@ internal static class InventedBugs
             await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
             int copy = await cpu.AllocFrame(page);
             await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
+            if (mm.HasNotifiers)
+            {
+                await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, page, 1);
+            }
+
             PageTable again = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
             Pte old = again.Index < 0 ? Pte.None : await Kernel.PteOps.PtepClearFlush(cpu, mm, again, page);
             if (old.MapsFrame)
@@ -360,6 +365,11 @@ internal static class InventedBugs
             if (again.Index >= 0)
             {
                 await Kernel.PageWalk.PteUnmapUnlock(cpu, again);
+            }
+
+            if (mm.HasNotifiers)
+            {
+                await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, page, 1);
             }
 
             await cpu.PutFrames(FrameSet.Of(entry.Frame), "folio_put");
