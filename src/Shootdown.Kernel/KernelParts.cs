@@ -260,7 +260,7 @@ public sealed record KernelOptions
 
     /// <summary>
     /// True if mremap moves whole tables (<c>CONFIG_HAVE_MOVE_PMD</c>) and frees those that it leaves empty; without it
-    /// they stay, for small models. A checked machine needs <see cref="MachineOptions.MovableTables"/> for it.
+    /// they stay, for small models. A checked machine needs <c>MachineOptions.MovableTables</c> for it.
     /// </summary>
     public bool MremapTables { get; init; }
 

@@ -24,10 +24,11 @@ public sealed record PairSearch(IReadOnlyList<MmOperation> Reaching, PairCell? S
         ArgumentNullException.ThrowIfNull(operations);
         ArgumentNullException.ThrowIfNull(setup);
         ArgumentNullException.ThrowIfNull(options);
-        HashSet<string> ids = IdsReaching(ReplacedFunctions(setup));
-        MmOperation[] reaching = [.. operations.Where(operation => ids.Contains(operation.Id))];
+        IReadOnlyList<MethodInfo> replaced = ReplacedMethods(setup);
+        HashSet<string> ids = IdsReaching(replaced);
+        MmOperation[] reaching = [.. operations.Where(operation => ids.Contains(operation.Id) || !replaced.All(IsInGraph))];
         IReadOnlyList<PairCell> larger = reaching.Length == 0 ? [] : PairMatrix.Larger(operations, reaching);
-        var limit = new CancellationTokenSource(options.Time ?? TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(options.Time ?? TimeSpan.FromSeconds(60));
         int tried = 0;
         foreach (PairCell cell in larger)
         {
@@ -47,30 +48,32 @@ public sealed record PairSearch(IReadOnlyList<MmOperation> Reaching, PairCell? S
         return new PairSearch(reaching, null, tried, larger.Count);
     }
 
-    /// <summary>The functions that the kernel's parts replace, as the kernel spells them, or their methods' names.</summary>
-    internal static IReadOnlyList<string> ReplacedFunctions(PairSetup setup)
+    /// <summary>The methods that the kernel's parts replace.</summary>
+    private static MethodInfo[] ReplacedMethods(PairSetup setup)
     {
         var machine = new MachineModel(new MachineOptions { Levels = 2, Tables = 2, MovableTables = true, GracePeriods = true });
         var kernel = new KernelModel(machine, setup.Options, setup.Parts);
+        const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
         return
         [
             .. from property in typeof(KernelModel).GetProperties()
                where typeof(Mechanism).IsAssignableFrom(property.PropertyType)
                let type = property.GetValue(kernel)?.GetType()
-               where type is not null && type.Assembly != typeof(KernelModel).Assembly | type.Namespace != typeof(KernelModel).Namespace
-               from method in type.GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
+               where type is not null && type.Namespace != typeof(KernelModel).Namespace
+               from method in type.GetMethods(Declared)
                where method.GetBaseDefinition() != method
-               from function in (string[])[method.Name, KernelNames.OfMethod(method.GetBaseDefinition())]
-               where function.Length > 0
-               select function,
+               select method.GetBaseDefinition(),
         ];
     }
 
-    /// <summary>Ids of the operations from which a chain of calls leads to one of the functions.</summary>
-    private static HashSet<string> IdsReaching(IReadOnlyList<string> functions)
+    /// <summary>False for a method that is no kernel function: who calls it is not known.</summary>
+    private static bool IsInGraph(MethodInfo method) => CallGraph.Library.Resolve(method.Name).Count > 0;
+
+    /// <summary>Ids of the operations from which a chain of calls leads to one of the methods, among the names on the way.</summary>
+    private static HashSet<string> IdsReaching(IReadOnlyList<MethodInfo> methods)
     {
         CallGraph graph = CallGraph.Library;
-        var seen = new HashSet<string>(functions.SelectMany(graph.Resolve), StringComparer.Ordinal);
+        var seen = new HashSet<string>(methods.SelectMany(method => graph.Resolve(method.Name)), StringComparer.Ordinal);
         var work = new Queue<string>(seen);
         while (work.TryDequeue(out string? function))
         {
@@ -78,6 +81,12 @@ public sealed record PairSearch(IReadOnlyList<MmOperation> Reaching, PairCell? S
             {
                 work.Enqueue(caller);
             }
+        }
+
+        if (seen.Contains(KernelNames.OfMethod(typeof(PageFault).GetMethod(nameof(PageFault.HandleMmFault))!)))
+        {
+            // Threads that fault come to the kernel through the access, which is no call.
+            seen.UnionWith(["user-load", "user-store"]);
         }
 
         return seen;
