@@ -67,34 +67,22 @@ public sealed class IntervalInsertNotDeferred : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        int cpus = setup["cpus"];
         int pages = setup["pages"];
-        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: 2);
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true, PartsOf(setup));
-        (KernelModel kernel, Mm mm) = stage;
-        var driver = new IntervalDriver(kernel, mm, PageRange.Of(0, pages), inserted: false);
-        Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
-        stage.AddThread(0, "madvise", () => Discard(kernel, stage.Cpu(0), mm, promise));
-        stage.AddThread(1, "gpu", () => BindAndLoad(kernel, driver, stage.Cpu(1), pages));
-        for (int index = 2; index < cpus; index++)
-        {
-            Cpu cpu = stage.Cpu(index);
-            stage.AddThread(index, "user", () => Stage.LoadPages(kernel, cpu, mm, pages));
-        }
-
-        return stage.ToModel(setup, new PLife(), new PRet());
+        return DriverStage.MadviseBeside(
+            setup,
+            "gpu",
+            (stage, cpu) =>
+            {
+                var driver = new IntervalDriver(stage.Kernel, stage.Mm, PageRange.Of(0, pages), inserted: false);
+                return () => BindAndLoad(driver, cpu, pages);
+            },
+            PartsOf(setup));
     }
 
-    private static async Proc Discard(KernelModel kernel, Cpu cpu, Mm mm, Promise promise)
-        => await kernel.Madvise.MadviseDontneed(cpu, mm, promise);
-
-    private static async Proc BindAndLoad(KernelModel kernel, IntervalDriver driver, Cpu cpu, int pages)
+    private static async Proc BindAndLoad(IntervalDriver driver, Cpu cpu, int pages)
     {
-        await kernel.MmuInterval.MmuIntervalNotifierInsert(cpu, driver.Interval);
-        for (int page = 0; page < pages; page++)
-        {
-            await driver.DeviceLoad(cpu, page);
-        }
+        await driver.Kernel.MmuInterval.MmuIntervalNotifierInsert(cpu, driver.Interval);
+        await DriverStage.LoadByDevice(driver, cpu, pages);
     }
 
     /// <summary>Inserts as if nothing were in progress.</summary>

@@ -59,34 +59,14 @@ public sealed class IntervalRetryUnlocked : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        int cpus = setup["cpus"];
         int pages = setup["pages"];
-        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: 2);
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true);
-        (KernelModel kernel, Mm mm) = stage;
-        PageRange range = PageRange.Of(0, pages);
-        IntervalDriver driver = setup.IsBug ? new RetryThenLock(kernel, mm, range) : new IntervalDriver(kernel, mm, range);
-        Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
-        stage.AddThread(0, "madvise", () => Discard(kernel, stage.Cpu(0), mm, promise));
-        stage.AddThread(1, "gpu", () => LoadByDevice(driver, stage.Cpu(1), pages));
-        for (int index = 2; index < cpus; index++)
+        return DriverStage.MadviseBeside(setup, "gpu", (stage, cpu) =>
         {
-            Cpu cpu = stage.Cpu(index);
-            stage.AddThread(index, "user", () => Stage.LoadPages(kernel, cpu, mm, pages));
-        }
-
-        return stage.ToModel(setup, new PLife(), new PRet());
-    }
-
-    private static async Proc Discard(KernelModel kernel, Cpu cpu, Mm mm, Promise promise)
-        => await kernel.Madvise.MadviseDontneed(cpu, mm, promise);
-
-    private static async Proc LoadByDevice(IntervalDriver driver, Cpu cpu, int pages)
-    {
-        for (int page = 0; page < pages; page++)
-        {
-            await driver.DeviceLoad(cpu, page);
-        }
+            (KernelModel kernel, Mm mm) = stage;
+            PageRange range = PageRange.Of(0, pages);
+            IntervalDriver driver = setup.IsBug ? new RetryThenLock(kernel, mm, range) : new IntervalDriver(kernel, mm, range);
+            return () => DriverStage.LoadByDevice(driver, cpu, pages);
+        });
     }
 
     /// <summary>The lock is taken for the device's table only.</summary>

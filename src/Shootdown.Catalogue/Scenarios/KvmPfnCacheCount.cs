@@ -69,25 +69,13 @@ public sealed class KvmPfnCacheCount : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        int cpus = setup["cpus"];
-        int pages = setup["pages"];
-        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: 2);
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true);
-        (KernelModel kernel, Mm mm) = stage;
-        KvmPfnCache kvm = setup.IsBug ? new CountUnderMmuLock(kernel, mm) : new KvmPfnCache(kernel, mm, 0);
-        Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
-        stage.AddThread(0, "madvise", () => Discard(kernel, stage.Cpu(0), mm, promise));
-        stage.AddThread(1, "vcpu", () => ReadTwice(kvm, stage.Cpu(1)));
-        if (cpus > 2)
+        return DriverStage.MadviseBeside(setup, "vcpu", (stage, cpu) =>
         {
-            stage.AddThread(2, "user", () => Stage.LoadPages(kernel, stage.Cpu(2), mm, pages));
-        }
-
-        return stage.ToModel(setup, new PLife(), new PRet());
+            (KernelModel kernel, Mm mm) = stage;
+            KvmPfnCache kvm = setup.IsBug ? new CountUnderMmuLock(kernel, mm) : new KvmPfnCache(kernel, mm, 0);
+            return () => ReadTwice(kvm, cpu);
+        });
     }
-
-    private static async Proc Discard(KernelModel kernel, Cpu cpu, Mm mm, Promise promise)
-        => await kernel.Madvise.MadviseDontneed(cpu, mm, promise);
 
     private static async Proc ReadTwice(KvmPfnCache kvm, Cpu cpu)
     {

@@ -72,20 +72,14 @@ public sealed class KvmSeqSnapshotOrder : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        int cpus = setup["cpus"];
         int pages = setup["pages"];
-        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: 2);
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true);
+        Stage stage = DriverStage.WithPages(setup, framesPerPage: 2, mmapWriters: true);
         (KernelModel kernel, Mm mm) = stage;
         KvmArm64 kvm = setup.IsBug ? new SeqAfterMmapLock(kernel, mm) : new KvmArm64(kernel, mm);
         var promise = new Promise(stage.Machine, stage.Cpu(0), mm.Space, 1, 1, PromiseKind.Removed, "munmap()");
         stage.AddThread(0, "munmap", () => kernel.Munmap.DoMunmap(stage.Cpu(0), mm, promise));
         stage.AddThread(1, "vcpu", () => LoadByGuest(kvm, stage.Cpu(1), pages));
-        if (cpus > 2)
-        {
-            stage.AddThread(2, "user", () => Stage.LoadPages(kernel, stage.Cpu(2), mm, pages));
-        }
-
+        DriverStage.AddUsers(stage, setup);
         return stage.ToModel(setup, new PLife(), new PRet());
     }
 

@@ -65,31 +65,19 @@ public sealed class ReclaimUnderDriverLock : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        int cpus = setup["cpus"];
-        int pages = setup["pages"];
-        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: 4);
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true);
+        Stage stage = DriverStage.WithPages(setup, framesPerPage: 4, mmapWriters: false);
         (KernelModel kernel, Mm mm) = stage;
+        int pages = setup["pages"];
         var driver = new AllocatingDriver(kernel, mm, PageRange.Of(0, pages), underLock: setup.IsBug);
-        stage.AddThread(0, "gpu", () => LoadByDevice(driver, stage.Cpu(0)));
-        if (cpus > 1)
+        stage.AddThread(0, "gpu", () => DriverStage.LoadByDevice(driver, stage.Cpu(0), 1));
+        if (setup["cpus"] > 1)
         {
-            Promise promise = stage.Promise(1, pages, PromiseKind.Removed, "madvise()");
-            stage.AddThread(1, "madvise", () => Discard(kernel, stage.Cpu(1), mm, promise));
+            DriverStage.AddMadvise(stage, 1, pages);
         }
 
-        if (cpus > 2)
-        {
-            stage.AddThread(2, "user", () => Stage.LoadPages(kernel, stage.Cpu(2), mm, pages));
-        }
-
+        DriverStage.AddUsers(stage, setup);
         return new CheckModel(stage.Machine, [new PLife(), new PRet(), new Assertions()], [Deadlock.Id]);
     }
-
-    private static async Proc Discard(KernelModel kernel, Cpu cpu, Mm mm, Promise promise)
-        => await kernel.Madvise.MadviseDontneed(cpu, mm, promise);
-
-    private static async Proc LoadByDevice(IntervalDriver driver, Cpu cpu) => await driver.DeviceLoad(cpu, 0);
 
     /// <summary>A driver whose fault allocates a page of the device's page table, which reclaims a page of the process.</summary>
     private sealed class AllocatingDriver(KernelModel kernel, Mm mm, PageRange range, bool underLock) : IntervalDriver(kernel, mm, range)

@@ -74,33 +74,12 @@ public sealed class StartOnlyDriverRefault : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        int cpus = setup["cpus"];
-        int pages = setup["pages"];
-        MachineOptions options = Stage.FlatOptions(setup, cpus, pages, framesPerPage: 2);
-        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: false, dirty: true);
-        (KernelModel kernel, Mm mm) = stage;
-        StartEndDriver driver = setup.IsBug ? new StartOnlyDriver(kernel, mm) : new StartEndDriver(kernel, mm);
-        Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
-        stage.AddThread(0, "madvise", () => Discard(kernel, stage.Cpu(0), mm, promise));
-        stage.AddThread(1, "device", () => LoadByDevice(driver, stage.Cpu(1), pages));
-        for (int index = 2; index < cpus; index++)
+        return DriverStage.MadviseBeside(setup, "device", (stage, cpu) =>
         {
-            Cpu cpu = stage.Cpu(index);
-            stage.AddThread(index, "user", () => Stage.LoadPages(kernel, cpu, mm, pages));
-        }
-
-        return stage.ToModel(setup, new PLife(), new PRet());
-    }
-
-    private static async Proc Discard(KernelModel kernel, Cpu cpu, Mm mm, Promise promise)
-        => await kernel.Madvise.MadviseDontneed(cpu, mm, promise);
-
-    private static async Proc LoadByDevice(SecondaryDriver driver, Cpu cpu, int pages)
-    {
-        for (int page = 0; page < pages; page++)
-        {
-            await driver.DeviceLoad(cpu, page);
-        }
+            (KernelModel kernel, Mm mm) = stage;
+            StartEndDriver driver = setup.IsBug ? new StartOnlyDriver(kernel, mm) : new StartEndDriver(kernel, mm);
+            return () => DriverStage.LoadByDevice(driver, cpu, setup["pages"]);
+        });
     }
 
     /// <summary>A driver as there were many: what it removed at the start may come back before the end.</summary>

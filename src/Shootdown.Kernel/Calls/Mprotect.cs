@@ -11,18 +11,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     /// mmap_lock.
     /// </summary>
     [KernelName("do_mprotect_pkey")]
-    public virtual async Proc MprotectReadOnly(Cpu cpu, Mm mm, Promise promise)
-    {
-        await cpu.BeginPromise(promise);
-        await Kernel.MmapLock.MmapWriteLock(cpu, mm);
-        VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.ReadOnly(promise.FirstPage, promise.PageCount));
-        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
-        await ChangeProtection(tlb, promise.FirstPage, promise.PageCount, ProtectionChange.ReadOnly);
-        await Kernel.MmuGather.TlbFinishMmu(tlb);
-        await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
-        await cpu.ReturnPromise(promise);
-    }
+    public virtual Proc MprotectReadOnly(Cpu cpu, Mm mm, Promise promise) => TakeRights(cpu, mm, promise, ProtectionChange.ReadOnly);
 
     /// <summary>
     /// mm/mprotect.c: <c>do_mprotect_pkey</c> for PROT_READ | PROT_WRITE. Promises nothing; entries stay read-only
@@ -49,14 +38,20 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     /// returned. Only on machines of real size: small ones keep no right to read.
     /// </summary>
     [KernelName("do_mprotect_pkey")]
-    public virtual async Proc MprotectNone(Cpu cpu, Mm mm, Promise promise)
+    public virtual Proc MprotectNone(Cpu cpu, Mm mm, Promise promise) => TakeRights(cpu, mm, promise, ProtectionChange.None);
+
+    /// <summary>mm/mprotect.c: <c>do_mprotect_pkey</c>, as far as it takes rights away.</summary>
+    [KernelName("do_mprotect_pkey")]
+    private async Proc TakeRights(Cpu cpu, Mm mm, Promise promise, ProtectionChange change)
     {
         await cpu.BeginPromise(promise);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
-        await Kernel.MmapLock.StoreVmas(cpu, mm, areas.Inaccessible(promise.FirstPage, promise.PageCount));
+        await Kernel.MmapLock.StoreVmas(cpu, mm, change == ProtectionChange.None
+            ? areas.Inaccessible(promise.FirstPage, promise.PageCount)
+            : areas.ReadOnly(promise.FirstPage, promise.PageCount));
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
-        await ChangeProtection(tlb, promise.FirstPage, promise.PageCount, ProtectionChange.None);
+        await ChangeProtection(tlb, promise.FirstPage, promise.PageCount, change);
         await Kernel.MmuGather.TlbFinishMmu(tlb);
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
         await cpu.ReturnPromise(promise);

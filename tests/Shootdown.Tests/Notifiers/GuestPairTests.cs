@@ -51,7 +51,7 @@ public sealed class GuestPairTests
             .Where(result => result.Cell.Kind == kind && result.Report.Verdict == Verdict.Violation).Select(result => result.Cell.Operations[0].Id);
 
     private static IReadOnlyList<PairResult> Run(KernelParts parts) => PairRun.Run(
-        PairMatrix.BesideGuests(OperationList.All, []), new PairSetup { Parts = parts }, new CheckOptions { Workers = 2, MinimiserStatesMax = 100 });
+        PairMatrix.Alone(OperationList.All, [], RangeRelation.Same, Bystander.Guest), new PairSetup { Parts = parts }, new CheckOptions { Workers = 2, MinimiserStatesMax = 100 });
 
     private sealed class WithoutCalls(KernelModel kernel, bool dropsStart) : MmuNotifier(kernel)
     {
