@@ -400,7 +400,7 @@ public sealed class MachineModel
             Allocate($"{first.Name}[{i}]", first.Kind);
         }
 
-        return new CpuMask(this, first);
+        return new CpuMask(first);
     }
 
     private void NoteLock(Word word)

@@ -7,26 +7,21 @@ namespace Shootdown.Machine;
 [MachineHandle]
 public sealed class CpuMask
 {
-    private readonly MachineModel _machine;
-
-    internal CpuMask(MachineModel machine, Word first)
-    {
-        _machine = machine;
-        First = first;
-    }
+    internal CpuMask(Word first) => First = first;
 
     /// <summary>The word of CPUs 0 to 63: all there is on a machine that is checked.</summary>
     public Word First { get; }
 
     /// <summary>How many words there are; they stand behind each other.</summary>
-    internal int WordCount => _machine.CpuMaskWords;
+    internal int WordCount => First.Machine.CpuMaskWords;
 
     /// <summary>Adds a CPU in the initial state.</summary>
     public void BuildSet(Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(cpu);
         int address = First.Address + (cpu.Index / CpuSet.WordBits);
-        _machine.SetInitial(address, _machine.WordInfo(address).Initial | (1UL << (cpu.Index % CpuSet.WordBits)));
+        MachineModel machine = First.Machine;
+        machine.SetInitial(address, machine.WordInfo(address).Initial | (1UL << (cpu.Index % CpuSet.WordBits)));
     }
 
     /// <inheritdoc/>
