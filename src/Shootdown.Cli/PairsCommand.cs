@@ -32,7 +32,7 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
         CheckOptions options = request.BatchOptions(host, interruption.Token);
         IReadOnlyList<PairResult> results = RunLimits.Exploring(() => PairRun.Run(plan.Cells, plan.Setup, options, progress));
         progress?.Clear();
-        MatrixReport matrix = Matrix(plan, results) with { ElapsedSeconds = clock.Elapsed.TotalSeconds };
+        MatrixReport matrix = Matrix(plan, results, interruption.Token) with { ElapsedSeconds = clock.Elapsed.TotalSeconds };
         int exitCode = interruption.IsCancellationRequested
             ? ExitCode.Inconclusive
             : ExitCode.Of([.. results.Select(result => result.Report)]);
@@ -48,7 +48,7 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
         return exitCode;
     }
 
-    private MatrixReport Matrix(PairsPlan plan, IReadOnlyList<PairResult> results)
+    private MatrixReport Matrix(PairsPlan plan, IReadOnlyList<PairResult> results, CancellationToken interrupted)
     {
         string model = plan.Setup.Model == MemoryModelKind.Sc ? ModelNames.Sc : ModelNames.X86Tso;
         bool found = results.Any(result => result.Report.Verdict == Verdict.Violation);
@@ -58,21 +58,24 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
             [.. plan.Operations.Select(operation => operation.Id)],
             [.. results.Select(result => Entry(result, model))],
             plan.Cells.Count - results.Count,
-            [.. Bounds(plan, model), .. found || plan.Bug is null ? [] : PairHints.NotFound(plan.Bug, LargerMachines(plan))]);
+            [.. Bounds(plan, model), .. found || plan.Bug is null ? [] : PairHints.NotFound(plan.Bug, LargerMachines(plan, interrupted))]);
     }
 
     /// <summary>Only for the matrix as a whole: who asks for some operations wants to know about those.</summary>
-    private PairSearch? LargerMachines(PairsPlan plan)
-        => request.Operations.Count > 0 || request.Machine is not null || request.Triples ? null : PairSearch.Run(
-            plan.Operations,
-            plan.Setup,
-            new CheckOptions
-            {
-                Workers = request.Workers ?? host.Workers,
-                MemoryBytes = request.MemoryBytes ?? host.MemoryBytes,
-                Time = TimeSpan.FromSeconds(DefaultSecondsMax),
-                MinimiserStatesMax = 1,
-            });
+    private PairSearch? LargerMachines(PairsPlan plan, CancellationToken interrupted)
+    {
+        if (request.Operations.Count > 0 || request.Machine is not null || request.Triples || interrupted.IsCancellationRequested)
+        {
+            return null;
+        }
+
+        if (request.ShowsProgress)
+        {
+            host.Error.WriteLine("no machine shows it: trying larger ones, for a minute at most");
+        }
+
+        return PairSearch.Run(plan.Operations, plan.Setup, request.BatchOptions(host, interrupted) with { MinimiserStatesMax = 1, Schedule = null });
+    }
 
     private MatrixEntry Entry(PairResult result, string model)
     {

@@ -28,11 +28,12 @@ public sealed record PairSearch(IReadOnlyList<MmOperation> Reaching, PairCell? S
         HashSet<string> ids = IdsReaching(replaced);
         MmOperation[] reaching = [.. operations.Where(operation => ids.Contains(operation.Id) || !replaced.All(IsInGraph))];
         IReadOnlyList<PairCell> larger = reaching.Length == 0 ? [] : PairMatrix.Larger(operations, reaching);
-        using var limit = new CancellationTokenSource(options.Time ?? TimeSpan.FromSeconds(60));
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(options.Cancellation);
+        limit.CancelAfter(options.Time ?? TimeSpan.FromSeconds(60));
         int tried = 0;
         foreach (PairCell cell in larger)
         {
-            if (limit.IsCancellationRequested || options.Cancellation.IsCancellationRequested)
+            if (limit.IsCancellationRequested)
             {
                 break;
             }
