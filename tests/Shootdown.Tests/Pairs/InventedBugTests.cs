@@ -1,6 +1,5 @@
 using Shootdown.Catalogue;
 using Shootdown.Check;
-using Shootdown.Kernel;
 
 namespace Shootdown.Tests.Pairs;
 
