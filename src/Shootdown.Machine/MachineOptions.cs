@@ -55,6 +55,12 @@ public sealed record MachineOptions
     /// <summary>True if one table may be hooked into several address spaces, at the same pages (hugetlbfs).</summary>
     public bool SharedTables { get; init; }
 
+    /// <summary>
+    /// True if a table may be hooked in at another place than the one that it was made for (mremap of whole tables): its place is that of the
+    /// entry that points to it. Not with <see cref="SharedTables"/>.
+    /// </summary>
+    public bool MovableTables { get; init; }
+
     /// <summary>True if walks set the accessed bit.</summary>
     public bool AccessedBit { get; init; }
 

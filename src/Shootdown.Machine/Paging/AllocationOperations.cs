@@ -125,8 +125,7 @@ internal sealed class TableAllocOperation(Cpu cpu, AddressSpace space, int level
                     state.Write(paging.EntryAddress(table, 0, i), 0);
                 }
 
-                int basePage = paging.BaseOf(page, level + 1);
-                state.Write(paging.HomeAddress(table), ((ulong)space.Index << 32) | (uint)basePage);
+                paging.SetPlace(state, table, space, paging.BaseOf(page, level + 1));
                 state.Write(paging.TableLifeAddress(table), (ulong)level + 1);
                 state.Record?.Note($"table {table}");
                 return table;
@@ -140,7 +139,7 @@ internal sealed class TableAllocOperation(Cpu cpu, AddressSpace space, int level
     {
         Paging paging = cpu.Machine.Paging;
         footprint.WriteRange(paging.TableLifeAddress(0), paging.TableCount);
-        footprint.WriteRange(paging.HomeAddress(0), paging.TableCount);
+        paging.AddSetPlaceFootprint(footprint);
         footprint.WriteRange(paging.EntryAddress(0, 0, 0), paging.TableCount * paging.EntriesPerTable);
     }
 }

@@ -15,6 +15,7 @@ public sealed partial class Paging : MachineHandle
     private readonly int _entries;
     private readonly int _tableLife;
     private readonly int _tableHome;
+    private readonly int _tablePlaces;
     private readonly int _frameLife;
     private readonly int _frameContent;
     private readonly int[] _spans;
@@ -50,6 +51,7 @@ public sealed partial class Paging : MachineHandle
         _entries = machine.AllocateRange("pte", WordKind.PageTableEntry, TableCount * EntriesPerTable);
         _tableLife = machine.AllocateRange("table.life", WordKind.Hardware, TableCount);
         _tableHome = machine.AllocateRange("table.home", WordKind.Hardware, TableCount);
+        _tablePlaces = AllocatePlaces();
         _frameLife = machine.AllocateRange("frame.life", WordKind.Hardware, options.Frames);
         _frameContent = machine.AllocateRange("frame.content", WordKind.Shared, options.Frames);
         DescribeWords();
@@ -228,12 +230,24 @@ public sealed partial class Paging : MachineHandle
             return;
         }
 
+        if (Machine.Options.MovableTables)
+        {
+            CommitMovable(state, address, change);
+            return;
+        }
+
         Tlb.BeforeEntryChange(state, change);
         state.Write(address, value);
         Tlb.AfterEntryChange(state, change);
-        if (level == 0)
+        Report(state, change);
+    }
+
+    /// <summary>Properties are told of a change that was made.</summary>
+    private void Report(MachineState state, in EntryChange change)
+    {
+        if (change.Level == 0)
         {
-            ReportChange(state, space, page, change.Old, change.New);
+            ReportChange(state, change.Space, change.Page, change.Old, change.New);
         }
         else if (change.Old.Huge || change.New.Huge)
         {
@@ -243,7 +257,7 @@ public sealed partial class Paging : MachineHandle
         {
             foreach (MachineMonitor monitor in Machine.Monitors)
             {
-                monitor.OnTableChanged(state, space, page, SpanOf(level));
+                monitor.OnTableChanged(state, change.Space, change.Page, SpanOf(change.Level));
             }
         }
     }
@@ -309,6 +323,11 @@ public sealed partial class Paging : MachineHandle
         int table = (address - _entries) / EntriesPerTable;
         footprint.Read(_tableLife + table);
         footprint.Read(_tableHome + table);
+        if (Machine.Options.MovableTables)
+        {
+            AddPlaceFootprint(footprint);
+        }
+
         if (Machine.Options.SharedTables)
         {
             footprint.ReadRange(_entries, TableCount * EntriesPerTable);
@@ -390,7 +409,12 @@ public sealed partial class Paging : MachineHandle
 
         int table = _tablesBuilt++;
         Machine.SetInitial(_tableLife + table, (ulong)level + 1);
-        Machine.SetInitial(_tableHome + table, ((ulong)space << 32) | (uint)basePage);
+        Machine.SetInitial(_tableHome + table, HomeValue(space, basePage));
+        if (Machine.Options.MovableTables)
+        {
+            Machine.SetInitial(_tablePlaces + table, PlaceBit(basePage));
+        }
+
         return table;
     }
 }

@@ -95,7 +95,7 @@ internal sealed class LocklessReadOperation(Cpu cpu, AddressSpace space, PageTab
         var read = new Pte(cpu.Machine.Model.Load(state, cpu, _address, MemoryOrder.Relaxed, alternative));
         state.Record?.Note(table.Level > 0 && read.Present && !read.Huge ? $"is table {read.Frame}" : $"is {read}");
         int level = _paging.LevelOf(state, table.Index);
-        bool isOther = level != table.Level || _paging.HomeOf(state, table.Index) != (space, table.BasePage);
+        bool isOther = !_paging.IsTableOf(state, space, table);
         foreach (MachineMonitor monitor in cpu.Machine.Monitors)
         {
             monitor.OnLocklessRead(state, cpu, page, table.Index, level < 0 ? "was freed" : isOther ? "was given to another range" : null);
@@ -106,8 +106,7 @@ internal sealed class LocklessReadOperation(Cpu cpu, AddressSpace space, PageTab
 
     public override void AddFootprint(Footprint footprint)
     {
-        footprint.Read(_paging.HomeAddress(table.Index));
-        footprint.Read(_paging.TableLifeAddress(table.Index));
+        _paging.AddTableOfFootprint(footprint, table.Index);
         cpu.Machine.Model.AddLoadFootprint(footprint, cpu, _address);
     }
 }

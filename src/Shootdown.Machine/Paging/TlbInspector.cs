@@ -109,6 +109,14 @@ public static class TlbInspector
             || CurrentLeaf(state, paging.Spaces[root - 1], page).Present);
     }
 
+    /// <summary>The words that <see cref="CurrentLeaf"/> reads.</summary>
+    public static void AddLeafFootprint(Footprint footprint, MachineModel machine, int page)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        ArgumentNullException.ThrowIfNull(machine);
+        machine.Paging.AddWalkFootprint(footprint, page);
+    }
+
     /// <summary>The words that <see cref="Possible"/>, <see cref="Usable"/> and <see cref="HeldBySecondaries"/> read.</summary>
     public static void AddFootprint(Footprint footprint, MachineModel machine, int page)
     {
@@ -190,16 +198,6 @@ public static class TlbInspector
     public static Pte CurrentLeaf(MachineState state, AddressSpace space, int page)
     {
         Paging paging = state.Machine.Paging;
-        int table = space.RootTable;
-        for (int level = paging.Levels - 1; ; level--)
-        {
-            var entry = new Pte(state.Read(paging.EntryAddress(table, level, page)));
-            if (level == 0 || !entry.Present || entry.Huge)
-            {
-                return entry.Huge ? new Pte(entry.Bits + ((ulong)(page % paging.SpanOf(level)) << 16)) : entry;
-            }
-
-            table = entry.Frame;
-        }
+        return paging.LeafBelow(state, space.RootTable, paging.Levels - 1, page);
     }
 }

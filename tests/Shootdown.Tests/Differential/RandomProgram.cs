@@ -10,7 +10,7 @@ public enum Act
     Load, Store, Add, Exchange, CompareExchange, Fence, Lock, Unlock, InterruptsOff, InterruptsOn, Choose,
     MapRead, MapWrite, Unmap, WriteProtect, Invlpg, FlushLocal, ShootDown, ReadEntry,
     UserLoad, UserStore, Touch, FreeFrame, Begin, Return, SwitchAway, SwitchBack,
-    RcuLock, RcuUnlock, Synchronize, UnlinkTable, FreeTable, Speculate, WaitZero,
+    RcuLock, RcuUnlock, Synchronize, UnlinkTable, FreeTable, Speculate, WaitZero, MoveTable,
 }
 
 /// <summary>One instruction of a random program.</summary>
@@ -30,6 +30,9 @@ public enum Family
 
     /// <summary>Two ASIDs, root switches that keep the TLB.</summary>
     Switching,
+
+    /// <summary>Two levels, tables that move to another place while walk caches point to them.</summary>
+    Moves,
 }
 
 /// <summary>A small random program for a few CPUs, made from a seed, on a machine with chosen options.</summary>
@@ -56,7 +59,7 @@ public sealed class RandomProgram
     public CheckModel Build(
         TlbKind tlb = TlbKind.Lagging, MemoryModelKind model = MemoryModelKind.Sc, int property = 0, PCost? costs = null)
     {
-        bool tables = _family == Family.Tables;
+        bool tables = _family is Family.Tables or Family.Moves;
         var machine = new MachineModel(new MachineOptions
         {
             Cpus = _code.Length,
@@ -68,7 +71,8 @@ public sealed class RandomProgram
             Tlb = tlb,
             Model = model,
             StoreBufferDepth = 2,
-            GracePeriods = tables,
+            GracePeriods = _family == Family.Tables,
+            MovableTables = _family == Family.Moves,
         });
         var env = new Environment(machine, _family, _code.Length);
         for (int cpu = 0; cpu < _code.Length; cpu++)
@@ -91,6 +95,8 @@ public sealed class RandomProgram
                 Act.ReadEntry, Act.UserLoad, Act.UserStore, Act.Touch, Act.FreeFrame, Act.Begin, Act.Lock, Act.InterruptsOff, Act.Load, Act.Store],
             Family.Tables => [Act.MapRead, Act.MapWrite, Act.Unmap, Act.Invlpg, Act.FlushLocal, Act.ShootDown, Act.UserLoad, Act.Touch,
                 Act.UnlinkTable, Act.UnlinkTable, Act.FreeTable, Act.Speculate, Act.RcuLock, Act.Synchronize, Act.Load, Act.Store],
+            Family.Moves => [Act.MapRead, Act.MapWrite, Act.Unmap, Act.WriteProtect, Act.Invlpg, Act.FlushLocal, Act.ShootDown, Act.UserLoad,
+                Act.UserStore, Act.Touch, Act.MoveTable, Act.MoveTable, Act.MoveTable, Act.UnlinkTable, Act.FreeTable, Act.FreeFrame, Act.Begin],
             _ => [Act.MapRead, Act.MapWrite, Act.Unmap, Act.WriteProtect, Act.Invlpg, Act.FlushLocal, Act.ShootDown, Act.UserLoad, Act.UserStore,
                 Act.Touch, Act.SwitchAway, Act.SwitchAway, Act.Load, Act.Store, Act.Begin],
         };
@@ -234,6 +240,14 @@ public sealed class RandomProgram
             case Act.UnlinkTable:
                 await cpu.EntryExchange(env.Root, page, i.Value == 0 ? Pte.Table(table.Index) : Pte.None, "pmd_clear");
                 return 0;
+            case Act.MoveTable:
+                Pte moved = await cpu.EntryExchange(env.Root, page, Pte.None, "pmd_clear");
+                if (moved.Present)
+                {
+                    await cpu.EntryStore(env.Root, (page + 2) % env.Pages, moved, "pmd_populate");
+                }
+
+                return moved.Present ? 1 : 0;
             case Act.FreeTable:
                 await cpu.FreeTable(table.Index);
                 return 0;

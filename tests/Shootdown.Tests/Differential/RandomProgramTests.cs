@@ -20,6 +20,7 @@ public sealed class RandomProgramTests
     [InlineData(Family.Paging)]
     [InlineData(Family.Tables)]
     [InlineData(Family.Switching)]
+    [InlineData(Family.Moves)]
     public void Reduction_on_agrees_with_reduction_off(Family family)
         => CompareAll(family, Programs, 0.7, "reduction off", "reduction on", (program, property) =>
             (Explore(program.Build(property: property), reduction: false), Explore(program.Build(property: property))));
@@ -37,6 +38,7 @@ public sealed class RandomProgramTests
     [InlineData(Family.Paging)]
     [InlineData(Family.Tables)]
     [InlineData(Family.Switching)]
+    [InlineData(Family.Moves)]
     public void Lagging_TLB_agrees_with_explicit_TLB(Family family)
         => CompareAll(family, Programs / 4, 0.15, "explicit TLB", "lagging TLB", (program, property) =>
             (Explore(program.Build(TlbKind.Explicit, property: property)), Explore(program.Build(property: property))));
@@ -50,6 +52,7 @@ public sealed class RandomProgramTests
     [InlineData(Family.Paging)]
     [InlineData(Family.Tables)]
     [InlineData(Family.Switching)]
+    [InlineData(Family.Moves)]
     public void Remembered_choices_agree_with_choosing_anew(Family family)
         => CompareAll(family, Programs, 0.9, "chosen anew", "remembered", (program, property) =>
         {
