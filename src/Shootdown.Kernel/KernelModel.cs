@@ -25,6 +25,7 @@ public sealed partial class KernelModel : MachineHandle
         : base(machine)
     {
         Options = options ?? new KernelOptions();
+        CheckOptions(machine);
         parts ??= new KernelParts();
         TlbStates = [.. machine.Cpus.Select(cpu => new CpuTlbState(cpu, NameOfMm))];
         UnmapBatches = [.. machine.Cpus.Select(cpu => new UnmapBatch(cpu))];
@@ -74,6 +75,19 @@ public sealed partial class KernelModel : MachineHandle
         Khugepaged = parts.Khugepaged(this);
         Ksm = parts.Ksm(this);
         Hugetlb = parts.Hugetlb(this);
+    }
+
+    private void CheckOptions(MachineModel machine)
+    {
+        if (Options.Thp && machine.Options.Levels < 2)
+        {
+            throw new ArgumentException("KernelOptions.Thp needs a machine with two levels of page tables: MachineOptions.Levels");
+        }
+
+        if (Options.MremapTables && machine.Timed is null && !machine.Options.MovableTables)
+        {
+            throw new ArgumentException("KernelOptions.MremapTables needs a machine whose tables can move: MachineOptions.MovableTables");
+        }
     }
 
     /// <summary>Build-time choices.</summary>

@@ -180,7 +180,7 @@ public sealed record KernelOptions
 
     /// <summary>
     /// True for <c>CONFIG_TRANSPARENT_HUGEPAGE</c>: entries above the leaf tables may map huge pages. Needs more than one
-    /// level of tables.
+    /// level of tables: with one, a leaf entry would be taken for one above it.
     /// </summary>
     public bool Thp { get; init; }
 
@@ -260,10 +260,13 @@ public sealed record KernelOptions
 
     /// <summary>
     /// True if mremap moves whole tables (<c>CONFIG_HAVE_MOVE_PMD</c>) and frees those that it leaves empty; without it
-    /// they stay, for small models.
+    /// they stay, for small models. A checked machine needs <c>MachineOptions.MovableTables</c> for it.
     /// </summary>
     public bool MremapTables { get; init; }
 
     /// <summary>True if every page is on the wrong NUMA node: a hinting fault then moves it.</summary>
     public bool MisplacedPages { get; init; }
+
+    /// <summary>With <see cref="MisplacedPages"/>: true if a page may be on the right node too: both happen at every hinting fault.</summary>
+    public bool MixedNodes { get; init; }
 }

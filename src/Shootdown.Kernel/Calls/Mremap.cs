@@ -61,7 +61,7 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
         {
             int extent = Math.Min(span - ((oldFirst + moved) % span), span - ((newFirst + moved) % span));
             extent = Math.Min(extent, count - moved);
-            if (extent < span || !Kernel.Options.MremapTables || !await MoveNormalPmd(cpu, mm, oldFirst + moved, newFirst + moved))
+            if (extent < span || !Kernel.Options.MremapTables || !await MovePgtEntry(cpu, mm, oldFirst + moved, newFirst + moved))
             {
                 await Kernel.PageWalk.PteAlloc(cpu, mm, newFirst + moved);
                 await MovePtes(cpu, mm, oldFirst + moved, newFirst + moved, extent);
@@ -77,8 +77,21 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
+    /// mm/mremap.c: <c>move_pgt_entry</c> for NORMAL_PMD. The rmap locks are taken whatever the direction (97113eb39fa7, 5.14): a walk from a
+    /// page to its entries may have found the table at its old place and hold its lock, which nobody takes here. It would flush the old
+    /// address and free a page that by then is cached at the new one.
+    /// </summary>
+    public virtual async Proc<bool> MovePgtEntry(Cpu cpu, Mm mm, int oldFirst, int newFirst)
+    {
+        await TakeRmapLocks(cpu, mm);
+        bool moved = await MoveNormalPmd(cpu, mm, oldFirst, newFirst);
+        await DropRmapLocks(cpu, mm);
+        return moved;
+    }
+
+    /// <summary>
     /// mm/mremap.c: <c>move_normal_pmd</c>: a whole table changes its place; false if there is none, or one at the new
-    /// place. Both locks are held until the flush, as in <see cref="MovePtes"/>.
+    /// place. The locks of the tables above are held until the flush: who comes to the new place behind them finds nothing cached at the old.
     /// </summary>
     public virtual async Proc<bool> MoveNormalPmd(Cpu cpu, Mm mm, int oldFirst, int newFirst)
     {
@@ -102,7 +115,7 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
         {
             await cpu.EntryStore(from, oldFirst, Pte.None, "pmd_clear");
             await cpu.EntryStore(to, newFirst, entry, "pmd_populate");
-            await Kernel.TlbFlush.FlushTlbRange(cpu, mm, PageRange.Of(oldFirst, Machine.Paging.SpanOf(1)));
+            await FlushMovedTable(cpu, mm, PageRange.Of(oldFirst, Machine.Paging.SpanOf(1)));
         }
 
         if (to.Index != from.Index)
@@ -113,6 +126,9 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
         await cpu.SpinUnlock(Machine.Paging.LockOf(from.Index));
         return moves;
     }
+
+    /// <summary>The flush of <c>move_normal_pmd</c>: the old addresses, and what walk caches hold of the table there.</summary>
+    protected virtual async Proc FlushMovedTable(Cpu cpu, Mm mm, PageRange old) => await Kernel.TlbFlush.FlushTlbRange(cpu, mm, old);
 
     /// <summary>
     /// mm/mremap.c: the <c>do_vmi_munmap</c> at the end of <c>move_vma</c>: the old range has no pages left, but it has

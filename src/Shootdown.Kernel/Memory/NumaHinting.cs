@@ -57,7 +57,9 @@ public class NumaHinting(KernelModel kernel) : Mechanism(kernel)
     /// the table's lock, so there is something to refer to.
     /// </summary>
     public virtual async Proc<bool> MigrateMisplacedFolioPrepare(Cpu cpu, int frame)
-        => Kernel.Options.MisplacedPages && await Kernel.Reclaim.FolioIsolateLru(cpu, frame);
+        => Kernel.Options.MisplacedPages
+            && (!Kernel.Options.MixedNodes || await cpu.Choose(2, "whether the page is on the wrong node") == 1)
+            && await Kernel.Reclaim.FolioIsolateLru(cpu, frame);
 
     /// <summary>mm/memory.c: <c>numa_rebuild_single_mapping</c>.</summary>
     public virtual async Proc NumaRebuildSingleMapping(Cpu cpu, PageTable table, int page, bool mayWrite)
