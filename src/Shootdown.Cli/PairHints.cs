@@ -2,22 +2,25 @@ using Shootdown.Catalogue;
 
 namespace Shootdown.Cli;
 
-/// <summary>What to try when the matrix does not find a bug that is switched on.</summary>
+/// <summary>What to say when the matrix does not find a bug that is switched on.</summary>
 internal static class PairHints
 {
-    /// <summary>The hints; none if no bug was switched on.</summary>
-    public static IEnumerable<string> NotFound(Scenario? bug, bool triples)
+    /// <summary>The hints.</summary>
+    /// <param name="bug">The scenario of the bug.</param>
+    /// <param name="search">What larger machines showed; null if none was tried.</param>
+    public static IEnumerable<string> NotFound(Scenario bug, PairSearch? search)
     {
-        if (bug is null)
-        {
-            yield break;
-        }
-
         string bounds = string.Join(", ", bug.Parameters.Select(parameter => $"{parameter.Name} {parameter.Default}"));
         yield return $"the bug of {bug.Id}: no machine of this size shows it. Its scenario does, with {bounds}: ./shootdown check {bug.Id}";
-        if (!triples)
+        if (search is not null)
         {
-            yield return "it may need a third operation: --triples";
+            yield return search switch
+            {
+                { Reaching.Count: 0 } => "no operation of the library comes to the functions that the bug replaces: it needs one of its own (docs/operation.md)",
+                { Shown: { } cell } => $"a larger machine shows it: {cell.Name} ({cell.Around})",
+                _ => $"{search.Tried} of {search.Larger} larger machines were tried (two operations beside reclaim on neighbouring tables, or three "
+                    + $"on one page; one of {search.Reaching.Count} comes to what the bug replaces): none shows it",
+            };
         }
     }
 }

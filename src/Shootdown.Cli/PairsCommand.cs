@@ -84,8 +84,21 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
             [.. plan.Operations.Select(operation => operation.Id)],
             [.. results.Select(result => Entry(result, model))],
             plan.Cells.Count - results.Count,
-            [.. Bounds(plan, model), .. found ? [] : PairHints.NotFound(plan.Bug, request.Triples)]);
+            [.. Bounds(plan, model), .. found || plan.Bug is null ? [] : PairHints.NotFound(plan.Bug, LargerMachines(plan))]);
     }
+
+    /// <summary>Only for the matrix as a whole: who asks for some operations wants to know about those.</summary>
+    private PairSearch? LargerMachines(PairsPlan plan)
+        => request.Operations.Count > 0 || request.Machine is not null || request.Triples ? null : PairSearch.Run(
+            plan.Operations,
+            plan.Setup,
+            new CheckOptions
+            {
+                Workers = request.Workers ?? host.Workers,
+                MemoryBytes = request.MemoryBytes ?? host.MemoryBytes,
+                Time = TimeSpan.FromSeconds(DefaultSecondsMax),
+                MinimiserStatesMax = 1,
+            });
 
     private MatrixEntry Entry(PairResult result, string model)
     {

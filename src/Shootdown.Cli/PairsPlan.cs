@@ -57,7 +57,7 @@ internal sealed record PairsPlan
         return new PairsPlan
         {
             Operations = operations,
-            Cells = request.Machine is { } machine ? Narrowed(cells, machine) : cells,
+            Cells = request.Machine is { } machine ? Narrowed([.. cells, .. PairMatrix.BesideReclaim(operations, chosen)], machine) : cells,
             Setup = request.Model is { } model && ModelNames.Kind(model) is { } kind ? setup with { Model = kind } : setup,
             Kernel = string.Join(" + ", kernel),
             Bug = bug,

@@ -25,6 +25,9 @@ public sealed class ForkOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true };
 
     /// <inheritdoc/>
+    public override bool WorksOn(PageKind kind) => kind == PageKind.Hinted || base.WorksOn(kind);
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Fork.DupMmap(call.Cpu, call.Mm, call.Child, call.Promise);
 }

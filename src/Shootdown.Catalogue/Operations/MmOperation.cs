@@ -12,6 +12,15 @@ public enum PageKind
     /// <summary>Anonymous memory that a fork left shared with a child: entries are read-only, and a store makes a copy.</summary>
     CopyOnWrite,
 
+    /// <summary>
+    /// Anonymous memory that somebody else has a reference of: entries are writable, but the pages are not exclusive, and once an entry is
+    /// read-only a store makes a copy.
+    /// </summary>
+    Referenced,
+
+    /// <summary>Anonymous memory whose entries are NUMA hints: the next access faults, and the page may be moved.</summary>
+    Hinted,
+
     /// <summary>A shared mapping of a file.</summary>
     File,
 

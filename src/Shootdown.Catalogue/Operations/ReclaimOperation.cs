@@ -15,7 +15,7 @@ public sealed class ReclaimOperation : MmOperation
     public override bool IsKernelThread => true;
 
     /// <inheritdoc/>
-    public override bool WorksOn(PageKind kind) => kind != PageKind.Driver;
+    public override bool WorksOn(PageKind kind) => kind is not (PageKind.Driver or PageKind.Referenced or PageKind.Hinted);
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)

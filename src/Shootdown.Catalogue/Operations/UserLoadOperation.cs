@@ -12,7 +12,7 @@ public sealed class UserLoadOperation : MmOperation
     public override string Role => "user";
 
     /// <inheritdoc/>
-    public override bool WorksOn(PageKind kind) => kind != PageKind.Driver;
+    public override bool WorksOn(PageKind kind) => kind is not (PageKind.Driver or PageKind.Referenced);
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)

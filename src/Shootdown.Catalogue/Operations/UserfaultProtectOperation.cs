@@ -25,6 +25,9 @@ public sealed class UserfaultProtectOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { UserfaultWp = true };
 
     /// <inheritdoc/>
+    public override bool WorksOn(PageKind kind) => kind == PageKind.Referenced || base.WorksOn(kind);
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Userfaultfd.WriteProtect(call.Cpu, call.Mm, call.Promise);
 }

@@ -19,6 +19,9 @@ public sealed class UserfaultResolveOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { UserfaultWp = true };
 
     /// <inheritdoc/>
+    public override bool WorksOn(PageKind kind) => kind == PageKind.Referenced || base.WorksOn(kind);
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Userfaultfd.WriteUnprotect(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
 }

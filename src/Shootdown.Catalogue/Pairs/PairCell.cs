@@ -11,6 +11,9 @@ public enum RangeRelation
 
     /// <summary>Two neighbouring pages, whose entries are in one table.</summary>
     Neighbouring,
+
+    /// <summary>Two neighbouring pages, the last of one table and the first of the next: no lock is common to both.</summary>
+    NeighbouringTables,
 }
 
 /// <summary>What the CPU that runs none of the operations does, or what there is in its place.</summary>
@@ -28,6 +31,12 @@ public enum Bystander
     /// <summary>It runs a vCPU, whose guest has the process's memory and stores to the pages.</summary>
     Guest,
 
+    /// <summary>It runs another process, with which copy-on-write memory is shared, and loads.</summary>
+    Sharer,
+
+    /// <summary>It reclaims all pages of the operations in one batch.</summary>
+    Reclaim,
+
     /// <summary>There is no such CPU, but a device that shares the page tables and stores to the pages.</summary>
     Device,
 }
@@ -44,7 +53,17 @@ public sealed record PairCell(
     public int Cpus => Operations.Count + (Bystander == Bystander.Device ? 0 : 1);
 
     /// <summary>Pages of the process that the operations work on.</summary>
-    public int Pages => Relation == RangeRelation.Same ? 1 : 2;
+    public int Pages => Relation switch
+    {
+        RangeRelation.Same => 1,
+        RangeRelation.NeighbouringTables => FirstOfNeighbours + 2,
+        _ => 2,
+    };
+
+    /// <summary>Entries of a table whose last page is the first one of <see cref="RangeRelation.NeighbouringTables"/>.</summary>
+    internal const int EntriesOfNeighbours = FirstOfNeighbours + 1;
+
+    private const int FirstOfNeighbours = 1;
 
     /// <summary>In words, e.g. <c>same page, anonymous memory, beside a busy CPU</c>.</summary>
     public string Around => $"{RelationText}, {KindText} memory, beside a {BystanderText}";
@@ -60,10 +79,17 @@ public sealed record PairCell(
     {
         RangeRelation.Same => "same page",
         RangeRelation.Overlapping => "overlapping pages",
+        RangeRelation.NeighbouringTables => "pages of neighbouring tables",
         _ => "neighbouring pages",
     };
 
-    private string KindText => Kind == PageKind.CopyOnWrite ? "copy-on-write" : Kind.ToString().ToLowerInvariant();
+    private string KindText => Kind switch
+    {
+        PageKind.CopyOnWrite => "copy-on-write",
+        PageKind.Referenced => "referenced anonymous",
+        PageKind.Hinted => "anonymous, hinted",
+        _ => Kind.ToString().ToLowerInvariant(),
+    };
 
     private string BystanderText => Bystander switch
     {
@@ -71,6 +97,8 @@ public sealed record PairCell(
         Bystander.Lazy => "CPU that is lazy for a time",
         Bystander.Switching => "CPU that switches away and back",
         Bystander.Guest => "CPU that runs a guest",
+        Bystander.Sharer => "CPU that runs another process",
+        Bystander.Reclaim => "CPU that reclaims",
         _ => "device that shares the page tables",
     };
 
@@ -79,6 +107,7 @@ public sealed record PairCell(
     {
         RangeRelation.Same => (0, 1),
         RangeRelation.Overlapping => operation == 0 ? (0, 2) : (1, 1),
+        RangeRelation.NeighbouringTables => (FirstOfNeighbours + (operation % 2), 1),
         _ => (operation % 2, 1),
     };
 }

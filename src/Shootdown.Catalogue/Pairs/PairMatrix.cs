@@ -6,18 +6,29 @@ public static class PairMatrix
     /// <summary>
     /// Every two operations (an operation meets itself too), in every relation of their ranges, on every kind of memory that
     /// both work on, beside a busy CPU; on the same page also beside a lazy CPU and one that switches. Then every operation
-    /// alone beside a guest: whoever forgets to tell notifiers needs no partner.
+    /// alone, on one page and on two, beside a guest and beside a device: whoever forgets to tell them needs no partner.
     /// </summary>
     /// <param name="operations">The operations.</param>
     /// <param name="chosen">Operations of which a pair must have one; with two, it must have both. Empty for all.</param>
     public static IReadOnlyList<PairCell> Pairs(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
     {
         ArgumentNullException.ThrowIfNull(operations);
-        return [.. Cells(Combinations(operations, 2), chosen, Enum.GetValues<RangeRelation>()), .. BesideGuests(operations, chosen)];
+        return
+        [
+            .. Cells(Combinations(operations, 2), chosen, Enum.GetValues<RangeRelation>()),
+            .. Alone(operations, chosen, RangeRelation.Same, Bystander.Guest),
+            .. Alone(operations, chosen, RangeRelation.Overlapping, Bystander.Guest),
+            .. Alone(operations, chosen, RangeRelation.Overlapping, Bystander.Device),
+        ];
     }
 
-    /// <summary>Every operation alone, on every kind of memory that it works on, beside a CPU that runs a guest with that memory.</summary>
-    public static IReadOnlyList<PairCell> BesideGuests(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
+    /// <summary>Every operation alone, on every kind of memory that it works on, beside a guest or a device with that memory.</summary>
+    /// <param name="operations">The operations.</param>
+    /// <param name="chosen">The operation that is asked for; empty for all.</param>
+    /// <param name="relation">One page, or two.</param>
+    /// <param name="bystander">A guest or a device.</param>
+    public static IReadOnlyList<PairCell> Alone(
+        IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen, RangeRelation relation, Bystander bystander)
     {
         ArgumentNullException.ThrowIfNull(operations);
         ArgumentNullException.ThrowIfNull(chosen);
@@ -26,9 +37,28 @@ public static class PairMatrix
             .. from operation in operations
                where chosen.All(one => one == operation)
                from kind in Enum.GetValues<PageKind>()
-               where operation.WorksOn(kind)
-               select new PairCell([operation], RangeRelation.Same, kind, Bystander.Guest),
+               where operation.WorksOn(kind) && !IsSpecial(kind) && (relation == RangeRelation.Same || kind != PageKind.CopyOnWrite)
+               select new PairCell([operation], relation, kind, bystander),
         ];
+    }
+
+    /// <summary>
+    /// Machines that are larger than those of the matrix, smallest first: for a bug that it does not show. Two operations on pages of
+    /// neighbouring tables beside reclaim, and three operations on one page.
+    /// </summary>
+    /// <param name="operations">The operations.</param>
+    /// <param name="chosen">Operations of which a machine must have one; empty for all.</param>
+    public static IReadOnlyList<PairCell> Larger(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
+    {
+        ArgumentNullException.ThrowIfNull(operations);
+        ArgumentNullException.ThrowIfNull(chosen);
+        return
+        [
+            .. BesideReclaim(operations, []).Where(IsAsked),
+            .. Triples(operations, []).Where(IsAsked).Where(cell => cell.Bystander == Bystander.Busy),
+        ];
+
+        bool IsAsked(PairCell cell) => chosen.Count == 0 || cell.Operations.Any(chosen.Contains);
     }
 
     /// <summary>Every three operations on the same page.</summary>
@@ -49,15 +79,40 @@ public static class PairMatrix
                where operations.All(operation => operation.WorksOn(kind))
                from relation in relations
                from bystander in Enum.GetValues<Bystander>()
-               where bystander == Bystander.Device
-                   ? MeetsDevice(operations, relation, kind) : IsWorthwhile(relation, kind, bystander)
+               where IsWorthwhile(operations, relation, kind, bystander)
                select new PairCell(operations, relation, kind, bystander),
         ];
 
     /// <summary>Ranges, kinds of memory and bystanders are varied one at a time: what they bring about is independent.</summary>
-    private static bool IsWorthwhile(RangeRelation relation, PageKind kind, Bystander bystander)
-        => bystander != Bystander.Guest && (bystander == Bystander.Busy || relation == RangeRelation.Same)
-            && (kind != PageKind.CopyOnWrite || (bystander == Bystander.Busy && relation == RangeRelation.Same));
+    private static bool IsWorthwhile(MmOperation[] operations, RangeRelation relation, PageKind kind, Bystander bystander) => bystander switch
+    {
+        Bystander.Guest => false,
+        Bystander.Device => MeetsDevice(operations, relation, kind),
+        Bystander.Sharer => MeetsSharer(operations, relation, kind),
+        Bystander.Reclaim => false,
+        Bystander.Busy => relation == RangeRelation.Same
+            || (relation != RangeRelation.NeighbouringTables && kind != PageKind.CopyOnWrite && !IsSpecial(kind)),
+        _ => relation == RangeRelation.Same && kind != PageKind.CopyOnWrite && !IsSpecial(kind),
+    };
+
+    /// <summary>Anonymous memory in a state that few operations make a difference for.</summary>
+    private static bool IsSpecial(PageKind kind) => kind is PageKind.Referenced or PageKind.Hinted;
+
+    /// <summary>Another process shows an operation that forgets CPUs of one of several address spaces: beside a thread of the first that loads.</summary>
+    private static bool MeetsSharer(MmOperation[] operations, RangeRelation relation, PageKind kind)
+        => relation == RangeRelation.Same && kind == PageKind.CopyOnWrite && operations.Length == 2
+            && operations.Any(operation => operation is UserLoadOperation);
+
+    /// <summary>
+    /// A batch that covers entries of two tables is owed to two who hold different locks: so two that promise something meet it.
+    /// </summary>
+    /// <param name="operations">The operations.</param>
+    /// <param name="chosen">Operations of which a pair must have all; empty for all.</param>
+    public static IEnumerable<PairCell> BesideReclaim(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
+        => from pair in Combinations(operations, 2)
+           where chosen.All(pair.Contains) && pair.All(operation => operation.MeetsItself || pair[0] != pair[1])
+           where pair.All(operation => operation.WorksOn(PageKind.Anonymous) && operation.Promises is not null && operation.DestinationPages(1) == 0)
+           select new PairCell(pair, RangeRelation.NeighbouringTables, PageKind.Anonymous, Bystander.Reclaim);
 
     /// <summary>
     /// A device shows an operation that forgets the secondary TLBs, whatever else runs: so each operation meets one beside a thread that

@@ -14,11 +14,10 @@ public static class PairModel
     {
         ArgumentNullException.ThrowIfNull(cell);
         ArgumentNullException.ThrowIfNull(setup);
-        bool freesTables = cell.Operations.Any(operation => operation.FreesTables);
+        KernelOptions kernelOptions = cell.Operations.Aggregate(Initial(cell, setup), (chosen, operation) => operation.Configure(chosen));
         int destinations = cell.Operations.Select((operation, i) => operation.DestinationPages(cell.RangeOf(i).Count)).Sum();
-        MachineOptions options = OptionsOf(cell, freesTables, destinations, setup);
+        MachineOptions options = OptionsOf(cell, kernelOptions, destinations, setup);
         bool mmapWriters = setup.TakesAllLocks || cell.Operations.Any(operation => operation.WritesMmapLock);
-        KernelOptions kernelOptions = cell.Operations.Aggregate(Initial(setup), (chosen, operation) => operation.Configure(chosen));
         Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
         Kvm? guest = cell.Bystander == Bystander.Guest ? GuestOf(stage, cell) : null;
         IommuSva? device = cell.Bystander == Bystander.Device ? setup.BindDevice?.Invoke(stage) ?? stage.BindDevice(ats: false) : null;
@@ -39,15 +38,25 @@ public static class PairModel
         AddBystander(stage, cell, cell.Operations.Count, guest, device?.Device);
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         Property[] guests = cell.Bystander == Bystander.Guest ? [new PSecondary()] : [];
-        Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy()] : [];
-        Property[] pins = stage.Machine.PinRequests.Count > 0 ? [new PPin()] : [];
+        Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: true)] : [];
+        Property[] sharing = stage.Kernel.Mms.Count > 1 && cell.Kind is not (PageKind.File or PageKind.Driver) ? [new PCow()] : [];
+        Property[] pins = stage.Machine.PinRequests.Count > 0 ? [new PPin(judgesSharing: true)] : [];
         return new CheckModel(
             stage.Machine,
-            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, .. guests, .. pins, new Assertions()],
+            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, .. sharing, .. guests, .. pins, new Assertions()],
             cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
     }
 
-    private static KernelOptions Initial(PairSetup setup) => setup.TakesAllLocks ? setup.Options with { AnonMoves = true } : setup.Options;
+    private static KernelOptions Initial(PairCell cell, PairSetup setup)
+    {
+        KernelOptions options = setup.TakesAllLocks ? setup.Options with { AnonMoves = true } : setup.Options;
+        return cell.Kind switch
+        {
+            PageKind.CopyOnWrite or PageKind.Referenced => options with { AnonFolios = true },
+            PageKind.Hinted => options with { AnonFolios = true, MisplacedPages = true, MixedNodes = true },
+            _ => options,
+        };
+    }
 
     /// <summary>
     /// Beside a busy CPU the pages were stored to; beside others they are clean, because what the kernel may defer differs.
@@ -56,8 +65,10 @@ public static class PairModel
         PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters) => cell.Kind switch
         {
             PageKind.Anonymous => Stage.WithMappedPages(
-                options, cell.Pages, mmapWriters, cell.Bystander is Bystander.Busy or Bystander.Guest or Bystander.Device, setup.Parts, kernelOptions),
-            PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions with { AnonFolios = true }, mmapWriters),
+                options, cell.Pages, mmapWriters, cell.Bystander is not (Bystander.Lazy or Bystander.Switching), setup.Parts, kernelOptions),
+            PageKind.Referenced => WithReferencedPages(cell, setup, options, kernelOptions, mmapWriters),
+            PageKind.Hinted => WithHintedPages(cell, setup, options, kernelOptions, mmapWriters),
+            PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts, kernelOptions),
             _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts, kernelOptions),
         };
@@ -77,22 +88,54 @@ public static class PairModel
         return new Stage(kernel, mm);
     }
 
-    private static MachineOptions OptionsOf(PairCell cell, bool freesTables, int destinations, PairSetup setup)
+    /// <summary>As a get_user_pages() without FOLL_PIN, or a fork whose child is gone by now, may leave them.</summary>
+    private static Stage WithReferencedPages(
+        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters)
     {
+        Stage stage = Stage.WithMappedPages(options, cell.Pages, mmapWriters, dirty: true, setup.Parts, kernelOptions);
+        for (int page = 0; page < cell.Pages; page++)
+        {
+            Folio folio = stage.Kernel.Folios[page];
+            stage.Machine.SetInitial(folio.AnonExclusive.Address, 0);
+            stage.Machine.SetInitial(folio.Frame.RefCount.Address, 2);
+        }
+
+        return stage;
+    }
+
+    private static Stage WithHintedPages(
+        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters)
+    {
+        var kernel = new KernelModel(new MachineModel(options), kernelOptions, setup.Parts);
+        Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
+        for (int page = 0; page < cell.Pages; page++)
+        {
+            kernel.BuildMapping(mm, page, Pte.Leaf(page, write: false, dirty: true).With(Pte.ProtNoneBit).Without(Pte.PresentBit));
+            kernel.Machine.SetInitial(kernel.Folios[page].AnonExclusive.Address, 1);
+        }
+
+        return new Stage(kernel, mm);
+    }
+
+    private static MachineOptions OptionsOf(PairCell cell, KernelOptions kernel, int destinations, PairSetup setup)
+    {
+        bool freesTables = kernel.Thp || cell.Operations.Any(operation => operation.FreesTables);
         int pages = cell.Pages + destinations;
+        bool twoTables = cell.Relation == RangeRelation.NeighbouringTables;
         int span = freesTables ? Math.Max(2, pages) : pages;
         return new MachineOptions
         {
             Cpus = cell.Cpus,
             Devices = cell.Bystander == Bystander.Device ? 1 : 0,
-            Levels = freesTables ? 2 : 1,
-            EntriesPerTable = span,
-            Tables = freesTables ? 3 + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell)) : 1 + Spaces(cell),
-            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld) + (cell.Bystander == Bystander.Guest ? 1 : 0)),
+            Levels = freesTables || twoTables ? 2 : 1,
+            EntriesPerTable = twoTables ? PairCell.EntriesOfNeighbours : span,
+            Tables = freesTables || twoTables ? 3 + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell)) : 1 + Spaces(cell),
+            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld) + (cell.Bystander is Bystander.Guest or Bystander.Reclaim ? 1 : 0)),
             FrameColours = destinations > 0 ? 1 : span,
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             Tlb = setup.Tlb,
             Model = setup.Model,
+            MovableTables = kernel.MremapTables,
             GracePeriods = setup.Options.RcuTableFree || cell.Operations.Any(operation => operation.NeedsGracePeriods),
         };
     }
@@ -129,6 +172,14 @@ public static class PairModel
                 kernel.BuildRunning(cpu, mm);
                 stage.Machine.AddAgent(
                     "vcpu", AgentKind.Task, cpu, cell.Operations.Any(one => one.MayLeaveOthersWaiting), () => StoreByGuest(guest!, cpu, cell.Pages));
+                break;
+            case Bystander.Sharer:
+                kernel.BuildRunning(cpu, kernel.Mms[1]);
+                stage.Machine.AddTask(cpu, "other", () => LoadOnce(cpu, cell.Pages));
+                break;
+            case Bystander.Reclaim:
+                ulong folios = cell.Operations.Select((_, i) => Stage.MappedFrames(cell.RangeOf(i).Count) << cell.RangeOf(i).First).Aggregate((all, one) => all | one);
+                stage.AddKernelThread(index, "reclaim", () => kernel.Reclaim.ShrinkFolioList(cpu, folios, true));
                 break;
             case Bystander.Device:
                 device!.AddProgram(() => DeviceStage.StorePages(device, cell.Pages));

@@ -11,7 +11,11 @@ namespace Shootdown.Check;
 /// to since (16 to 39), and those where the copy is mapped (40 to 63). A store of another process that shares the
 /// source is none of the copy's business, so places are told apart.
 /// </remarks>
-public sealed class PCopy : Property
+/// <param name="everyStore">
+/// True to take into account every store of the process to the place before the copy is mapped there, to whatever page: another copy may have
+/// been mapped meanwhile. Costs states.
+/// </param>
+public sealed class PCopy(bool everyStore = false) : Property
 {
     private const int PlacesMax = 24;
     private const int StoredShift = 16;
@@ -35,7 +39,9 @@ public sealed class PCopy : Property
         for (int copy = 0; access.IsWrite && place >= 0 && copy < _machine.Paging.Frames.Count; copy++)
         {
             ulong word = state.Read(_copies + copy);
-            if ((word & ushort.MaxValue) == (ulong)access.Translation.Frame + 1)
+            bool toSource = (word & ushort.MaxValue) == (ulong)access.Translation.Frame + 1;
+            bool waits = everyStore && word != 0 && copy != access.Translation.Frame && (word >> (MappedShift + place) & 1) == 0;
+            if (toSource || waits)
             {
                 state.Write(_copies + copy, word | (1UL << (StoredShift + place)));
                 JudgeCopy(state, access.Page, copy, place);
@@ -107,6 +113,13 @@ public sealed class PCopy : Property
         ulong word = state.Read(_copies + copy);
         if ((word >> (StoredShift + place) & word >> (MappedShift + place) & 1) != 0)
         {
+            if (everyStore)
+            {
+                Report(state, $"A store to {Paging.AddressText(page)} was made after the page was copied to frame {copy}, which is mapped now "
+                    + "and does not have it: the store is lost.");
+                return;
+            }
+
             string original = (word & ushort.MaxValue) == ushort.MaxValue ? "the original" : $"frame {(word & ushort.MaxValue) - 1}";
             Report(state, $"A store to {Paging.AddressText(page)} went to {original} after it was copied to frame {copy}, "
                 + "which is mapped instead: the store is lost.");

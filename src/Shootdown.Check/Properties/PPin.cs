@@ -12,7 +12,11 @@ namespace Shootdown.Check;
 /// A word for every call in a program: while it runs, the set of frames that were mapped meanwhile; when it has returned, the frame.
 /// "Gives up" is a call that promises removal of the page (munmap, madvise, mremap), from when it begins until it returns.
 /// </remarks>
-public sealed class PPin : Property
+/// <param name="judgesSharing">
+/// True to judge a pinned page when another address space gets to map it, where else the process's next store would be judged, which goes to
+/// a copy: for programs in which nobody makes that store.
+/// </param>
+public sealed class PPin(bool judgesSharing = false) : Property
 {
     private const int FramesMax = 60;
     private const ulong RunningBit = 1UL << 63;
@@ -64,6 +68,10 @@ public sealed class PPin : Property
         {
             state.Write(WordOf(request), HeldBit | (uint)frame);
             JudgeMapped(state, request, frame, TlbInspector.CurrentLeaf(state, request.Space, request.Page));
+            foreach (AddressSpace other in _machine.Paging.Spaces)
+            {
+                JudgeSharing(state, request, frame, other, TlbInspector.CurrentLeaf(state, other, request.Page));
+            }
         }
     }
 
@@ -153,8 +161,12 @@ public sealed class PPin : Property
         Pte value = TlbInspector.CurrentLeaf(state, space, page);
         foreach (PinRequest request in _machine.PinRequests)
         {
-            ulong word = request.Space == space && request.Page == page ? state.Read(WordOf(request)) : 0;
-            if ((word & RunningBit) != 0 && Grants(value, request))
+            ulong word = request.Page == page ? state.Read(WordOf(request)) : 0;
+            if (request.Space != space)
+            {
+                JudgeSharing(state, request, (word & HeldBit) != 0 ? (int)(word & ushort.MaxValue) : -1, space, value);
+            }
+            else if ((word & RunningBit) != 0 && Grants(value, request))
             {
                 state.Write(WordOf(request), word | (1UL << value.Frame));
             }
@@ -178,6 +190,15 @@ public sealed class PPin : Property
         {
             Report(state, $"{Paging.AddressText(request.Page)} maps frame {value.Frame}, but frame {frame}, which {request.Function} "
                 + $"returned, is still pinned: whoever holds the pin and the process no longer see each other's stores.");
+        }
+    }
+
+    private void JudgeSharing(MachineState state, PinRequest request, int frame, AddressSpace other, Pte value)
+    {
+        if (judgesSharing && other != request.Space && value.MapsFrame && value.Frame == frame)
+        {
+            Report(state, $"{other} maps frame {frame} at {Paging.AddressText(request.Page)}, which {request.Function} returned to {request.Space} "
+                + "and which is still pinned: the next store of either process goes to a copy, and whoever holds the pin does not see it.");
         }
     }
 

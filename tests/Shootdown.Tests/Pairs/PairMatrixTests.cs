@@ -22,6 +22,8 @@ public sealed class PairMatrixTests
         { "B10", "madvise-dontneed", "migrate-device" },
         { "B11", "driver-free", "munmap" },
         { "B12", "clear-refs", "clear-refs" },
+        { "B13", "uffd-unprotect", "user-store" },
+        { "mremap-table-rmap-locks", "mremap-tables", "reclaim" },
         { "B17", "madvise-dontneed", "reclaim-batched" },
         { "B18", "mprotect-ro", "reclaim" },
         { "B19", "madvise-dontneed", "munmap-tables" },

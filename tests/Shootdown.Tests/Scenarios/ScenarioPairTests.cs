@@ -37,6 +37,7 @@ public sealed class ScenarioPairTests
         { "B05", "cpus=3 pages=2", 178, 46_046 },
         { "B08", "cpus=3 pages=1", 452, 281 },
         { "B08", "cpus=3 pages=2", 3_176, 2_060 },
+        { "mremap-table-rmap-locks", "cpus=3 pages=1 mistake=0", 2_045, 387 },
         { "B10", "cpus=2 pages=1", 26, 150 },
         { "B10", "cpus=3 pages=1", 65, 8_172 },
         { "B10", "cpus=2 pages=2", 772, 674 },

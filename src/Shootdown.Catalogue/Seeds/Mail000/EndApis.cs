@@ -112,7 +112,7 @@ public sealed class EndApis : SeedItem
     }
 
     private static IReadOnlyList<PairCell> Cells { get; } =
-        [.. PairMatrix.Pairs(OperationList.All, []).Where(cell => cell.Bystander == Bystander.Device)];
+        [.. PairMatrix.Pairs(OperationList.All, []).Where(cell => cell is { Bystander: Bystander.Device, Operations.Count: 2 } && SwarmOfRaces.WasThere(cell))];
 
     /// <summary>The operation that is not the storing thread.</summary>
     private static string Subject(PairCell cell)

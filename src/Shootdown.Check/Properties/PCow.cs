@@ -1,0 +1,49 @@
+using Shootdown.Machine;
+
+namespace Shootdown.Check;
+
+/// <summary>
+/// P-cow: private memory stays private. While two address spaces map one page of anonymous memory, neither has an entry that lets it
+/// store there: the other one would see it. For machines whose shared pages are all anonymous.
+/// </summary>
+/// <remarks>
+/// Judged when an entry is set, against the same virtual page of other address spaces, where fork leaves them. What TLBs may still hold from
+/// before is P-ret's business.
+/// </remarks>
+public sealed class PCow : Property
+{
+    private MachineModel _machine = null!;
+
+    /// <inheritdoc/>
+    public override string Id => "P-cow";
+
+    /// <inheritdoc/>
+    public override string JudgementText => "entries of pages that another process maps";
+
+    /// <inheritdoc/>
+    public override void OnEntryChanged(MachineState state, AddressSpace space, int page, Pte old, Pte value)
+    {
+        foreach (AddressSpace other in value.Present ? _machine.Paging.Spaces : [])
+        {
+            Pte shared = other == space ? Pte.None : TlbInspector.CurrentLeaf(state, other, page);
+            if (!shared.MapsFrame || shared.Frame != value.Frame)
+            {
+                continue;
+            }
+
+            Judge(state);
+            if (value.Write || shared.Write)
+            {
+                (AddressSpace writer, AddressSpace reader) = value.Write ? (space, other) : (other, space);
+                Report(state, $"{writer} may store to frame {value.Frame} at {Paging.AddressText(page)}, which {reader} maps too: "
+                    + "one process would see what the other one stores.");
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void AddEntryChangedFootprint(Footprint footprint, int page) => TlbInspector.AddLeafFootprint(footprint, _machine, page);
+
+    /// <inheritdoc/>
+    protected override void AllocateWords(MachineModel machine) => _machine = machine;
+}
