@@ -122,7 +122,7 @@ public sealed class ScenarioPairTests
     public void Switch_mm_flush_barrier_is_clean_under_sc()
         => Assert.Equal(Verdict.Pass, Run("B15", Variant.Bug, "cpus=2 pages=1", model: MemoryModelKind.Sc).Verdict);
 
-    private static Scenario Find(string number) => ScenarioList.All.Single(candidate => candidate.Number == number);
+    private static Scenario Find(string number) => ScenarioList.All.Single(candidate => candidate.Number == number || candidate.Id == number);
 
     private static CheckReport Run(
         string number, Variant variant, string bounds, string? schedule = null, int workers = 1, MemoryModelKind? model = null)
