@@ -119,7 +119,7 @@ public static class PairMatrix
     /// stores, and on a driver's memory, which no thread of the matrix stores to, beside itself.
     /// </summary>
     private static bool MeetsDevice(MmOperation[] operations, RangeRelation relation, PageKind kind)
-        => relation == RangeRelation.Same && operations.Length == 2
+        => relation == RangeRelation.Same && operations.Length == 2 && !IsSpecial(kind)
             && (kind == PageKind.Driver ? operations[0] == operations[1] : operations.Any(operation => operation is UserStoreOperation));
 
     /// <summary>Combinations with repetition, in the order of the operations.</summary>
