@@ -46,7 +46,8 @@ public sealed class PolicyTests
     {
         ArgumentNullException.ThrowIfNull(expected);
         Measurement run = Run(workload, FlushPolicy.Find(policy)!, cpus);
-        Assert.Equal(expected, [run.Work, run.TlbInterrupts, run.FullFlushes, run.PageFlushes, run.Broadcasts, run.HeldMaxBytes / 4096]);
+        long[] found = [run.Work, run.TlbInterrupts, run.FullFlushes, run.PageFlushes, run.Broadcasts, run.HeldMaxBytes / 4096];
+        Assert.Equal(expected, found);
     }
 
     [Fact]

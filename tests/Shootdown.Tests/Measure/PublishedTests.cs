@@ -1,4 +1,5 @@
 using Shootdown.Measure;
+using Shootdown.Tests.Docs;
 
 namespace Shootdown.Tests.Measure;
 

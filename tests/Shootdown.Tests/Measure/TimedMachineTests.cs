@@ -22,7 +22,7 @@ public sealed class TimedMachineTests
         Measurement first = Measurement.Run(Workload.Find(name)!, FlushPolicy.All[0], 4, TenMilliseconds, seed: 7);
         Measurement second = Measurement.Run(Workload.Find(name)!, FlushPolicy.All[0], 4, TenMilliseconds, seed: 7);
         Assert.Equal(first, second);
-        Assert.True(first.Work > 0 && first.Calls > 0);
+        Assert.True(first.Work > 0);
     }
 
     [Fact]
