@@ -100,8 +100,8 @@ public sealed class PolicyTests
 
         private sealed class Silent(KernelModel kernel) : TlbFlush(kernel)
         {
-            protected override async Proc OnEachCpuMask(Cpu cpu, ulong targets, FlushTlbInfo info)
-                => await base.OnEachCpuMask(cpu, targets & cpu.Bit, info);
+            protected override async Proc OnEachCpuMask(Cpu cpu, CpuSet targets, FlushTlbInfo info)
+                => await base.OnEachCpuMask(cpu, targets.Contains(cpu) ? CpuSet.Of(cpu) : default, info);
         }
     }
 }

@@ -67,7 +67,7 @@ public sealed class PredictionTests
     private static PredictionRow Predict(string path, string kernel)
     {
         using TraceReader reader = TraceReader.Open(path);
-        var options = new ReplayOptions { Selection = new ReplaySelection(null, "mix"), Kernel = TimedProfile.Replayed.Single(p => p.Name == kernel) };
+        var options = new ReplayOptions { Selection = new ReplaySelection(null, "mix"), Kernel = TimedProfile.All.Single(p => p.Name == kernel) };
         return Replayer.Run(reader, path, options).Prediction!;
     }
 

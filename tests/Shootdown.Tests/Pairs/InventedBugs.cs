@@ -328,7 +328,7 @@ internal static class InventedBugs
         public override async Proc EnterLazyTlb(Cpu cpu)
         {
             await base.EnterLazyTlb(cpu);
-            await cpu.FetchAnd(Kernel.Mms[0].CpuMask, ~cpu.Bit);
+            await cpu.FetchAndNot(Kernel.Mms[0].CpuMask, CpuSet.Of(cpu));
         }
     }
 
