@@ -4,7 +4,7 @@ namespace Shootdown.Machine;
 /// The immutable description of a machine: its CPUs, words, page-table hardware, memory model and agents. Built once
 /// for a check; every thread then runs states of it.
 /// </summary>
-public sealed class MachineModel
+public sealed partial class MachineModel
 {
     private const int CheckedCpusMax = 16;
     private readonly List<WordInfo> _words = [];
@@ -101,9 +101,6 @@ public sealed class MachineModel
 
     /// <summary>Properties that watch the machine.</summary>
     public List<MachineMonitor> Monitors { get; } = [];
-
-    /// <summary>What is counted for P-cost; null if no property asked for it.</summary>
-    public CostCounters? Costs { get; private set; }
 
     /// <summary>The promises of all programs.</summary>
     public IReadOnlyList<Promise> Promises => _promises;
@@ -222,30 +219,6 @@ public sealed class MachineModel
             ?? throw new ProcRuleException($"the program of '{name}' is a default(Proc): use a method that returns Proc");
         agent.Initial = LocalStates.Start(agent, first);
         return agent;
-    }
-
-    /// <summary>
-    /// Counts what runs cost; asked for by a property, before <see cref="Seal"/> or behind it, as long as there is no state of the machine.
-    /// </summary>
-    /// <param name="functions">Kernel functions whose calls are counted, as the kernel spells them.</param>
-    /// <param name="byOperation">True to count for each CPU that causes the costs.</param>
-    public CostCounters CountCosts(IReadOnlyList<string> functions, bool byOperation)
-    {
-        ArgumentNullException.ThrowIfNull(functions);
-        if (Costs is not null)
-        {
-            throw new ProcRuleException("costs are counted already: one P-cost for a check");
-        }
-
-        bool wasSealed = IsSealed;
-        IsSealed = false;
-        Costs = new CostCounters(this, functions, byOperation);
-        if (wasSealed)
-        {
-            FixLayout();
-        }
-
-        return Costs;
     }
 
     /// <summary>Ends building: adds the hardware's own agents and fixes the layout.</summary>

@@ -47,9 +47,9 @@ public sealed class NotifierSeedTests
         SeedReport report = SeedBatch.Run(SeedList.Find("S004-04"), new CheckOptions { Workers = 2, MinimiserStatesMax = 1_000 }).Single();
         Assert.Equal(
             [
-                "invalidate_page for each: safe P-atomic safe P-atomic 512",
-                "start/end: safe P-atomic safe safe 2",
-                "invalidate_hugepage: safe P-atomic safe P-atomic 1",
+                "invalidate_page for each: safe P-atomic safe P-atomic 2 3 512",
+                "start/end: safe P-atomic safe safe 2 2 2",
+                "invalidate_hugepage: safe P-atomic safe P-atomic 1 1 1",
             ],
             report.Answer.Tables[0].Rows.Select(row => $"{row[0]}: {string.Join(' ', row.Skip(1))}"));
     }

@@ -90,7 +90,10 @@ public sealed class HugePageInterfaces : SeedItem
 
     private static SeedTable TableOf(SeedResults results) => new(
         "A huge page is unmapped",
-        ["interface", "spinlock, driver spins", "spinlock, driver sleeps", "sleeping lock, driver spins", "sleeping lock, driver sleeps", "calls for 2", "for 3", "for 512"],
+        [
+            "interface", "spinlock, driver spins", "spinlock, driver sleeps",
+            "sleeping lock, driver spins", "sleeping lock, driver sleeps", "calls for 2", "for 3", "for 512",
+        ],
         [
             .. Designs.Select(notify => (IReadOnlyList<string>)
             [
