@@ -21,6 +21,9 @@ public sealed class HeldMemory
     public long AverageBytes(long fromNs, long untilNs)
         => untilNs <= fromNs ? 0 : (long)((_pageNs + ((double)_pages * untilNs)) * PageBytes / (untilNs - fromNs));
 
+    /// <summary>Bytes held back, times seconds, up to a time.</summary>
+    public double ByteSeconds(long untilNs) => (_pageNs + ((double)_pages * untilNs)) * PageBytes / 1e9;
+
     /// <summary>Pages are held back from a time on, or no longer if the number is negative.</summary>
     internal void Add(int pages, long timeNs)
     {

@@ -5,11 +5,9 @@ internal sealed class Prediction
 {
     private readonly TraceDriver _driver;
     private readonly ReplayedKernel[] _kernels;
-    private readonly HeldPages[] _held;
     private readonly TimedProfile _profile;
     private readonly CostTable _costs;
     private readonly int _pagesAgain;
-    private long _lastNs;
     private bool _hasCpu;
 
     /// <summary>Chooses the kernel: the one asked for, else that of the version that the trace names, else 6.12.</summary>
@@ -24,19 +22,17 @@ internal sealed class Prediction
             new ReplayedKernel(recorded, _costs, options.OnPredicted),
             .. options.Policies.Where(policy => policy.Name != recorded.Name).Select(policy => new ReplayedKernel(policy, _costs)),
         ];
-        _held = [.. _kernels.Select(_ => new HeldPages())];
         _driver = new TraceDriver(_kernels, reader.Names, options.Selection)
         {
             HasSwap = options.HasSwap,
             RecentMax = _pagesAgain,
-            AfterEach = _kernels.Length > 1 ? CompareMemory : null,
         };
     }
 
     /// <summary>The designs side by side; null if only the recorded kernel was replayed.</summary>
     public PolicyTable? Policies => _pagesAgain == 0 || !_hasCpu || _driver.Cpus > ReplayedKernel.CpusMax ? null : new PolicyTable(_costs.Name, _driver.OnCpuNs, _pagesAgain,
-        [.. _kernels.Select((kernel, i) => new PolicyRow(
-            kernel.Policy.Name, kernel.Policy.Summary, kernel.Costs, _held[i].Peak, _held[i].PageNs / 1e9))]);
+        [.. _kernels.Select(kernel => new PolicyRow(
+            kernel.Policy.Name, kernel.Policy.Summary, kernel.Costs, kernel.Held.BytesMax, kernel.Held.ByteSeconds(kernel.NowNs)))]);
 
     /// <summary>Shows an event to the kernels, unless it is one that they must not see.</summary>
     public void Add(in TraceEvent next)
@@ -58,31 +54,4 @@ internal sealed class Prediction
         => _hasCpu && _driver.Cpus <= ReplayedKernel.CpusMax
             ? new PredictionRow(_profile.Name, _kernels[0].Counts, recorded, interrupts, _kernels[0].LazySpared, _driver.NotModelled)
             : null;
-
-    private void CompareMemory(long nowNs)
-    {
-        for (int i = 1; i < _kernels.Length; i++)
-        {
-            _held[i].Add(Math.Max(0, _kernels[i].FramesInUse - _kernels[0].FramesInUse), Math.Max(0, nowNs - _lastNs));
-        }
-
-        _lastNs = Math.Max(_lastNs, nowNs);
-    }
-
-    /// <summary>Memory that a design has in use and the recorded kernel has not.</summary>
-    private sealed class HeldPages
-    {
-        private long _pages;
-
-        public long Peak { get; private set; }
-
-        public double PageNs { get; private set; }
-
-        public void Add(long pages, long passedNs)
-        {
-            PageNs += (double)_pages * passedNs;
-            _pages = pages;
-            Peak = Math.Max(Peak, pages);
-        }
-    }
 }

@@ -122,9 +122,9 @@ public sealed record PredictionRow(
 /// <param name="Name">The design.</param>
 /// <param name="Summary">What it does, in one line.</param>
 /// <param name="Costs">What the selected threads' calls, faults and switches cost.</param>
-/// <param name="HeldPeakPages">Pages of 4 KiB that it held back at most, beyond what the recorded kernel had in use at the same time.</param>
-/// <param name="HeldPageSeconds">The same over time: one page for one second.</param>
-public sealed record PolicyRow(string Name, string Summary, ReplayCosts Costs, long HeldPeakPages, double HeldPageSeconds);
+/// <param name="HeldPeakBytes">Memory that nothing mapped any more and that it kept from the allocator, at most.</param>
+/// <param name="HeldByteSeconds">The same over time: one byte for one second.</param>
+public sealed record PolicyRow(string Name, string Summary, ReplayCosts Costs, long HeldPeakBytes, double HeldByteSeconds);
 
 /// <summary>The recorded program under several flush designs.</summary>
 /// <param name="CostFile">Where the costs come from.</param>

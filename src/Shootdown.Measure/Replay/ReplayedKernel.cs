@@ -54,8 +54,11 @@ internal sealed partial class ReplayedKernel : ITimedTrace
     /// <summary>What the selected threads' calls, faults and switches cost so far.</summary>
     public ReplayCosts Costs { get; private set; }
 
-    /// <summary>Frames of 4 KiB in use.</summary>
-    public int FramesInUse => _kernel.Machine.Tables.FramesInUse;
+    /// <summary>Memory that it has kept from the allocator until TLBs were flushed.</summary>
+    public HeldMemory Held => _kernel.Machine.Held;
+
+    /// <summary>The latest time that a CPU has reached.</summary>
+    public long NowNs => _kernel.Machine.Now;
 
     private TimedMachine Machine => _kernel.Machine;
 

@@ -38,9 +38,6 @@ internal sealed partial class TraceDriver
     /// <summary>Pages that a thread uses again after a flush; 0 if refills are not asked for.</summary>
     public int RecentMax { get; init; }
 
-    /// <summary>Is told the time after each event; null if nobody wants to know.</summary>
-    public Action<long>? AfterEach { get; init; }
-
     /// <summary>Highest CPU that had an event, more one.</summary>
     public int Cpus { get; private set; }
 
@@ -117,8 +114,6 @@ internal sealed partial class TraceDriver
             (there.Tid, there.Pid, there.Comm) = (runs.Enter.Tid, runs.Enter.Pid, runs.Enter.Comm);
             Call(At(there), process, runs.Enter, runs.Result);
         }
-
-        AfterEach?.Invoke(Math.Max(0, next.TimeNs - _startNs));
     }
 
     private void OnSyscallEnter(in TraceEvent call)

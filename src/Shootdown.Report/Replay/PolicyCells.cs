@@ -6,7 +6,7 @@ namespace Shootdown.Report;
 /// <summary>The table of flush designs, as cells: the same in text and in HTML.</summary>
 internal static class PolicyCells
 {
-    private const long BytesAPage = 4096;
+    private const double BytesAKilobyte = 1 << 10;
 
     /// <summary>Heads of the columns. Memory only if a design holds any back.</summary>
     public static string[] Heads(PolicyTable table)
@@ -20,7 +20,7 @@ internal static class PolicyCells
         foreach (PolicyRow row in table.Rows)
         {
             ReplayCosts costs = row.Costs;
-            string[] memory = holdsMemory ? [Quantity.Bytes(row.HeldPeakPages * BytesAPage), Invariant($"{row.HeldPageSeconds:0.###} page s")] : [];
+            string[] memory = holdsMemory ? [Quantity.Bytes(row.HeldPeakBytes), Invariant($"{row.HeldByteSeconds / BytesAKilobyte:0.0} kB s")] : [];
             yield return
             [
                 row.Name, Quantity.Exact(costs.Interrupts), Time(costs.StallNs), Time(costs.StolenNs), Quantity.Exact(costs.Refills),
@@ -35,12 +35,12 @@ internal static class PolicyCells
             + $"Run time is that of the threads on their CPUs ({Time(table.OnCpuNs)} recorded). A trace does not show accesses that do not fault: "
             + $"a thread is taken to read the {table.PagesAgain} pages that it faulted in last again after its TLB was flushed.";
 
-    private static bool HoldsMemory(PolicyTable table) => table.Rows.Any(row => row.HeldPeakPages > 0);
+    private static bool HoldsMemory(PolicyTable table) => table.Rows.Any(row => row.HeldPeakBytes > 0);
 
     private static string Change(long ns, long wholeNs)
     {
         string sign = ns < 0 ? "-" : "+";
-        string share = wholeNs == 0 ? "" : Invariant($" ({100.0 * ns / wholeNs:+0.00;-0.00} %)");
+        string share = wholeNs == 0 ? "" : Invariant($" ({sign}{100.0 * Math.Abs(ns) / wholeNs:0.00} %)");
         return ns == 0 ? "the same" : $"{sign}{Time(Math.Abs(ns))}{share}";
     }
 }

@@ -14,9 +14,9 @@ public sealed class PolicyTests
     /// <summary>Runs: work, TLB interrupts, full flushes, single pages, broadcasts, pages held back at most.</summary>
     public static TheoryData<string, string, int, long[]> Pins => new()
     {
-        { "munmap-storm", "linux-6.12", 4, [85, 253, 4, 3151, 0, 16] },
+        { "munmap-storm", "linux-6.12", 4, [85, 253, 41, 2661, 0, 16] },
         { "munmap-storm", "latr", 4, [148, 3, 152, 22, 0, 1011] },
-        { "munmap-storm", "broadcast", 8, [137, 14, 8, 40, 1203, 16] },
+        { "munmap-storm", "broadcast", 8, [141, 14, 8, 40, 1098, 16] },
         { "mmap-file-server", "linux-6.12", 4, [900, 18, 17, 3, 0, 31] },
         { "mmap-file-server", "mmu-gather", 4, [866, 195, 2, 195, 0, 31] },
         { "mmap-file-server", "lazy-until-reuse", 4, [896, 12, 11, 3, 0, 32] },
