@@ -195,7 +195,9 @@ public static class PairModel
                 stage.Machine.AddTask(cpu, "other", () => LoadOnce(cpu, cell.Pages));
                 break;
             case Bystander.Reclaim:
-                ulong folios = cell.Operations.Select((_, i) => Stage.MappedFrames(cell.RangeOf(i).Count) << cell.RangeOf(i).First).Aggregate((all, one) => all | one);
+                ulong folios = cell.Operations
+                    .Select((_, i) => Stage.MappedFrames(cell.RangeOf(i).Count) << cell.RangeOf(i).First)
+                    .Aggregate((all, one) => all | one);
                 stage.AddKernelThread(index, "reclaim", () => kernel.Reclaim.ShrinkFolioList(cpu, folios, true));
                 break;
             case Bystander.Device:

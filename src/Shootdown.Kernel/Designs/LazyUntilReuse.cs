@@ -51,7 +51,8 @@ public class LazyUntilReuse(ReuseMistake mistake) : FlushDesign
     public override string Story =>
         "Reclaim and migration remove an entry that does not allow stores, note the CPUs that may hold it, and give the frame up without a "
         + "flush. The flush is made when the frame is handed out, before the page cache takes in another folio, and before an entry "
-        + "that allows stores comes back: until then a stale translation reads what it always read. Who changes page tables finds the flush counted in tlb_flush_batched. Entries "
+        + "that allows stores comes back: until then a stale translation reads what it always read. Who changes page tables finds the "
+        + "flush counted in tlb_flush_batched. Entries "
         + "that allow stores are flushed as ever.";
 
     /// <inheritdoc/>

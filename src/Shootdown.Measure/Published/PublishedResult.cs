@@ -20,10 +20,13 @@ public sealed record PublishedResult(
     /// <summary>All that are compared.</summary>
     public static IReadOnlyList<PublishedResult> All { get; } =
     [
-        new("TLB interrupts a page, reclaim in batches of 32", "Gorman 2015", 180.0 / 900, "mapped-readers", 49, 5 * Ms, "mmu-gather", "linux-6.1", InterruptsPerWork),
-        new("TLB interrupts a page, reclaim in batches of 500", "Gorman 2015", 60.0 / 900, "mapped-readers", 49, 5 * Ms, "mmu-gather", "linux-6.1", InterruptsPerWork,
+        new("TLB interrupts a page, reclaim in batches of 32", "Gorman 2015",
+            180.0 / 900, "mapped-readers", 49, 5 * Ms, "mmu-gather", "linux-6.1", InterruptsPerWork),
+        new("TLB interrupts a page, reclaim in batches of 500", "Gorman 2015",
+            60.0 / 900, "mapped-readers", 49, 5 * Ms, "mmu-gather", "linux-6.1", InterruptsPerWork,
             "mapped-readers-long"),
-        new("TLB interrupts a lookup, LUF over batches", "Park 2024", 1.04 / 20.94, "tiered-lookup", 15, 80 * Ms, "linux-6.12", "lazy-until-reuse", InterruptsPerWork),
+        new("TLB interrupts a lookup, LUF over batches", "Park 2024",
+            1.04 / 20.94, "tiered-lookup", 15, 80 * Ms, "linux-6.12", "lazy-until-reuse", InterruptsPerWork),
         new("lookups a second, LUF over batches", "Park 2024", 1044.0 / 1034.0, "tiered-lookup", 15, 80 * Ms, "linux-6.12", "lazy-until-reuse", WorkPerSecond),
         new("loops a second, INVLPGB alone", "van Riel 2024", 527.0 / 527, "tlb-flush2", 36, 5 * Ms, "linux-6.12", "broadcast", WorkPerSecond),
         new("loops a second, INVLPGB with the LRU lock moved in both", "van Riel 2024", 1157.0 / 731, "tlb-flush2", 36, 5 * Ms, "linux-6.12", "broadcast",

@@ -30,7 +30,10 @@ internal sealed class Prediction
     }
 
     /// <summary>The designs side by side; null if only the recorded kernel was replayed.</summary>
-    public PolicyTable? Policies => _pagesAgain == 0 || !_hasCpu || _driver.Cpus > ReplayedKernel.CpusMax ? null : new PolicyTable(_costs.Name, _driver.OnCpuNs, _pagesAgain,
+    public PolicyTable? Policies => _pagesAgain == 0 || !_hasCpu || _driver.Cpus > ReplayedKernel.CpusMax ? null : new PolicyTable(
+        _costs.Name,
+        _driver.OnCpuNs,
+        _pagesAgain,
         [.. _kernels.Select(kernel => new PolicyRow(
             kernel.Policy.Name, kernel.Policy.Summary, kernel.Costs, kernel.Held.BytesMax, kernel.Held.ByteSeconds(kernel.NowNs)))]);
 

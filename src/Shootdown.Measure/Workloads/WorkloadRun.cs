@@ -99,19 +99,24 @@ internal sealed class WorkloadRun
     }
 
     /// <summary>Runs a program on a CPU, as a thread of a process, or of the kernel if it is null.</summary>
-    internal void StartThread(Cpu cpu, Mm? process, Func<Cpu, Proc> program) => _programs.Add((cpu, async () =>
+    internal void StartThread(Cpu cpu, Mm? process, Func<Cpu, Proc> program)
     {
-        if (process is not null)
-        {
-            await Kernel.SwitchTo(cpu, process);
-        }
+        _programs.Add((cpu, Run));
 
-        await program(cpu);
-        if (process is not null)
+        async Proc Run()
         {
-            await Kernel.GoIdle(cpu);
+            if (process is not null)
+            {
+                await Kernel.SwitchTo(cpu, process);
+            }
+
+            await program(cpu);
+            if (process is not null)
+            {
+                await Kernel.GoIdle(cpu);
+            }
         }
-    }));
+    }
 
     /// <summary>A thread of a process that runs alone, before the time of the workload begins: it fills memory.</summary>
     internal void Prepare(Mm process, Func<Cpu, Proc> program)

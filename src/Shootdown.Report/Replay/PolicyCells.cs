@@ -10,7 +10,7 @@ internal static class PolicyCells
 
     /// <summary>Heads of the columns. Memory only if a design holds any back.</summary>
     public static string[] Heads(PolicyTable table)
-        => ["By policy", "interrupts", "stalled", "stolen", "refills", "refill time", .. HoldsMemory(table) ? ["held back", "over time"] : Array.Empty<string>(), "run time"];
+        => ["By policy", "interrupts", "stalled", "stolen", "refills", .. HoldsMemory(table) ? ["held back", "over time"] : Array.Empty<string>(), "run time"];
 
     /// <summary>A row for each design; the recorded kernel is the first.</summary>
     public static IEnumerable<string[]> Rows(PolicyTable table)
@@ -24,7 +24,7 @@ internal static class PolicyCells
             yield return
             [
                 row.Name, Quantity.Exact(costs.Interrupts), Time(costs.StallNs), Time(costs.StolenNs), Quantity.Exact(costs.Refills),
-                Time(costs.RefillNs), .. memory, row == recorded ? "as recorded" : Change(costs.TotalNs - recorded.Costs.TotalNs, table.OnCpuNs),
+                .. memory, row == recorded ? "as recorded" : Change(costs.TotalNs - recorded.Costs.TotalNs, table.OnCpuNs),
             ];
         }
     }
