@@ -79,11 +79,25 @@ public sealed partial class KernelModel
     {
         ArgumentNullException.ThrowIfNull(mm);
         var pmd = new PageTable(mm.Space.RootTable, 1, 0);
+        if (Options.HugeCollapse)
+        {
+            Machine.SetInitial(mm.Deposited[page].Address, (ulong)Machine.Paging.BuildPath(mm.Space, page).Index + 1);
+        }
+
         Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, page), leaf.With(Pte.HugeBit).Bits);
         for (int i = 0; i < Machine.Paging.SpanOf(1); i++)
         {
             Machine.Paging.BuildFrame(leaf.Frame + i);
             AddInitial(Folios[leaf.Frame + i].Frame.RefCount, leaf.Frame == HugeZeroFrame ? 2 : 1);
+            if (Options.AnonFolios)
+            {
+                AddInitial(Folios[leaf.Frame + i].Frame.MapCount, 1);
+            }
+
+            if (leaf.Write && Options.AnonFolios)
+            {
+                Machine.SetInitial(Folios[leaf.Frame + i].AnonExclusive.Address, 1);
+            }
         }
     }
 

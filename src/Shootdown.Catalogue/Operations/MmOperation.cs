@@ -21,6 +21,11 @@ public enum PageKind
     /// <summary>Anonymous memory whose entries are NUMA hints: the next access faults, and the page may be moved.</summary>
     Hinted,
 
+    /// <summary>
+    /// Anonymous memory that one huge entry maps. An operation on the whole page changes that entry, one on a part of it splits it.
+    /// </summary>
+    Huge,
+
     /// <summary>A shared mapping of a file.</summary>
     File,
 
@@ -90,7 +95,12 @@ public abstract class MmOperation
     public virtual bool WorksOnHugetlb => false;
 
     /// <summary>True if it meets such memory in the matrix.</summary>
-    public bool Meets(PageKind kind) => kind == PageKind.Hugetlb ? WorksOnHugetlb : WorksOn(kind);
+    public bool Meets(PageKind kind) => kind switch
+    {
+        PageKind.Hugetlb => WorksOnHugetlb,
+        PageKind.Huge => WorksOn(PageKind.Anonymous),
+        _ => WorksOn(kind),
+    };
 
     /// <summary>Its program.</summary>
     /// <param name="call">On which CPU, address space and pages.</param>

@@ -55,10 +55,13 @@ public sealed record PairCell(
     /// <summary>Pages of the process that the operations work on.</summary>
     public int Pages => Relation switch
     {
-        RangeRelation.Same => 1,
+        RangeRelation.Same => Kind == PageKind.Huge ? PagesOfHuge : 1,
         RangeRelation.NeighbouringTables => FirstOfNeighbours + 2,
         _ => 2,
     };
+
+    /// <summary>Small pages of a huge page.</summary>
+    internal const int PagesOfHuge = 2;
 
     /// <summary>Entries of a table whose last page is the first one of <see cref="RangeRelation.NeighbouringTables"/>.</summary>
     internal const int EntriesOfNeighbours = FirstOfNeighbours + 1;
@@ -105,7 +108,7 @@ public sealed record PairCell(
     /// <summary>First page and number of pages of an operation.</summary>
     public (int First, int Count) RangeOf(int operation) => Relation switch
     {
-        RangeRelation.Same => (0, 1),
+        RangeRelation.Same => (0, Pages),
         RangeRelation.Overlapping => operation == 0 ? (0, 2) : (1, 1),
         RangeRelation.NeighbouringTables => (FirstOfNeighbours + (operation % 2), 1),
         _ => (operation % 2, 1),

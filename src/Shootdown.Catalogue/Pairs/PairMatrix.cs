@@ -40,7 +40,8 @@ public static class PairMatrix
             .. from operation in operations
                where chosen.All(one => one == operation)
                from kind in Enum.GetValues<PageKind>()
-               where operation.Meets(kind) && kind != PageKind.Hugetlb && !IsSpecial(kind) && (relation == RangeRelation.Same || kind != PageKind.CopyOnWrite)
+               where operation.Meets(kind) && kind != PageKind.Hugetlb && !IsSpecial(kind)
+                   && (relation == RangeRelation.Same || kind is not (PageKind.CopyOnWrite or PageKind.Huge))
                select new PairCell([operation], relation, kind, bystander),
         ];
     }
@@ -93,10 +94,18 @@ public static class PairMatrix
         Bystander.Device => MeetsDevice(operations, relation, kind),
         Bystander.Sharer => MeetsSharer(operations, relation, kind),
         Bystander.Reclaim => false,
+        Bystander.Busy when kind == PageKind.Huge => FitsHugePage(operations, relation),
         Bystander.Busy => relation == RangeRelation.Same
             || (relation != RangeRelation.NeighbouringTables && kind != PageKind.CopyOnWrite && !IsSpecial(kind)),
-        _ => relation == RangeRelation.Same && kind != PageKind.CopyOnWrite && !IsSpecial(kind),
+        _ => relation == RangeRelation.Same && kind is not (PageKind.CopyOnWrite or PageKind.Huge) && !IsSpecial(kind),
     };
+
+    /// <summary>
+    /// Both operations work on the whole of the page, and many of them split it. As many pages behind it are there for what moves.
+    /// </summary>
+    private static bool FitsHugePage(MmOperation[] operations, RangeRelation relation)
+        => relation == RangeRelation.Same && operations.Length == 2
+            && operations.Sum(operation => operation.DestinationPages(PairCell.PagesOfHuge)) <= PairCell.PagesOfHuge;
 
     /// <summary>Anonymous memory in a state that few operations make a difference for.</summary>
     private static bool IsSpecial(PageKind kind) => kind is PageKind.Referenced or PageKind.Hinted;

@@ -43,7 +43,7 @@ public static class PairModel
         Property[] pins = stage.Machine.PinRequests.Count > 0 ? [new PPin(judgesSharing: true)] : [];
         return new CheckModel(
             stage.Machine,
-            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache), .. copies, .. sharing, .. guests, .. pins, new Assertions()],
+            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache) { ReclaimMeetsDiscarded = cell.Kind == PageKind.Huge }, .. copies, .. sharing, .. guests, .. pins, new Assertions()],
             cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
     }
 
@@ -54,6 +54,7 @@ public static class PairModel
         {
             PageKind.CopyOnWrite or PageKind.Referenced => options with { AnonFolios = true },
             PageKind.Hinted => options with { AnonFolios = true, MisplacedPages = true, MixedNodes = true },
+            PageKind.Huge => options with { AnonFolios = true, Thp = true, HugeCollapse = true, RcuTableFree = true },
             _ => options,
         };
     }
@@ -68,6 +69,7 @@ public static class PairModel
                 options, cell.Pages, mmapWriters, cell.Bystander is not (Bystander.Lazy or Bystander.Switching), setup.Parts, kernelOptions),
             PageKind.Referenced => WithReferencedPages(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.Hinted => WithHintedPages(cell, setup, options, kernelOptions, mmapWriters),
+            PageKind.Huge => WithHugePage(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.Hugetlb => WithSharedTables(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts, kernelOptions),
@@ -86,6 +88,15 @@ public static class PairModel
             kernel.BuildMapping(child, page, Pte.Leaf(page, write: false));
         }
 
+        return new Stage(kernel, mm);
+    }
+
+    private static Stage WithHugePage(
+        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters)
+    {
+        var kernel = new KernelModel(new MachineModel(options), kernelOptions, setup.Parts);
+        Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
+        kernel.BuildHugeMapping(mm, 0, Pte.Leaf(0, write: true, dirty: cell.Bystander is not (Bystander.Lazy or Bystander.Switching)));
         return new Stage(kernel, mm);
     }
 
@@ -139,7 +150,7 @@ public static class PairModel
         bool freesTables = kernel.Thp || cell.Operations.Any(operation => operation.FreesTables);
         int pages = cell.Pages + destinations;
         bool twoTables = cell.Relation == RangeRelation.NeighbouringTables;
-        int span = freesTables ? Math.Max(2, pages) : pages;
+        int span = cell.Kind == PageKind.Huge ? PairCell.PagesOfHuge : freesTables ? Math.Max(2, pages) : pages;
         return new MachineOptions
         {
             Cpus = cell.Cpus,
@@ -153,7 +164,7 @@ public static class PairModel
             Tlb = setup.Tlb,
             Model = setup.Model,
             MovableTables = kernel.MremapTables,
-            GracePeriods = setup.Options.RcuTableFree || cell.Operations.Any(operation => operation.NeedsGracePeriods),
+            GracePeriods = kernel.RcuTableFree || cell.Operations.Any(operation => operation.NeedsGracePeriods),
         };
     }
 
@@ -180,7 +191,7 @@ public static class PairModel
         switch (cell.Bystander)
         {
             case Bystander.Busy:
-                stage.AddThread(index, "user", () => StoreOnce(cpu, cell.Pages));
+                stage.AddThread(index, "user", () => StoreOnce(cpu, cell.Kind == PageKind.Huge ? cell.Pages - 1 : 0, cell.Pages));
                 break;
             case Bystander.Lazy:
                 stage.AddThread(index, "kthread", () => GoLazy(kernel, cpu, mm, cell.Pages));
@@ -210,10 +221,10 @@ public static class PairModel
         }
     }
 
-    /// <summary>Stores to each page, but does not handle faults: those are operations of their own.</summary>
-    private static async Proc StoreOnce(Cpu cpu, int pages)
+    /// <summary>Stores to each page, of a huge one to its last, but does not handle faults: those are operations of their own.</summary>
+    private static async Proc StoreOnce(Cpu cpu, int first, int end)
     {
-        for (int page = 0; page < pages; page++)
+        for (int page = first; page < end; page++)
         {
             await cpu.AccessStore(page, 1);
         }

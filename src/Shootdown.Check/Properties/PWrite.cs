@@ -11,8 +11,17 @@ namespace Shootdown.Check;
 /// <param name="pageCache">The words of the page cache, each frame + 1 or 0.</param>
 public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
 {
+    private const ulong Swapped = 1UL << 63;
+
     private MachineModel _machine = null!;
     private int _modified;
+    private int _places;
+
+    /// <summary>
+    /// True if reclaim may give up anonymous memory that somebody else unmapped: munmap takes the entry away between reclaim's looking at
+    /// the page and its unmapping it. Such contents are lost only if a swap entry refers to them. Otherwise whatever reclaim gives up counts.
+    /// </summary>
+    public bool ReclaimMeetsDiscarded { get; init; }
 
     /// <inheritdoc/>
     public override string Id => "P-write";
@@ -73,6 +82,11 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     /// <inheritdoc/>
     public override void OnFrameSaved(MachineState state, Cpu cpu, int frame)
     {
+        if (ReclaimMeetsDiscarded && (state.Read(_places + frame) & Swapped) == 0)
+        {
+            return;
+        }
+
         Judge(state);
         if (state.Read(_modified + frame) != 0)
         {
@@ -81,7 +95,51 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     }
 
     /// <inheritdoc/>
-    public override void OnFrameFreed(MachineState state, Cpu cpu, int frame) => state.Write(_modified + frame, 0);
+    public override void OnFrameFreed(MachineState state, Cpu cpu, int frame)
+    {
+        state.Write(_modified + frame, 0);
+        if (ReclaimMeetsDiscarded)
+        {
+            state.Write(_places + frame, 0);
+        }
+    }
+
+    /// <summary>
+    /// Follows contents from the page that a frame was mapped at to the swap entry that takes the place of its entry there: a word a frame
+    /// has a bit for each such page.
+    /// </summary>
+    public override void OnEntryChanged(MachineState state, AddressSpace space, int page, Pte old, Pte value)
+    {
+        if (!ReclaimMeetsDiscarded)
+        {
+            return;
+        }
+
+        ulong place = 1UL << ((space.Index * _machine.Paging.PageCount) + page);
+        if (old.MapsFrame)
+        {
+            state.Write(_places + old.Frame, state.Read(_places + old.Frame) | place);
+        }
+
+        bool isSwap = !value.IsNone && !value.MapsFrame && !value.IsMigration && !value.Huge;
+        for (int frame = 0; frame < _machine.Paging.Frames.Count && (isSwap || value.MapsFrame); frame++)
+        {
+            ulong places = state.Read(_places + frame);
+            if ((places & place) != 0)
+            {
+                state.Write(_places + frame, isSwap ? places | Swapped : places & ~place);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void AddEntryChangedFootprint(Footprint footprint, int page)
+    {
+        for (int frame = 0; ReclaimMeetsDiscarded && frame < _machine.Paging.Frames.Count; frame++)
+        {
+            footprint.Write(_places + frame);
+        }
+    }
 
     /// <inheritdoc/>
     public override void AddAccessFootprint(Footprint footprint, AddressSpace? space, int page)
@@ -93,7 +151,14 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     }
 
     /// <inheritdoc/>
-    public override void AddFrameFootprint(Footprint footprint, int frame) => footprint.Write(_modified + frame);
+    public override void AddFrameFootprint(Footprint footprint, int frame)
+    {
+        footprint.Write(_modified + frame);
+        if (ReclaimMeetsDiscarded)
+        {
+            footprint.Write(_places + frame);
+        }
+    }
 
     private bool IsCached(MachineState state, int frame) => pageCache.Any(page => state.Read(page.Address) == (ulong)frame + 1);
 
@@ -127,6 +192,22 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
         for (int frame = 0; frame < machine.Paging.Frames.Count; frame++)
         {
             machine.Describe(_modified + frame, machine.Paging.PlaceOfFrame("p_write.modified", frame));
+        }
+
+        if (!ReclaimMeetsDiscarded)
+        {
+            return;
+        }
+
+        if (machine.Paging.Spaces.Count * machine.Paging.PageCount > 63)
+        {
+            throw new ArgumentException("P-write follows swapped contents on machines of up to 63 pages", nameof(machine));
+        }
+
+        _places = machine.AllocateRange("p_write.places", WordKind.Hardware, machine.Paging.Frames.Count);
+        for (int frame = 0; frame < machine.Paging.Frames.Count; frame++)
+        {
+            machine.Describe(_places + frame, machine.Paging.PlaceOfFrame("p_write.places", frame));
         }
     }
 }

@@ -178,6 +178,7 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
             await cpu.Store(Kernel.Folios[copy].AnonExclusive, 1);
         }
 
+        await Kernel.HugeMemory.FolioAddNewAnonRmapPmd(cpu, huge);
         for (int page = table.BasePage; page < table.BasePage + Span; page++)
         {
             Pte pte = await cpu.EntryRead(table, page);

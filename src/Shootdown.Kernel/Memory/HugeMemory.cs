@@ -8,51 +8,12 @@ namespace Shootdown.Kernel;
 /// empty (<see cref="PmdpInvalidate"/>): others look without the lock and skip what is empty.
 /// </summary>
 /// <remarks>
-/// Simplified: faults map small pages only; every small frame of a huge page has a reference count of its own, except
-/// for the huge zero page, where the first one counts for all.
+/// Simplified: faults map small pages only; fork, reclaim and migration split first; every small frame of a huge page has counts of its
+/// own, except for the huge zero page, where the first one counts for all.
 /// </remarks>
-public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
+public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 {
     private int Span => Machine.Paging.SpanOf(1);
-
-    /// <summary>
-    /// mm/memory.c: the part of <c>__handle_mm_fault</c> that looks at the huge entry: true if there is one and the access
-    /// is to be tried again.
-    /// </summary>
-    public virtual async Proc<bool> HandleHugePmd(Cpu cpu, Mm mm, int page)
-    {
-        PageTable pmd = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
-        if (pmd.Index < 0)
-        {
-            return false;
-        }
-
-        Pte entry = await cpu.EntryRead(pmd, page, "pmdp_get_lockless");
-        if (!entry.Huge)
-        {
-            return false;
-        }
-
-        await DoHugePmdNumaPage(cpu, pmd, page);
-        return true;
-    }
-
-    /// <summary>
-    /// mm/huge_memory.c: <c>do_huge_pmd_numa_page</c>, without migration: makes the entry accessible again. If it was
-    /// invalid because someone was changing it, waiting for the lock was all there is to do.
-    /// </summary>
-    public virtual async Proc DoHugePmdNumaPage(Cpu cpu, PageTable pmd, int page)
-    {
-        await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
-        Pte entry = await cpu.EntryRead(pmd, page, "pmdp_get");
-        if (entry.Huge && (entry.Bits & Pte.ProtNoneBit) != 0)
-        {
-            Pte value = entry.Without(Pte.ProtNoneBit).With(Pte.PresentBit | Pte.WriteBit);
-            await cpu.EntryStore(pmd, page, value, "set_pmd_at");
-        }
-
-        await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
-    }
 
     /// <summary>
     /// mm/memory.c: the part of <c>zap_pmd_range</c> that looks at the entry, without a lock: true if there is nothing
@@ -95,6 +56,7 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 
         old = await tlb.Cpu.EntryExchange(pmd, page, Pte.None, "pmdp_huge_get_and_clear_full");
         await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 1);
+        await FolioRemoveRmapPmd(tlb.Cpu, old.Frame);
         if (Kernel.Options.HugeCollapse)
         {
             await ZapDepositedTable(tlb.Cpu, tlb.Mm, page);
@@ -135,8 +97,20 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
             return false;
         }
 
+        if (change == ProtectionChange.NumaHint && entry.ProtNone)
+        {
+            await tlb.Cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
+            return true;
+        }
+
         Pte old = await PmdpInvalidateAd(tlb.Cpu, pmd, page, entry);
         Pte value = Kernel.Mprotect.PteModify(old, change);
+        if (change is ProtectionChange.UserfaultResolve or ProtectionChange.Writable
+            && await Kernel.Mprotect.CanChangePteWritable(tlb.Cpu, value))
+        {
+            value = value.With(Pte.WriteBit);
+        }
+
         await tlb.Cpu.EntryStore(pmd, page, value, "set_pmd_at");
         if (Kernel.PteOps.PteNeedsFlush(old, value))
         {
@@ -205,7 +179,7 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
         var table = new PageTable(made, 0, page);
         for (int i = 0; i < Span; i++)
         {
-            if (Kernel.Options.AnonFolios)
+            if (Kernel.Options.AnonFolios && !CountsSmallFrames)
             {
                 await Kernel.Rmap.FolioAddRmapPte(cpu, old.Frame + i);
             }
@@ -292,12 +266,36 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
         return entry;
     }
 
+    /// <summary>
+    /// mm/rmap.c: <c>folio_add_new_anon_rmap</c>, for a huge page that no entry maps yet: the entry counts as one mapping of every small frame.
+    /// </summary>
+    public virtual async Proc FolioAddNewAnonRmapPmd(Cpu cpu, int frame)
+    {
+        for (int i = 0; CountsSmallFrames && i < Span; i++)
+        {
+            await cpu.Store(Kernel.Folios[frame + i].Frame.MapCount, 1);
+        }
+    }
+
+    /// <summary>mm/rmap.c: <c>folio_remove_rmap_pmd</c>: under the table's lock.</summary>
+    protected virtual async Proc FolioRemoveRmapPmd(Cpu cpu, int frame)
+    {
+        for (int i = 0; CountsSmallFrames && Kernel.Options.AnonFolios && i < Span; i++)
+        {
+            await Kernel.Rmap.FolioRemoveRmapPte(cpu, frame + i);
+        }
+    }
+
+    /// <summary>True if every small frame of a huge page has counts of its own; false if the page is one folio.</summary>
+    protected virtual bool CountsSmallFrames => true;
+
+    private int FoliosOf(int frame) => frame == Kernel.HugeZeroFrame || !CountsSmallFrames ? 1 : Span;
+
     /// <summary>mm/huge_memory.c: the end of <c>zap_huge_pmd</c>: the gather gets the references.</summary>
     protected virtual async Proc PutHugePage(TlbGather tlb, int frame)
     {
-        int counted = frame == Kernel.HugeZeroFrame ? 1 : Span;
         bool isFull = false;
-        for (int i = 0; i < counted; i++)
+        for (int i = 0; i < FoliosOf(frame); i++)
         {
             isFull |= await Kernel.MmuGather.TlbRemovePage(tlb, frame + i, false);
         }

@@ -25,7 +25,7 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
         VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
         bool handled = areas.Allows(page, write && !force)
-            && ((Kernel.Options.Thp && await Kernel.HugeMemory.HandleHugePmd(cpu, mm, page))
+            && ((Kernel.Options.Thp && await Kernel.HugeMemory.HandleHugePmd(cpu, mm, page, write, areas.Allows(page, true)))
                 || await HandlePteFault(cpu, mm, page, write, areas.Allows(page, true)));
         await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
         return handled;

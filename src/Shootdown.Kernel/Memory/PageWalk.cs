@@ -51,14 +51,16 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>
     /// include/linux/huge_mm.h: <c>split_huge_pmd</c>: who needs small entries and finds a huge one splits it: mprotect, mremap, walks from
-    /// a page to its entries. True if there was one.
+    /// a page to its entries. True if the page has a table now: also if somebody else split it between the walk and this look, when the
+    /// walk met the entry invalid.
     /// </summary>
     protected virtual async Proc<bool> SplitHugePmd(Cpu cpu, Mm mm, int page)
     {
         PageTable pmd = await TableAt(cpu, mm, page, 1);
-        if (pmd.Index < 0 || !(await cpu.EntryRead(pmd, page, "pmdp_get")).Huge)
+        Pte entry = pmd.Index < 0 ? Pte.None : await cpu.EntryRead(pmd, page, "pmdp_get");
+        if (!entry.Huge)
         {
-            return false;
+            return entry.Present;
         }
 
         int span = Machine.Paging.SpanOf(1);

@@ -24,7 +24,7 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
     }
 
     /// <inheritdoc/>
-    public override async Proc<bool> HandleHugePmd(Cpu cpu, Mm mm, int page)
+    public override async Proc<bool> HandleHugePmd(Cpu cpu, Mm mm, int page, bool write, bool mayWrite)
     {
         if (_wanted.Count > 0 && _wanted.Contains((mm.Index, page / Span)))
         {
@@ -36,7 +36,7 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
             }
         }
 
-        return await base.HandleHugePmd(cpu, mm, page);
+        return await base.HandleHugePmd(cpu, mm, page, write, mayWrite);
     }
 
     /// <inheritdoc/>
@@ -67,14 +67,8 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
         return table;
     }
 
-    /// <inheritdoc/>
-    protected override async Proc PutHugePage(TlbGather tlb, int frame)
-    {
-        if (await Kernel.MmuGather.TlbRemovePage(tlb, frame, false))
-        {
-            await Kernel.MmuGather.TlbFlushMmu(tlb);
-        }
-    }
+    /// <summary>A huge page is one folio: what maps it as a whole is not counted.</summary>
+    protected override bool CountsSmallFrames => false;
 
     /// <summary>mm/huge_memory.c: <c>__do_huge_pmd_anonymous_page</c>.</summary>
     private async Proc DoHugePmdAnonymousPage(Cpu cpu, Mm mm, PageTable pmd, int page)
