@@ -44,9 +44,16 @@ public static class Checker
     {
         ExplorationResult result = Explorer.Explore(model, options);
         model.Machine.LocalStates.VerifyAll();
+        if (result.Violation is null && result.Incomplete is null && model.Properties.Any(property => property is PProgress))
+        {
+            result = WithProgress(model, result, options, clock);
+        }
+
         if (result.Violation is { } violation)
         {
-            Counterexample counterexample = Explain(model, result.Path, violation, options);
+            Counterexample counterexample = result.CycleStart is null
+                ? Explain(model, result.Path, violation, options)
+                : Trace(model, result.Path, result.CycleStart, violation, false);
             return Report(subject, model, result, options, clock, Verdict.Violation, string.Empty, counterexample);
         }
 
@@ -64,12 +71,20 @@ public static class Checker
                 $"{string.Join(", ", idle)} never had anything to judge: the programs do not exercise what is checked", null);
     }
 
+    /// <summary>Looks for livelocks once nothing else is wrong; the numbers are those of the larger exploration.</summary>
+    private static ExplorationResult WithProgress(CheckModel model, ExplorationResult safe, CheckOptions options, Stopwatch clock)
+    {
+        ExplorationResult progress = ProgressSearch.Explore(model, options, () => clock.Elapsed.TotalSeconds);
+        IEnumerable<long> judgements = model.Properties.Select((property, slot) => property is PProgress ? progress.UnfinishedStates : safe.Judgements[slot]);
+        return progress with { Judgements = [.. judgements], Costs = safe.Costs };
+    }
+
     private static CheckReport Replay(CheckSubject subject, CheckModel model, string schedule, Stopwatch clock)
     {
-        IReadOnlyList<Step> steps = Schedule.Parse(schedule, model.Machine);
-        Violation? violation = Replayer.Run(model, steps);
+        (IReadOnlyList<Step> steps, int? cycleStart) = Schedule.ParseRun(schedule, model.Machine);
+        Violation? violation = Replayer.Run(model, steps, cycleStart);
         var result = new ExplorationResult { Transitions = steps.Count, DepthMax = steps.Count };
-        Counterexample run = Trace(model, steps, violation, false);
+        Counterexample run = Trace(model, steps, cycleStart, violation, false);
         return violation is null
             ? Report(subject, model, result, new CheckOptions { Workers = 1 }, clock, Verdict.Inconclusive,
                 "the replayed schedule reaches no violation", run)
@@ -81,19 +96,21 @@ public static class Checker
         (IReadOnlyList<Step> shortest, bool isMinimal) = Minimiser.Minimise(model, path, violation, options);
         Violation replayed = Replayer.Run(model, shortest)
             ?? throw new InvalidOperationException("a counterexample does not replay: this is a bug of the checker");
-        return Trace(model, shortest, replayed, isMinimal);
+        return Trace(model, shortest, null, replayed, isMinimal);
     }
 
-    private static Counterexample Trace(CheckModel model, IReadOnlyList<Step> steps, Violation? violation, bool isMinimal)
+    private static Counterexample Trace(
+        CheckModel model, IReadOnlyList<Step> steps, int? cycleStart, Violation? violation, bool isMinimal)
     {
-        (_, IReadOnlyList<TraceColumn> columns, IReadOnlyList<TraceStep> rows) = Replayer.Trace(model, steps);
+        (_, IReadOnlyList<TraceColumn> columns, IReadOnlyList<TraceStep> rows) = Replayer.Trace(model, steps, cycleStart);
         return new Counterexample
         {
             PropertyId = violation?.PropertyId ?? string.Empty,
             Sentence = violation?.Sentence ?? string.Empty,
             Columns = columns,
+            CycleStart = cycleStart,
             Steps = rows,
-            Schedule = Schedule.Format(steps),
+            Schedule = Schedule.Format(steps, cycleStart),
             ContextSwitches = Minimiser.ContextSwitches(model.Machine, steps),
             IsMinimal = isMinimal,
         };
@@ -126,9 +143,9 @@ public static class Checker
                 DepthMax = result.DepthMax,
                 ElapsedSeconds = clock.Elapsed.TotalSeconds,
                 Exhaustive = verdict == Verdict.Pass,
-                Workers = options.Workers > 0 ? options.Workers : Environment.ProcessorCount,
-                Reduced = options.Reduction && (model is null || !Explorer.UsesSymmetry(model, options)),
-                Symmetric = model is not null && Explorer.UsesSymmetry(model, options),
+                Workers = result.IsWholeGraph ? 1 : options.Workers > 0 ? options.Workers : Environment.ProcessorCount,
+                Reduced = !result.IsWholeGraph && options.Reduction && (model is null || !Explorer.UsesSymmetry(model, options)),
+                Symmetric = !result.IsWholeGraph && model is not null && Explorer.UsesSymmetry(model, options),
                 TableBytes = result.TableBytes,
                 PeakMemoryBytes = Process.GetCurrentProcess().PeakWorkingSet64,
             },

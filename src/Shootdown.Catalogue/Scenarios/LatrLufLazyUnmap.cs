@@ -82,7 +82,7 @@ public sealed class LatrLufLazyUnmap : Scenario
             2 => PageCacheStage.Build(Parts(setup, ReuseMistake.PageCacheChanged), PageCacheStage.Options, 0, setup["cpus"] > 2)
                 .ToAssertedModel(setup, new PLife()),
             3 => AllocatorSkipsHook(setup).ToModel(new PLife()),
-            _ => Latr(setup).ToAssertedModel(setup),
+            _ => AddressHandedOut(setup).ToAssertedModel(setup),
         };
     }
 
@@ -137,41 +137,33 @@ public sealed class LatrLufLazyUnmap : Scenario
     }
 
     /// <summary>munmap() leaves the other CPUs a note; each flushes at its next tick.</summary>
-    private static Stage Latr(ScenarioSetup setup)
+    private static Stage AddressHandedOut(ScenarioSetup setup)
     {
         int pages = setup["pages"];
         MachineOptions options = Stage.FlatOptions(setup, setup["cpus"], pages, 2);
-        Stage stage = Stage.WithMappedPages(
-            options, pages, mmapWriters: true, dirty: true,
-            new KernelParts { TlbFlush = kernel => new LatrFlush(kernel), MmuGather = kernel => new LatrGather(kernel) });
+        FlushDesign latr = new Latr(setup.IsBug ? LatrMistake.AddressNotKept : LatrMistake.None);
+        Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, latr.Apply(new KernelParts()));
         KernelModel kernel = stage.Kernel;
         Word told = stage.Machine.NewWord("message");
-        bool waits = !setup.IsBug;
         for (int page = 0; page < pages; page++)
         {
             stage.Machine.SetInitial(stage.Machine.Paging.Frames[page].Content.Address, OldData);
         }
 
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
-        stage.AddThread(0, "munmap", () => UnmapAndMap(kernel, stage.Cpu(0), stage.Mm, promise, told, waits));
+        stage.AddThread(0, "munmap", () => UnmapAndMap(kernel, stage.Cpu(0), stage.Mm, promise, told));
         for (int index = 1; index < setup["cpus"]; index++)
         {
             Cpu cpu = stage.Cpu(index);
             stage.AddThread(index, "user", () => LoadWhenTold(kernel, cpu, stage.Mm, told, pages));
-            stage.Machine.AddAgent("tick", AgentKind.Reactive, cpu, true, () => ((LatrFlush)kernel.TlbFlush).Sweep(cpu));
         }
 
         return stage;
     }
 
-    private static async Proc UnmapAndMap(KernelModel kernel, Cpu cpu, Mm mm, Promise promise, Word told, bool waits)
+    private static async Proc UnmapAndMap(KernelModel kernel, Cpu cpu, Mm mm, Promise promise, Word told)
     {
         await kernel.Munmap.DoMunmap(cpu, mm, promise);
-        if (waits)
-        {
-            await ((LatrFlush)kernel.TlbFlush).WaitForSweeps(cpu);
-        }
-
         await kernel.Munmap.MmapRegion(cpu, mm, promise.FirstPage, promise.PageCount);
         await cpu.Store(told, 1, weight: StepWeight.Key);
     }
@@ -188,55 +180,5 @@ public sealed class LatrLufLazyUnmap : Scenario
             int found = await kernel.UserAccess.UserLoadValue(cpu, mm, page);
             await cpu.Assert(found != OldData, "the memory was mapped anew, and is empty");
         }
-    }
-
-    /// <summary>Flushes this CPU at once and leaves the others a note (latr_state in the paper, one word a CPU here).</summary>
-    private sealed class LatrFlush : TlbFlush
-    {
-        private readonly System.Collections.Immutable.ImmutableArray<Word> _notes;
-
-        public LatrFlush(KernelModel kernel)
-            : base(kernel)
-            => _notes = [.. Machine.Cpus.Select(cpu => Machine.NewWord($"cpu{cpu.Index}.latr_state"))];
-
-        /// <summary>The scheduler tick of a CPU.</summary>
-        public async Proc Sweep(Cpu cpu)
-        {
-            while (true)
-            {
-                await cpu.WaitUntil(_notes[cpu.Index], Condition.NotEqual, 0);
-                await cpu.FlushTlbLocal();
-                await cpu.Store(_notes[cpu.Index], 0);
-            }
-        }
-
-        public async Proc WaitForSweeps(Cpu cpu)
-        {
-            for (int other = 0; other < Machine.Cpus.Count; other++)
-            {
-                await cpu.WaitUntil(_notes[other], Condition.Equal, 0);
-            }
-        }
-
-        /// <inheritdoc/>
-        protected override async Proc OnEachCpuMask(Cpu cpu, CpuSet targets, FlushTlbInfo info)
-        {
-            for (int other = 0; other < Machine.Cpus.Count; other++)
-            {
-                if (other != cpu.Index && targets.Contains(other))
-                {
-                    await cpu.Store(_notes[other], 1, weight: StepWeight.Key);
-                }
-            }
-
-            await base.OnEachCpuMask(cpu, targets.Contains(cpu) ? CpuSet.Of(cpu) : default, info);
-        }
-    }
-
-    /// <summary>Frames are freed two ticks later, by a thread that is left out here.</summary>
-    private sealed class LatrGather(KernelModel kernel) : MmuGather(kernel)
-    {
-        /// <inheritdoc/>
-        protected override async Proc TlbFlushMmuFree(TlbGather tlb) => await tlb.Cpu.Store(tlb.Words.Frames, 0);
     }
 }

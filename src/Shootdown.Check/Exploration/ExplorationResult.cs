@@ -11,6 +11,15 @@ public sealed record ExplorationResult
     /// <summary>The steps from the initial state to it; the last one violates.</summary>
     public IReadOnlyList<Step> Path { get; init; } = [];
 
+    /// <summary>For a livelock: the number of steps before those that repeat for ever; null for all else.</summary>
+    public int? CycleStart { get; init; }
+
+    /// <summary>States in which a program must still end; counted only for <see cref="PProgress"/>.</summary>
+    public long UnfinishedStates { get; init; }
+
+    /// <summary>True if every interleaving was explored, by one worker, without reduction and symmetry.</summary>
+    internal bool IsWholeGraph { get; init; }
+
     /// <summary>Why the exploration is not exhaustive; null if it is.</summary>
     public string? Incomplete { get; init; }
 

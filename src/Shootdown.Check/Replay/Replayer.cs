@@ -7,27 +7,33 @@ public static class Replayer
 {
     /// <summary>Runs the steps and returns the violation that the last one reaches, if any.</summary>
     /// <exception cref="ScheduleException">A step cannot be taken in this machine.</exception>
-    public static Violation? Run(CheckModel model, IReadOnlyList<Step> steps) => Run(model, steps, null);
+    public static Violation? Run(CheckModel model, IReadOnlyList<Step> steps) => Run(model, steps, null, null);
+
+    /// <summary>Runs the steps of a livelock, the last of which lead back to where the first of them began.</summary>
+    /// <exception cref="ScheduleException">A step cannot be taken in this machine, or the cycle does not lead back.</exception>
+    public static Violation? Run(CheckModel model, IReadOnlyList<Step> steps, int? cycleStart) => Run(model, steps, cycleStart, null);
 
     /// <summary>Runs the steps and collects a trace of them.</summary>
     /// <exception cref="ScheduleException">A step cannot be taken in this machine.</exception>
     public static (Violation? Violation, IReadOnlyList<TraceColumn> Columns, IReadOnlyList<TraceStep> Steps) Trace(
-        CheckModel model, IReadOnlyList<Step> steps)
+        CheckModel model, IReadOnlyList<Step> steps, int? cycleStart = null)
     {
         var trace = new List<(Agent Agent, TraceStep Step)>();
-        Violation? violation = Run(model, steps, trace);
+        Violation? violation = Run(model, steps, cycleStart, trace);
         List<int> cpus = [.. trace.Select(entry => ColumnKey(entry.Agent)).Distinct().Order()];
         IReadOnlyList<TraceColumn> columns = [.. cpus.Select(key => ColumnOf(model.Machine, key))];
         IReadOnlyList<TraceStep> rows = [.. trace.Select(entry => entry.Step with { Column = cpus.IndexOf(ColumnKey(entry.Agent)) })];
         return (violation, columns, rows);
     }
 
-    private static Violation? Run(CheckModel model, IReadOnlyList<Step> steps, List<(Agent Agent, TraceStep Step)>? trace)
+    private static Violation? Run(
+        CheckModel model, IReadOnlyList<Step> steps, int? cycleStart, List<(Agent Agent, TraceStep Step)>? trace)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(steps);
         var state = new MachineState(model.Machine);
         StepRunner.RunPrologues(state);
+        CycleRecorder? cycle = null;
         for (int i = 0; i < steps.Count; i++)
         {
             Agent agent = model.Machine.Agents[steps[i].Agent];
@@ -40,6 +46,7 @@ public static class Replayer
                     + "is the schedule from the same scenario, variant, model and bounds?");
             }
 
+            cycle = i == cycleStart ? new CycleRecorder(state) : cycle;
             LocalState before = state.LocalOf(agent.Index);
             state.Record = trace is null ? null : new StepRecord();
             StepRunner.Step(state, agent.Index, steps[i].Alternative);
@@ -48,6 +55,13 @@ public static class Replayer
             {
                 return state.Violation;
             }
+
+            cycle?.Add(state, steps[i]);
+        }
+
+        if (cycle is not null)
+        {
+            return cycle.Judge(state);
         }
 
         bool canMove = model.Machine.Agents.Any(agent => agent.Kind != AgentKind.Hardware && state.AlternativesOf(agent) > 0);

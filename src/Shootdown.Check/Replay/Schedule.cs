@@ -9,10 +9,18 @@ public sealed class ScheduleException(string message) : Exception(message);
 
 /// <summary>
 /// A run as text: runs of steps of one agent, separated by dots. <c>2</c> is one step of agent 2, <c>2x5</c> five, <c>2:1</c> one step in
-/// its second way.
+/// its second way. Behind a <c>/</c> stand the steps that repeat for ever.
 /// </summary>
 public static class Schedule
 {
+    private const char CycleMark = '/';
+
+    /// <summary>Writes a run that goes on for ever: its steps, the last of which repeat.</summary>
+    /// <param name="steps">All steps.</param>
+    /// <param name="cycleStart">Steps before those that repeat; null if none do.</param>
+    public static string Format(IReadOnlyList<Step> steps, int? cycleStart)
+        => cycleStart is { } start ? Format([.. steps.Take(start)]) + CycleMark + Format([.. steps.Skip(start)]) : Format(steps);
+
     /// <summary>Writes a run.</summary>
     public static string Format(IReadOnlyList<Step> steps)
     {
@@ -41,6 +49,24 @@ public static class Schedule
         }
 
         return text.ToString();
+    }
+
+    /// <summary>Reads a run, and how many steps stand before those that repeat for ever; null if none do.</summary>
+    /// <exception cref="ScheduleException">The text is not a schedule of this machine.</exception>
+    public static (IReadOnlyList<Step> Steps, int? CycleStart) ParseRun(string text, MachineModel machine)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int mark = text.IndexOf(CycleMark, StringComparison.Ordinal);
+        if (mark < 0)
+        {
+            return (Parse(text, machine), null);
+        }
+
+        IReadOnlyList<Step> stem = Parse(text[..mark], machine);
+        IReadOnlyList<Step> cycle = Parse(text[(mark + 1)..], machine);
+        return cycle.Count > 0
+            ? ([.. stem, .. cycle], stem.Count)
+            : throw new ScheduleException($"nothing stands behind the '{CycleMark}' of the schedule: expected the steps that repeat for ever");
     }
 
     /// <summary>Reads a run.</summary>

@@ -14,6 +14,9 @@ public sealed record Counterexample
     /// <summary>One column an acting CPU or device, in order.</summary>
     public required IReadOnlyList<TraceColumn> Columns { get; init; }
 
+    /// <summary>For a livelock: the number of steps before those that repeat for ever; null for all else.</summary>
+    public int? CycleStart { get; init; }
+
     /// <summary>Every step in order; the report chooses which to show.</summary>
     public required IReadOnlyList<TraceStep> Steps { get; init; }
 

@@ -19,6 +19,11 @@ public static class FullTrace
         for (int i = 0; i < run.Steps.Count; i++)
         {
             TraceStep step = run.Steps[i];
+            if (i == run.CycleStart)
+            {
+                writer.WriteLine(Margin + RowBuilder.RepeatMark);
+            }
+
             string here = HeadingOf(run.Columns[step.Column], step);
             if (here != heading)
             {

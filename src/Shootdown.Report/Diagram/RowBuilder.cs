@@ -6,17 +6,22 @@ namespace Shootdown.Report;
 /// <summary>Which helper rows to add to the steps that are shown.</summary>
 /// <param name="FunctionRows">Fewest shown steps of a call that earn it a row with its name; 0 for no such rows.</param>
 /// <param name="GapRows">True to mark left-out steps with <c>...</c>.</param>
-internal sealed record RowStyle(int FunctionRows, bool GapRows);
+/// <param name="CycleStart">Steps before those that repeat for ever, to mark where they begin; null if none do.</param>
+internal sealed record RowStyle(int FunctionRows, bool GapRows, int? CycleStart = null);
 
 /// <summary>Turns shown steps into rows: names of functions above their steps, interrupt blocks, and <c>...</c>.</summary>
 internal sealed class RowBuilder
 {
+    /// <summary>Stands above the steps that repeat for ever.</summary>
+    internal const string RepeatMark = "again and again:";
+
     private readonly IReadOnlyList<TraceStep> _steps;
     private readonly StepSet _shown;
     private readonly RowStyle _style;
     private readonly CallGroups _groups;
     private readonly List<DiagramRow> _rows = [];
     private readonly Dictionary<int, int> _lastShown = [];
+    private bool _repeats;
 
     private RowBuilder(IReadOnlyList<TraceStep> steps, StepSet shown, RowStyle style)
     {
@@ -47,6 +52,13 @@ internal sealed class RowBuilder
         CallGroup group = _groups.Of(index);
         bool isNamed = group.InInterrupt || (_style.FunctionRows > 0 && group.ShownSteps >= _style.FunctionRows);
         int depth = isNamed ? 1 : 0;
+        if (index >= _style.CycleStart && !_repeats)
+        {
+            _repeats = true;
+            _lastShown.Clear();
+            _rows.Add(new DiagramRow { Column = step.Column, Text = RepeatMark });
+        }
+
         bool isFirst = group.First == index;
         if (_style.GapRows)
         {

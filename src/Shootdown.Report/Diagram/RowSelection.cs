@@ -24,7 +24,7 @@ public static class RowSelection
     /// <summary>The rows of a counterexample's diagram.</summary>
     public static IReadOnlyList<DiagramRow> Choose(Counterexample run)
     {
-        IReadOnlyList<TraceStep> steps = UpToDecision(run.Steps);
+        IReadOnlyList<TraceStep> steps = run.CycleStart is null ? UpToDecision(run.Steps) : run.Steps;
         var shown = new StepSet(steps.Count);
         for (int i = 0; i < steps.Count; i++)
         {
@@ -34,6 +34,7 @@ public static class RowSelection
             }
         }
 
+        AddCycle(steps, run.CycleStart ?? steps.Count, shown);
         AddInterrupts(steps, shown);
         AddEntryReads(steps, shown);
         IReadOnlyList<Window> windows = Windows.Find(steps);
@@ -43,7 +44,7 @@ public static class RowSelection
         }
 
         AddRaceWindows(steps, windows, shown);
-        RowStyle style = StyleFor(steps, shown);
+        RowStyle style = StyleFor(steps, shown) with { CycleStart = run.CycleStart };
         AddWordReads(steps, shown, style);
         AddHandOvers(steps, windows, shown, style);
         FillUp(steps, windows, shown, style);
@@ -66,6 +67,19 @@ public static class RowSelection
         }
 
         return steps;
+    }
+
+    /// <summary>What repeats for ever is shown, locks and all, as far as it is not only bookkeeping.</summary>
+    private static void AddCycle(IReadOnlyList<TraceStep> steps, int start, StepSet shown)
+    {
+        bool hasMore = steps.Skip(start).Any(step => step.Weight != StepWeight.Detail);
+        for (int i = start; i < steps.Count; i++)
+        {
+            if (!hasMore || steps[i].Weight != StepWeight.Detail)
+            {
+                shown.Add(i);
+            }
+        }
     }
 
     /// <summary>Names for all calls, for the larger ones, or for none.</summary>

@@ -79,6 +79,7 @@ internal sealed record CounterexampleEntry(
     bool IsMinimal,
     string Schedule,
     string ReplayCommand,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? CycleStart,
     IReadOnlyList<TraceColumn> Columns,
     IReadOnlyList<StepEntry> Steps,
     IReadOnlyList<string> Diagram)
@@ -90,6 +91,7 @@ internal sealed record CounterexampleEntry(
         run.IsMinimal,
         run.Schedule,
         invocation.OneLine(run.Schedule),
+        run.CycleStart,
         run.Columns,
         [.. run.Steps.Select(StepEntry.Of)],
         MailDiagram.Draw(run));

@@ -8,7 +8,7 @@ namespace Shootdown.Tests.Differential;
 public enum TaskAct
 {
     Load, Store, Add, Touch, UserStore, Map, Unmap, WriteProtect, Invlpg, Begin, Return,
-    TryGet, Put, TryPin, Unpin, Lookup, Drop, Copy, Compare, FreeFrame,
+    TryGet, Put, TryPin, Unpin, CountReferences, CountPins, Lookup, Drop, Copy, Compare, FreeFrame,
     SrcuLock, SrcuUnlock, Synchronize, Sleep, MightSleep, UsePerCpu, PreemptOff, PreemptOn, MutexLock, MutexUnlock, SpinLock, SpinUnlock,
 }
 
@@ -33,7 +33,8 @@ public sealed class RandomTaskProgram
 {
     private static readonly TaskAct[] Pins =
     [
-        TaskAct.Lookup, TaskAct.Lookup, TaskAct.Drop, TaskAct.TryGet, TaskAct.Put, TaskAct.TryPin, TaskAct.Unpin, TaskAct.Map, TaskAct.Unmap,
+        TaskAct.Lookup, TaskAct.Lookup, TaskAct.Drop, TaskAct.TryGet, TaskAct.Put, TaskAct.TryPin, TaskAct.Unpin, TaskAct.CountReferences,
+        TaskAct.CountPins, TaskAct.Map, TaskAct.Unmap,
         TaskAct.WriteProtect, TaskAct.Invlpg, TaskAct.Touch, TaskAct.UserStore, TaskAct.Copy, TaskAct.Compare, TaskAct.FreeFrame, TaskAct.Begin,
     ];
 
@@ -265,6 +266,10 @@ public sealed class RandomTaskProgram
                 }
 
                 return held.Pins(frame) > 0 ? 1 : 0;
+            case TaskAct.CountReferences:
+                return (long)await cpu.Load(world.Machine.Paging.Frames[frame].RefCount);
+            case TaskAct.CountPins:
+                return (long)await cpu.Load(world.Machine.Paging.Frames[frame].PinCount);
             case TaskAct.Lookup:
                 return await Lookup(world, cpu, world.Requests[index][pc]!);
             case TaskAct.Drop:

@@ -33,8 +33,8 @@ internal static class DevicePairs
         { "S09", "cpus=2 pages=1 order=2", 20, 49 },
         { "S09", "cpus=3 pages=1 order=0", 68, 463 },
         { "S09", "cpus=2 pages=2 order=0", 88, 184 },
-        { "S10", "cpus=2 pages=2", 35, 49 },
-        { "S10", "cpus=3 pages=2", 82, 133 },
-        { "S10", "cpus=2 pages=3", 36, 73 },
+        { "S10", "cpus=2 pages=2", 379, 439 },
+        { "S10", "cpus=3 pages=2", 2_822, 3_064 },
+        { "S10", "cpus=2 pages=3", 575, 743 },
     };
 }
