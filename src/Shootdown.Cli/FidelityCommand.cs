@@ -51,6 +51,7 @@ internal sealed class FidelityCommand(CliHost host, IReadOnlyList<string> files,
             row.Row.Mode,
             row.Row.Helpers,
             row.Row.Kernel,
+            Profile = BenchMachine.Of(row.Row.Kernel)?.Profile.Name,
             Verdict = Word(row.Verdict),
             Recorded = row.Row.Signatures.Select(events => events.ToString()),
             RecordedInterrupts = row.Row.Interrupts,
@@ -78,6 +79,13 @@ internal sealed class FidelityCommand(CliHost host, IReadOnlyList<string> files,
         }
 
         table.Write(host.Out, "");
+        foreach (string kernel in fidelity.Rows.Select(row => row.Row.Kernel).Distinct().Where(kernel => !BenchMachine.HasProfile(kernel)))
+        {
+            host.Out.WriteLine(BenchMachine.Of(kernel) is { } nearest
+                ? $"  There is no profile of {kernel}: its rows are predicted by the nearest, {nearest.Profile.Name}."
+                : $"  '{kernel}' is no version of a kernel: its rows are not predicted.");
+        }
+
         foreach (IGrouping<FidelityVerdict, FidelityRow> verdict in fidelity.Rows.Where(row => row.Verdict != FidelityVerdict.Exact)
             .GroupBy(row => row.Verdict).OrderBy(group => group.Key))
         {

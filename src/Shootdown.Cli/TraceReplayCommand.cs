@@ -48,6 +48,7 @@ internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
     private ReplayReport Replay(CancellationToken interrupted)
     {
         using TraceReader reader = TraceReader.Open(request.File);
+        using var progress = new ReplayProgressPrinter(host.Error, host.ErrorIsTerminal, TimeProvider.System);
         using Stream? timeline = request.TraceOut is { } file ? Create("--trace-out", file) : null;
         return Replayer.Run(reader, request.File, new ReplayOptions
         {
@@ -57,6 +58,7 @@ internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
             HasSwap = request.HasSwap,
             Costs = request.Costs,
             TimelineOut = timeline,
+            OnProgress = progress.Report,
             Cancellation = interrupted,
         });
     }

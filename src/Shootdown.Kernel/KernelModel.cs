@@ -47,6 +47,8 @@ public sealed partial class KernelModel : MachineHandle
         MmuGather = parts.MmuGather(this);
         PageTableFree = parts.PageTableFree(this);
         PmdCollapse = parts.PmdCollapse(this);
+        FolioKinds = parts.FolioKinds(this);
+        LruLists = parts.LruLists(this);
         Zap = parts.Zap(this);
         PtReclaim = parts.PtReclaim(this);
         HugeMemory = parts.HugeMemory(this);
@@ -222,6 +224,12 @@ public sealed partial class KernelModel : MachineHandle
 
     /// <summary>Migration of pages.</summary>
     public Migrate Migrate { get; }
+
+    /// <summary>LRU lists.</summary>
+    public LruLists LruLists { get; }
+
+    /// <summary>What kind of memory an entry maps.</summary>
+    public FolioKinds FolioKinds { get; }
 
     /// <summary>move_pages.</summary>
     public MovePages MovePages { get; }

@@ -78,6 +78,12 @@ public sealed record KernelParts
     /// <summary><c>munmap</c>.</summary>
     public Func<KernelModel, Munmap> Munmap { get; init; } = kernel => new Munmap(kernel);
 
+    /// <summary>LRU lists.</summary>
+    public Func<KernelModel, LruLists> LruLists { get; init; } = kernel => new LruLists(kernel);
+
+    /// <summary>What kind of memory an entry maps.</summary>
+    public Func<KernelModel, FolioKinds> FolioKinds { get; init; } = kernel => new FolioKinds(kernel);
+
     /// <summary><c>madvise</c>.</summary>
     public Func<KernelModel, Madvise> Madvise { get; init; } = kernel => new Madvise(kernel);
 

@@ -115,6 +115,11 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc CopyPte(Cpu cpu, PageTable from, PageTable to, int page)
     {
         Pte entry = await cpu.EntryRead(from, page);
+        if (entry.MapsFrame && !Kernel.FolioKinds.IsCopied(entry.Frame))
+        {
+            return;
+        }
+
         if (entry.MapsFrame && Kernel.IsZeroFrame(entry.Frame))
         {
             await Kernel.PteOps.SetPteAt(cpu, to, page, entry);

@@ -19,6 +19,7 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
         bool mapped = areas.Covers(promise.FirstPage, promise.PageCount);
         if (mapped)
         {
+            await Kernel.LruLists.LruAddDrain(cpu);
             TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
             if (Kernel.Options.PtReclaim)
             {

@@ -5,20 +5,26 @@ namespace Shootdown.Kernel;
 /// <summary><c>move_pages</c> (mm/migrate.c): pages of a process go to another NUMA node.</summary>
 public class MovePages(KernelModel kernel) : Mechanism(kernel)
 {
+    /// <summary>The node that pages are allocated on.</summary>
+    public const int LocalNode = 0;
+
+    /// <summary>Another node.</summary>
+    public const int RemoteNode = 1;
+
     /// <summary>
-    /// mm/migrate.c: <c>do_pages_move</c>, for pages that are all on one node and go to another one. A page that is not mapped, or
-    /// that somebody is freeing, stays.
+    /// mm/migrate.c: <c>do_pages_move</c>. A page that is not mapped, that is on the node already, or that somebody is freeing, stays.
     /// </summary>
     /// <param name="cpu">The CPU.</param>
     /// <param name="mm">The address space.</param>
     /// <param name="first">First page.</param>
     /// <param name="count">Pages.</param>
-    public virtual async Proc DoPagesMove(Cpu cpu, Mm mm, int first, int count)
+    /// <param name="node">Where they go.</param>
+    public virtual async Proc DoPagesMove(Cpu cpu, Mm mm, int first, int count, int node = RemoteNode)
     {
         FrameSet list = Kernel.NewFrameSet();
         for (int page = first; page < first + count; page++)
         {
-            int frame = await AddFolioForMigration(cpu, mm, page);
+            int frame = await AddFolioForMigration(cpu, mm, page, node);
             list = frame < 0 ? list : list.With(frame);
         }
 
@@ -29,7 +35,7 @@ public class MovePages(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>mm/migrate.c: <c>add_folio_for_migration</c>: isolates the page that is mapped there; -1 if there is none to be had.</summary>
-    public virtual async Proc<int> AddFolioForMigration(Cpu cpu, Mm mm, int page)
+    public virtual async Proc<int> AddFolioForMigration(Cpu cpu, Mm mm, int page, int node)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
@@ -37,11 +43,15 @@ public class MovePages(KernelModel kernel) : Mechanism(kernel)
         if (table.Index >= 0)
         {
             Pte entry = await cpu.EntryRead(table, page);
-            frame = entry.MapsFrame && await Kernel.Reclaim.FolioIsolateLru(cpu, entry.Frame) ? entry.Frame : -1;
+            bool isElsewhere = entry.MapsFrame && FolioNid(entry.Frame) != node;
+            frame = isElsewhere && await Kernel.Reclaim.FolioIsolateLru(cpu, entry.Frame) ? entry.Frame : -1;
             await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
         }
 
         await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
         return frame;
     }
+
+    /// <summary>include/linux/mm.h: <c>folio_nid</c>. The library does not follow pages that have moved.</summary>
+    protected virtual int FolioNid(int frame) => LocalNode;
 }

@@ -143,9 +143,10 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     /// a copy.
     /// </summary>
     public virtual async Proc<bool> CanChangePteWritable(Cpu cpu, Pte value)
-        => !value.UserfaultWp
-            && (!Kernel.Options.SoftDirty || value.SoftDirty)
-            && (!Kernel.Options.AnonFolios || await cpu.Load(Kernel.Folios[value.Frame].AnonExclusive) != 0);
+        => Kernel.FolioKinds.IsWritableWithArea(value.Frame)
+            || (!value.UserfaultWp
+                && (!Kernel.Options.SoftDirty || value.SoftDirty)
+                && (!Kernel.Options.AnonFolios || await cpu.Load(Kernel.Folios[value.Frame].AnonExclusive) != 0));
 
     /// <summary>
     /// mm/mprotect.c: <c>change_pte_range</c>: which entries become NUMA hints: none that is one already, and none of

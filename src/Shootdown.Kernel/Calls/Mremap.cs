@@ -144,6 +144,7 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
     protected virtual async Proc UnmapOld(Cpu cpu, Mm mm, int first, int count)
     {
         VmAreas remaining = await Kernel.MmapLock.FindVma(cpu, mm);
+        await Kernel.LruLists.LruAddDrain(cpu);
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
         await Kernel.Zap.UnmapVmas(tlb, first, count);
         await Kernel.PageTableFree.FreePgtables(tlb, first, count, remaining);

@@ -18,6 +18,7 @@ public class Munmap(KernelModel kernel) : Mechanism(kernel)
         VmAreas remaining = areas.Without(promise.FirstPage, promise.PageCount);
         await Kernel.MmapLock.StoreVmas(cpu, mm, remaining);
         await Kernel.MmapLock.MmapWriteDowngrade(cpu, mm);
+        await Kernel.LruLists.LruAddDrain(cpu);
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
         await Kernel.Zap.UnmapVmas(tlb, promise.FirstPage, promise.PageCount);
         await Kernel.PageTableFree.FreePgtables(tlb, promise.FirstPage, promise.PageCount, remaining);

@@ -94,6 +94,7 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
         }
 
         await cpu.PutFrames(copied ? original : FrameSet.Of(copy), "folio_put");
+        await Kernel.LruLists.ReleasePages(cpu, original);
         await cpu.PutFrames(original, "folio_put");
     }
 

@@ -23,6 +23,7 @@ public class ExitMmap(KernelModel kernel) : Mechanism(kernel)
     [KernelName("exit_mmap")]
     public virtual async Proc ExitAreas(Cpu cpu, Mm mm)
     {
+        await Kernel.LruLists.LruAddDrain(cpu);
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmuFullmm(cpu, mm);
         AreaTree areas = mm.Areas ?? throw new ProcRuleException($"{mm} has no tree of areas: use ExitMmapAll");

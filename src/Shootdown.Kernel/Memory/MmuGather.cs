@@ -206,7 +206,10 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         if (tlb.Words.Batch is { } batch)
         {
             Machine.Timed!.HoldBack(tlb.Cpu, -batch.Held);
-            await tlb.Cpu.PutFrames(batch.TakeFrames(), "free_pages_and_swap_cache");
+            FrameSet queued = batch.TakeFrames();
+            await Kernel.LruLists.LruAddDrain(tlb.Cpu);
+            await Kernel.LruLists.ReleasePages(tlb.Cpu, queued);
+            await tlb.Cpu.PutFrames(queued, "free_pages_and_swap_cache");
             return;
         }
 

@@ -189,6 +189,8 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         {
             await cpu.Store(Kernel.Folios[frame].Lazyfree, 0);
         }
+
+        await Kernel.LruLists.FolioAddLru(cpu, frame);
     }
 
     /// <summary>mm/page_alloc.c: the allocator, down to <c>prep_new_page</c>.</summary>

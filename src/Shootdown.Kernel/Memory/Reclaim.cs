@@ -88,7 +88,8 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     /// <summary>
     /// mm/vmscan.c: <c>isolate_lru_folios</c>: false if the folio is being freed.
     /// </summary>
-    public virtual async Proc<bool> FolioIsolateLru(Cpu cpu, int frame) => await cpu.FrameTryGet(frame) != 0;
+    public virtual async Proc<bool> FolioIsolateLru(Cpu cpu, int frame)
+        => Kernel.FolioKinds.IsOnLru(frame) && await cpu.FrameTryGet(frame) != 0;
 
     /// <summary>
     /// mm/vmscan.c: the body of the loop of <c>shrink_folio_list</c>: true if the frame is to be freed behind the

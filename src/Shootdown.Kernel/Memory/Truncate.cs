@@ -29,6 +29,7 @@ public class Truncate(KernelModel kernel) : Mechanism(kernel)
     /// <summary>mm/memory.c: <c>zap_page_range_single</c>: a gather of its own.</summary>
     public virtual async Proc ZapPageRangeSingle(Cpu cpu, Mm mm, int first, int count)
     {
+        await Kernel.LruLists.LruAddDrain(cpu);
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
         await Kernel.Zap.UnmapVmas(tlb, first, count);
         await Kernel.MmuGather.TlbFinishMmu(tlb);

@@ -131,12 +131,12 @@ public class Zap(KernelModel kernel) : Mechanism(kernel)
             return ZapResult.None;
         }
 
-        FileAreaKind? kind = tlb.Mm.FileAreaOf(page)?.Kind;
-        if (kind == FileAreaKind.Shared)
+        if (Kernel.FolioKinds.IsFile(tlb.Mm, page, entry.Frame))
         {
             return await ZapPresentFilePte(tlb, table, page);
         }
 
+        FileAreaKind? kind = tlb.Mm.FileAreaOf(page)?.Kind;
         entry = await Kernel.PteOps.PtepGetAndClear(tlb.Cpu, table, page);
         await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 0);
         return kind == FileAreaKind.PfnMap ? ZapResult.None : await ZapAnonFolio(tlb, entry.Frame);

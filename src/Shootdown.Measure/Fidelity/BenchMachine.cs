@@ -12,17 +12,28 @@ namespace Shootdown.Measure;
 /// <param name="HasSwap">False if there is no swap: anonymous pages are not reclaimed.</param>
 public sealed record BenchMachine(TimedProfile Profile, int OwnPagesAfterFork, bool HasSwap)
 {
-    /// <summary>The system of the kernel that a row names, e.g. <c>6.12</c> or <c>6.18-fc</c>; null if there is no profile of the kernel.</summary>
+    /// <summary>
+    /// The system of the kernel that a row names, e.g. <c>6.12</c> or <c>6.18-fc</c>: the profile of that version, or of the version
+    /// that is nearest as far as flushes go. Null if it is no version.
+    /// </summary>
     public static BenchMachine? Of(string kernel)
     {
         ArgumentNullException.ThrowIfNull(kernel);
-        if (TimedProfile.Find(kernel.Split('-')[0]) is not { } profile)
+        if (!TimedProfile.IsVersion(kernel))
         {
             return null;
         }
 
-        // 6.18 was the host, without swap; the others ran in virtual machines with one installation of Debian.
-        return profile == TimedProfile.Linux618 ? new(WithoutSwap(profile), 8, false) : new(profile, 7, true);
+        // "-fc" was the host, without swap; the others ran in virtual machines with one installation of Debian.
+        var profile = TimedProfile.For(kernel);
+        return kernel.EndsWith("-fc", StringComparison.Ordinal) ? new(WithoutSwap(profile), 8, false) : new(profile, 7, true);
+    }
+
+    /// <summary>True if there is a profile of just that version.</summary>
+    public static bool HasProfile(string kernel)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        return TimedProfile.Find(kernel.Split('-')[0]) is not null;
     }
 
     private static TimedProfile WithoutSwap(TimedProfile profile)

@@ -1,3 +1,4 @@
+using Shootdown.Kernel;
 using Shootdown.Machine;
 
 namespace Shootdown.Measure;
@@ -14,10 +15,16 @@ public sealed record BenchOperation(string Name, Func<TlbBench, int, Proc> Setup
     public bool InterruptsHoldOthers => Name is "fork" or "cow";
 
     /// <summary>
-    /// What the operation does in the other state that the measuring program leaves it in every second time, and that the table does not
-    /// tell; null if there is none.
+    /// What the measuring program does every second time; null if it does the same each time. move_pages alternates between nodes, and on the
+    /// local one all pages are already.
     /// </summary>
     public Func<TlbBench, int, Proc>? EverySecondTime { get; init; }
+
+    /// <summary>Pages of a unit of its size: 512 if the size counts huge pages.</summary>
+    public int PagesOfUnit => Name.StartsWith("thp_", StringComparison.Ordinal) ? TlbBench.Huge : 1;
+
+    /// <summary>The smallest size: 0 for calls that take no range.</summary>
+    public int PagesMin => Name is "getppid" or "membarrier" ? 0 : 1;
 
     /// <summary>All operations that can be run.</summary>
     public static IReadOnlyDictionary<string, BenchOperation> All { get; } = Make().ToDictionary(operation => operation.Name);
@@ -97,8 +104,10 @@ public sealed record BenchOperation(string Name, Func<TlbBench, int, Proc> Setup
 
     private static IEnumerable<BenchOperation> Copies()
     {
-        // The nodes that it asks for alternate: every second time all pages are there already.
-        yield return new("move_pages", Written, (bench, n) => bench.Timed.MovePages(bench.Cpu, bench.Process, Arena, n)) { EverySecondTime = Nothing };
+        yield return new("move_pages", Written, (bench, n) => MoveTo(bench, n, MovePages.RemoteNode))
+        {
+            EverySecondTime = (bench, n) => MoveTo(bench, n, MovePages.LocalNode),
+        };
         yield return new("cowzero", ReadOnly, (bench, n) => bench.Write(Arena, n));
         yield return new("fork", Written, async (bench, _) =>
         {
@@ -114,6 +123,8 @@ public sealed record BenchOperation(string Name, Func<TlbBench, int, Proc> Setup
             },
             (bench, n) => bench.Write(Arena, n));
     }
+
+    private static Proc MoveTo(TlbBench bench, int n, int node) => bench.Timed.MovePages(bench.Cpu, bench.Process, Arena, n, node);
 
     private static async Proc Nothing(TlbBench bench, int n)
     {

@@ -15,10 +15,9 @@ namespace Shootdown.Measure;
 public sealed record BenchRow(
     string Operation, int Pages, string Mode, int Helpers, string Kernel, int Cpus, double Interrupts, IReadOnlyList<Signature> Signatures, int Line)
 {
-    private const string Header = "op,pages,mode,helpers,kernel,ncpu,TLBirq_per_op,signature_per_op,share,median_ns";
-    private const int Columns = 10;
+    private static readonly string[] Needed = ["op", "pages", "mode", "helpers", "kernel", "ncpu", "TLBirq_per_op", "signature_per_op"];
 
-    /// <summary>Reads a file.</summary>
+    /// <summary>Reads a file: columns by their names, in any order; others are left unread.</summary>
     /// <exception cref="FidelityFileException">It cannot be read or a line is not understood.</exception>
     public static IReadOnlyList<BenchRow> Read(string path)
     {
@@ -32,41 +31,49 @@ public sealed record BenchRow(
             throw new FidelityFileException($"{path}: the table cannot be read: {error.Message}");
         }
 
-        if (lines.Length == 0 || lines[0].TrimEnd('\r') != Header)
+        if (lines.Length == 0)
         {
-            throw new FidelityFileException($"{path}:1: expected the heading '{Header}'");
+            throw new FidelityFileException($"{path}: the table is empty; expected the heading '{string.Join(',', Needed)}'");
+        }
+
+        string[] heading = [.. lines[0].TrimStart('\ufeff').TrimEnd('\r').Split(',').Select(name => name.Trim())];
+        int[] columns = [.. Needed.Select(name => Array.IndexOf(heading, name))];
+        if (columns.Contains(-1))
+        {
+            string missing = string.Join(", ", Needed.Where((_, index) => columns[index] < 0));
+            throw new FidelityFileException($"{path}:1: the heading has no column {missing}; expected '{string.Join(',', Needed)}'");
         }
 
         return [.. lines.Select((text, index) => (text, line: index + 1)).Skip(1).Where(line => line.text.Trim().Length > 0)
-            .Select(line => Parse(path, line.text.TrimEnd('\r'), line.line))];
+            .Select(line => Parse($"{path}:{line.line}", line.text.TrimEnd('\r').Split(','), heading.Length, columns, line.line))];
     }
 
-    private static BenchRow Parse(string path, string text, int line)
+    private static BenchRow Parse(string place, string[] cells, int count, int[] columns, int line)
     {
-        string[] parts = text.Split(',');
-        if (parts.Length != Columns)
+        if (cells.Length != count)
         {
-            throw new FidelityFileException($"{path}:{line}: {parts.Length} columns; expected {Columns}");
+            throw new FidelityFileException($"{place}: {cells.Length} columns; expected {count}, as the heading has");
         }
 
-        int Whole(int column, string name)
+        string[] parts = [.. columns.Select(column => cells[column].Trim())];
+        int Whole(int column)
             => int.TryParse(parts[column], NumberStyles.None, CultureInfo.InvariantCulture, out int value) ? value
-                : throw new FidelityFileException($"{path}:{line}: {name} is '{parts[column]}'; expected a whole number");
+                : throw new FidelityFileException($"{place}: {Needed[column]} is '{parts[column]}'; expected a whole number");
 
         if (!double.TryParse(parts[6], NumberStyles.Float, CultureInfo.InvariantCulture, out double interrupts))
         {
-            throw new FidelityFileException($"{path}:{line}: TLBirq_per_op is '{parts[6]}'; expected a number");
+            throw new FidelityFileException($"{place}: TLBirq_per_op is '{parts[6]}'; expected a number");
         }
 
         try
         {
             Signature[] signatures = [.. parts[7].Split("||").Select(Signature.Parse)];
             return new BenchRow(
-                parts[0], Whole(1, "pages"), parts[2], Whole(3, "helpers"), parts[4], Whole(5, "ncpu"), interrupts, signatures, line);
+                parts[0], Whole(1), parts[2], Whole(3), parts[4], Whole(5), interrupts, signatures, line);
         }
         catch (FormatException error)
         {
-            throw new FidelityFileException($"{path}:{line}: {error.Message}");
+            throw new FidelityFileException($"{place}: {error.Message}");
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Shootdown.Machine;
 
 namespace Shootdown.Measure;
 
@@ -46,38 +47,35 @@ public sealed class Fidelity
 
     private static FidelityRow Compare(BenchRow row)
     {
-        FidelityRow Unmodelled(string reason) => new(row, FidelityVerdict.NotModelled, null, 0, reason);
-        if (BenchMachine.Of(row.Kernel) is not { } system)
+        if (WhyNot(row) is { } reason)
         {
-            return Unmodelled($"there is no profile of kernel {row.Kernel}");
+            return new(row, FidelityVerdict.NotModelled, null, 0, reason);
         }
 
-        if (row.Mode is not ("none" or "spin" or "spin0" or "lazy" or "sleep"))
-        {
-            return Unmodelled($"the mode {row.Mode} is not known");
-        }
-
-        if (!BenchOperation.All.TryGetValue(row.Operation, out BenchOperation? operation))
-        {
-            return Unmodelled("the kernel library does not have the operation");
-        }
-
+        BenchOperation operation = BenchOperation.All[row.Operation];
         (Signature Events, long Interrupts) Predict(bool secondTime)
         {
-            (Signature events, long interrupts, _) = TlbBench.Run(system, operation, row.Pages, row.Mode, row.Helpers, row.Cpus, secondTime);
+            (Signature events, long interrupts, _) = TlbBench.Run(
+                BenchMachine.Of(row.Kernel)!, operation, row.Pages, row.Mode, row.Helpers, row.Cpus, secondTime);
             return (events, interrupts);
         }
 
         (Signature Events, long Interrupts) first = Predict(false);
-        if (operation.EverySecondTime is null)
-        {
-            return Compare(row, operation, first, first);
-        }
+        return Compare(row, operation, first, operation.EverySecondTime is null ? first : Predict(true));
+    }
 
-        (Signature Events, long Interrupts) second = Predict(true);
-        return row.Signatures.All(second.Events.Equals)
-            ? Unmodelled("recorded where the operation has nothing to do; the table does not say which rows these are")
-            : Compare(row, operation, first, second);
+    /// <summary>Why a row cannot be predicted; null if it can.</summary>
+    private static string? WhyNot(BenchRow row)
+    {
+        bool known = BenchOperation.All.TryGetValue(row.Operation, out BenchOperation? operation);
+        return BenchMachine.Of(row.Kernel) is null ? $"'{row.Kernel}' is no version of a kernel, e.g. 6.12"
+            : row.Mode is not ("none" or "spin" or "spin0" or "lazy" or "sleep") ? $"the mode {row.Mode} is not known; there are none, spin, spin0, lazy, sleep"
+            : !known ? "the kernel library does not have the operation"
+            : row.Cpus is < 1 or > CpuSet.CpusMax ? $"a machine of {row.Cpus} CPUs; 1 to {CpuSet.CpusMax} are modelled"
+            : row.Mode != "none" && row.Helpers >= row.Cpus ? $"{row.Helpers} helpers on {row.Cpus} CPUs: one shares the CPU of the operation"
+            : row.Pages < operation!.PagesMin ? "the operation needs at least one page"
+            : (long)row.Pages * operation.PagesOfUnit > TlbBench.ArenaPages ? $"larger than the {TlbBench.ArenaPages} pages that the measuring program uses"
+            : null;
     }
 
     /// <summary>A row with one state, or with two that alternate: then all that was recorded must be one of the two.</summary>

@@ -28,7 +28,7 @@ public static class FidelityText
 
     private static IEnumerable<FidelityRow> Known(Fidelity fidelity) => fidelity.Rows.Where(row => KernelOf(row) is not null);
 
-    private static string? KernelOf(FidelityRow row) => BenchMachine.Of(row.Row.Kernel)?.Profile.Name;
+    private static string? KernelOf(FidelityRow row) => BenchMachine.HasProfile(row.Row.Kernel) ? BenchMachine.Of(row.Row.Kernel)!.Profile.Name : null;
 
     private static string Reason(FidelityRow row) => row.Verdict == FidelityVerdict.NotModelled ? row.Reason
         : string.Create(CultureInfo.InvariantCulture, $"{row.Row.Pages} {row.Row.Mode} {row.Row.Helpers}, {row.Row.Kernel}: {row.Reason}");

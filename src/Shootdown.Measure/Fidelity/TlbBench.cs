@@ -9,7 +9,7 @@ namespace Shootdown.Measure;
 /// </summary>
 public sealed class TlbBench : ITimedTrace
 {
-    private const int FramesOfMachine = 1 << 17;
+    private const int FramesOfMachine = 1 << 19;
     private const int OwnFirst = 4096;
     private const int OwnPages = 16;
 
@@ -47,6 +47,9 @@ public sealed class TlbBench : ITimedTrace
 
     /// <summary>Pages of a huge page.</summary>
     public static int Huge => 512;
+
+    /// <summary>Pages that the measuring program unmaps after an operation: a larger operation would leave some behind.</summary>
+    public static int ArenaPages => 128 * Huge;
 
     /// <summary>The file that operations on files map; made by their preparation.</summary>
     public FileMapping? File { get; private set; }

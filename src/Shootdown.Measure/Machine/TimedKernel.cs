@@ -7,6 +7,7 @@ namespace Shootdown.Measure;
 public sealed class TimedKernel
 {
     private readonly Dictionary<string, int> _callNs = [];
+    private readonly Stack<Mm> _dropped = [];
     private readonly int _syscallNs;
     private readonly int _membarrier;
 
@@ -38,8 +39,8 @@ public sealed class TimedKernel
     /// <summary>A CPU.</summary>
     public Cpu Cpu(int index) => Machine.Model.Cpus[index];
 
-    /// <summary>Makes a process without any area.</summary>
-    public Mm NewProcess(string name) => Kernel.NewMm(name, 0);
+    /// <summary>Makes a process without any area, or takes one that was dropped.</summary>
+    public Mm NewProcess(string name) => _dropped.TryPop(out Mm? mm) ? mm : Kernel.NewMm(name, 0);
 
     /// <summary>The CPU starts to run a thread of the process.</summary>
     public async Proc SwitchTo(Cpu cpu, Mm? mm)
@@ -119,11 +120,11 @@ public sealed class TimedKernel
         return all;
     }
 
-    /// <summary>move_pages to a node on which none of the pages is.</summary>
-    public async Proc MovePages(Cpu cpu, Mm mm, int first, int count)
+    /// <summary>move_pages to a node.</summary>
+    public async Proc MovePages(Cpu cpu, Mm mm, int first, int count, int node)
     {
         long start = Enter(cpu, "move_pages");
-        await Kernel.MovePages.DoPagesMove(cpu, mm, first, count);
+        await Kernel.MovePages.DoPagesMove(cpu, mm, first, count, node);
         Leave(cpu, start, "move_pages");
     }
 
@@ -187,6 +188,12 @@ public sealed class TimedKernel
         await Kernel.ExitMmap.ExitAreas(cpu, mm);
         mm.Areas!.Remove(0, int.MaxValue);
     }
+
+    /// <summary>
+    /// kernel/fork.c: <c>__mmdrop</c>: the address space of a process that has ended (<see cref="Exit"/>) and that no CPU has loaded, or ever had, is
+    /// there for the next one.
+    /// </summary>
+    public void Drop(Mm mm) => _dropped.Push(mm);
 
     /// <summary>membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED): an IPI to all other CPUs that run the process.</summary>
     public async Proc Membarrier(Cpu cpu, Mm mm)

@@ -23,6 +23,7 @@ public sealed partial class TimedMachine : TimedExecution
     private readonly int _handOverNs;
     private readonly int _sleepWakeNs;
     private readonly int _aheadNs;
+    private int _programs;
 
     /// <summary>Makes the machine.</summary>
     /// <param name="cpus">CPUs, 1 to 512.</param>
@@ -92,6 +93,7 @@ public sealed partial class TimedMachine : TimedExecution
         }
 
         state.Program = program;
+        _programs++;
         state.Task = null;
         _queue.Set(cpu.Index, Math.Max(Clock[cpu.Index], state.HandlerEnd));
     }
@@ -125,7 +127,7 @@ public sealed partial class TimedMachine : TimedExecution
             }
         }
 
-        if (_queue.Count == 0 && Cpus.Any(cpu => cpu.Program is not null))
+        if (_queue.Count == 0 && _programs > 0)
         {
             TimedCpu stuck = Cpus.First(cpu => cpu.Program is not null);
             throw new ProcRuleException(
@@ -226,6 +228,7 @@ public sealed partial class TimedMachine : TimedExecution
         {
             state.Task = null;
             state.Program = null;
+            _programs--;
             LastEndNs = Math.Max(LastEndNs, Clock[index]);
         }
     }

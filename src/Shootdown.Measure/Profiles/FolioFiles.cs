@@ -16,18 +16,8 @@ internal static class FolioFiles
     /// <summary>Memory that processes share (mm/shmem.c).</summary>
     private const ulong SharedMemory = 2;
 
-    /// <summary>The parts of a kernel with those functions replaced that tell files by areas.</summary>
-    public static KernelParts In(KernelParts parts)
-    {
-        Func<KernelModel, Zap> zap = parts.Zap;
-        return parts with
-        {
-            Zap = kernel => new FolioZap(kernel, delaysRmap: zap(kernel) is not Linux61Zap),
-            Fork = kernel => new FolioFork(kernel),
-            Mprotect = kernel => new FolioMprotect(kernel),
-            Reclaim = kernel => new FolioReclaim(kernel),
-        };
-    }
+    /// <summary>The parts of a kernel, whatever they are, that tell files by folios.</summary>
+    public static KernelParts In(KernelParts parts) => parts with { FolioKinds = kernel => new TracedFolioKinds(kernel) };
 
     /// <summary>True if the frame is one of a file, or of shared memory.</summary>
     public static bool Holds(KernelModel kernel, int frame) => kernel.Machine.Timed!.Memory.OfFrame(frame, FrameSlot.Mapping) != 0;
@@ -81,48 +71,18 @@ internal static class FolioFiles
     }
 }
 
-/// <summary>mm/memory.c, <c>zap_present_folio_ptes</c>: the folio says whether it is anonymous (<c>folio_test_anon</c>).</summary>
-internal sealed class FolioZap(KernelModel kernel, bool delaysRmap) : Zap(kernel)
+/// <summary>The folio says whether it is a file's; the way from such a page to its entries is not known, so it is not reclaimed.</summary>
+internal sealed class TracedFolioKinds(KernelModel kernel) : FolioKinds(kernel)
 {
     /// <inheritdoc/>
-    protected override bool DelaysRmap => delaysRmap;
+    public override bool IsFile(Mm mm, int page, int frame) => FolioFiles.Holds(Kernel, frame);
 
     /// <inheritdoc/>
-    protected override async Proc<ZapResult> ZapOnePte(TlbGather tlb, PageTable table, int page)
-    {
-        Pte entry = await tlb.Cpu.EntryRead(table, page);
-        return entry.MapsFrame && FolioFiles.Holds(Kernel, entry.Frame)
-            ? await ZapPresentFilePte(tlb, table, page)
-            : await base.ZapOnePte(tlb, table, page);
-    }
-}
+    public override bool IsCopied(int frame) => !FolioFiles.Holds(Kernel, frame);
 
-/// <summary>mm/memory.c, <c>vma_needs_copy</c>: pages of files are not copied; the child faults them in.</summary>
-internal sealed class FolioFork(KernelModel kernel) : Fork(kernel)
-{
     /// <inheritdoc/>
-    public override async Proc CopyPte(Cpu cpu, PageTable from, PageTable to, int page)
-    {
-        Pte entry = await cpu.EntryRead(from, page);
-        if (!entry.MapsFrame || !FolioFiles.Holds(Kernel, entry.Frame))
-        {
-            await base.CopyPte(cpu, from, to, page);
-        }
-    }
-}
+    public override bool IsOnLru(int frame) => !FolioFiles.Holds(Kernel, frame);
 
-/// <summary>Pages of files are not reclaimed: the way from them to their entries is not known.</summary>
-internal sealed class FolioReclaim(KernelModel kernel) : Reclaim(kernel)
-{
     /// <inheritdoc/>
-    public override async Proc<bool> FolioIsolateLru(Cpu cpu, int frame)
-        => !FolioFiles.Holds(Kernel, frame) && await base.FolioIsolateLru(cpu, frame);
-}
-
-/// <summary>mm/mprotect.c: shared memory becomes writable at once, for its areas allow it to all entries (<c>vm_page_prot</c>).</summary>
-internal sealed class FolioMprotect(KernelModel kernel) : Mprotect(kernel)
-{
-    /// <inheritdoc/>
-    public override async Proc<bool> CanChangePteWritable(Cpu cpu, Pte value)
-        => FolioFiles.HoldsMemory(Kernel, value.Frame) || await base.CanChangePteWritable(cpu, value);
+    public override bool IsWritableWithArea(int frame) => FolioFiles.HoldsMemory(Kernel, frame);
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Shootdown.Kernel;
 
 namespace Shootdown.Measure;
@@ -40,6 +41,7 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
     {
         Zap = kernel => new Linux61Zap(kernel),
         Madvise = kernel => new Linux61Madvise(kernel),
+        LruLists = kernel => new TimedLruLists(kernel, batchFolios: 15, drains: true),
     });
 
     /// <summary>Linux 6.18, with <c>CONFIG_PT_RECLAIM</c>, as far as its flushes differ from those of 6.12.</summary>
@@ -51,6 +53,7 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
         {
             SwitchMm = kernel => new Linux618SwitchMm(kernel),
             TlbFlush = kernel => new Linux618TlbFlush(kernel),
+            LruLists = kernel => new TimedLruLists(kernel, batchFolios: 31, drains: false),
         },
     };
 
@@ -74,6 +77,7 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
     {
         Rmap = kernel => new IndexedRmap(kernel),
         HugeMemory = kernel => new CompoundHugeMemory(kernel),
+        LruLists = kernel => new TimedLruLists(kernel, batchFolios: 31, drains: true),
     };
 
     /// <summary>A profile by name; null if there is none.</summary>
@@ -86,15 +90,25 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
         const int major = 6;
         const int stackChanged = 7;
         const int maskChanged = 14;
-        string[] parts = version.Split('.', '-');
-        if (parts.Length < 2 || !int.TryParse(parts[0], out int first) || !int.TryParse(parts[1], out int second))
-        {
-            return Linux612;
-        }
-
-        return first < major || (first == major && second < stackChanged) ? Linux61
+        return !TryParse(version, out int first, out int second) ? Linux612
+            : first < major || (first == major && second < stackChanged) ? Linux61
             : first > major || second >= maskChanged ? Linux618
             : Linux612;
+    }
+
+    /// <summary>True for text that begins like the version of a kernel, e.g. <c>6.1.0-37-amd64</c>.</summary>
+    public static bool IsVersion(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return TryParse(text, out _, out _);
+    }
+
+    private static bool TryParse(string version, out int first, out int second)
+    {
+        string[] parts = version.Split('.', '-');
+        second = 0;
+        return int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out first) && parts.Length > 1
+            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out second);
     }
 
     /// <inheritdoc/>

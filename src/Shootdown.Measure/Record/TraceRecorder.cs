@@ -199,6 +199,24 @@ public sealed class TraceRecorder : IDisposable
         return lost;
     }
 
+    /// <summary>Stops and removes an instance; one that somebody still reads stays, stopped, and is no reason not to record.</summary>
+    private void RemoveLeftOver(string instance)
+    {
+        try
+        {
+            if (_options.Files.Exists($"{instance}/tracing_on"))
+            {
+                _options.Files.Write($"{instance}/tracing_on", "0");
+            }
+
+            _options.Files.RemoveInstance(instance);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException && instance != _instance)
+        {
+            // The next recorder tries again.
+        }
+    }
+
     /// <summary>Instances of recorders that were killed: their process is gone.</summary>
     private void RemoveLeftOvers()
     {
@@ -207,7 +225,7 @@ public sealed class TraceRecorder : IDisposable
             bool isNumber = int.TryParse(name[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int pid);
             if (isNumber && (pid == Environment.ProcessId || !Directory.Exists($"/proc/{pid}")))
             {
-                _options.Files.RemoveInstance($"instances/{name}");
+                RemoveLeftOver($"instances/{name}");
             }
         }
     }

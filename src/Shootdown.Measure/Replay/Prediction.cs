@@ -11,26 +11,33 @@ internal sealed class Prediction
     private bool _hasCpu;
 
     /// <summary>Chooses the kernel: the one asked for, else that of the version that the trace names, else 6.12.</summary>
-    public Prediction(TraceReader reader, ReplayOptions options)
+    /// <param name="reader">The trace.</param>
+    /// <param name="options">What is asked for.</param>
+    /// <param name="cpusSeen">CPUs that the trace is known to have so far.</param>
+    public Prediction(TraceReader reader, ReplayOptions options, int cpusSeen)
     {
+        Cpus = cpusSeen <= ReplayedKernel.CpusMin ? ReplayedKernel.CpusMin : ReplayedKernel.CpusMax;
         _profile = options.Kernel ?? TimedProfile.For(reader.KernelVersion);
         _costs = options.Costs ?? CostTable.Default;
         _pagesAgain = options.Policies.Count > 0 ? _costs.Tlb.L1Entries : 0;
         var recorded = new FlushPolicy($"linux-{_profile.Name}", "as recorded", _profile);
         _kernels =
         [
-            new ReplayedKernel(recorded, _costs, options.OnPredicted),
-            .. options.Policies.Where(policy => policy.Name != recorded.Name).Select(policy => new ReplayedKernel(policy, _costs)),
+            new ReplayedKernel(recorded, Cpus, _costs, options.OnPredicted),
+            .. options.Policies.Where(policy => policy.Name != recorded.Name).Select(policy => new ReplayedKernel(policy, Cpus, _costs)),
         ];
-        _driver = new TraceDriver(_kernels, reader.Names, options.Selection)
+        _driver = new TraceDriver(_kernels, Cpus, reader.Names, options.Selection)
         {
             HasSwap = options.HasSwap,
             RecentMax = _pagesAgain,
         };
     }
 
+    /// <summary>CPUs of the machines; there is no prediction of a trace that has more.</summary>
+    public int Cpus { get; }
+
     /// <summary>The designs side by side; null if only the recorded kernel was replayed.</summary>
-    public PolicyTable? Policies => _pagesAgain == 0 || !_hasCpu || _driver.Cpus > ReplayedKernel.CpusMax ? null : new PolicyTable(
+    public PolicyTable? Policies => _pagesAgain == 0 || !_hasCpu || _driver.Cpus > Cpus ? null : new PolicyTable(
         _costs.Name,
         _driver.OnCpuNs,
         _pagesAgain,
@@ -54,7 +61,7 @@ internal sealed class Prediction
 
     /// <summary>What was predicted; null if nothing could be.</summary>
     public PredictionRow? Row(FlushCounts? recorded, long? interrupts)
-        => _hasCpu && _driver.Cpus <= ReplayedKernel.CpusMax
+        => _hasCpu && _driver.Cpus <= Cpus
             ? new PredictionRow(_profile.Name, _kernels[0].Counts, recorded, interrupts, _kernels[0].LazySpared, _driver.NotModelled)
             : null;
 }

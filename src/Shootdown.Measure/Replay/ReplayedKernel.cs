@@ -17,27 +17,32 @@ internal readonly record struct ReplayPoint(int Cpu, long TimeNs, int Tid, bool 
 internal sealed partial class ReplayedKernel : ITimedTrace
 {
     /// <summary>CPUs that a replay can have.</summary>
-    public const int CpusMax = 64;
+    public const int CpusMax = CpuSet.CpusMax;
+
+    /// <summary>CPUs that it has at least.</summary>
+    public const int CpusMin = 64;
 
     /// <summary>256 GiB; frames cost memory only once they were used.</summary>
     private const int FramesMax = 1 << 26;
 
     private readonly TimedKernel _kernel;
     private readonly List<Mm> _mms = [];
-    private readonly long[] _flushesSeen = new long[CpusMax];
+    private readonly long[] _flushesSeen;
     private readonly Action<PredictedFlush>? _listener;
     private int _cpusUsed;
     private ReplayPoint _at;
 
     /// <summary>Makes a kernel.</summary>
     /// <param name="policy">Its flush design.</param>
+    /// <param name="cpus">CPUs of its machine, up to <see cref="CpusMax"/>.</param>
     /// <param name="costs">What things cost; null for the defaults.</param>
     /// <param name="listener">Is told each flush of selected threads; null if nobody wants to know.</param>
-    public ReplayedKernel(FlushPolicy policy, CostTable? costs, Action<PredictedFlush>? listener = null)
+    public ReplayedKernel(FlushPolicy policy, int cpus, CostTable? costs, Action<PredictedFlush>? listener = null)
     {
         Policy = policy;
+        _flushesSeen = new long[cpus];
         TimedProfile profile = policy.Profile;
-        _kernel = new TimedKernel(profile with { Parts = FolioFiles.In(profile.Parts) }, CpusMax, FramesMax, costs);
+        _kernel = new TimedKernel(profile with { Parts = FolioFiles.In(profile.Parts) }, cpus, FramesMax, costs);
         _kernel.Machine.Trace = this;
         _listener = listener;
     }

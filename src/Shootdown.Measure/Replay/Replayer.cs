@@ -24,6 +24,9 @@ public sealed record ReplayOptions
     /// <summary>Is told each predicted flush of the selection; null if nobody wants to know.</summary>
     public Action<PredictedFlush>? OnPredicted { get; init; }
 
+    /// <summary>Is called now and then while a long trace is read; null if nobody wants to know.</summary>
+    public Action<TraceReader>? OnProgress { get; init; }
+
     /// <summary>Ends the replay early.</summary>
     public CancellationToken Cancellation { get; init; }
 }
@@ -31,6 +34,9 @@ public sealed record ReplayOptions
 /// <summary>Reads a trace once, sums up what it recorded and predicts it from its inputs.</summary>
 public static class Replayer
 {
+    /// <summary>Events that are read before the prediction begins, to see how many CPUs there are.</summary>
+    private const int EventsAhead = 1 << 14;
+
     /// <summary>Replays a trace. The replayed kernel sees system calls, faults, switches, forks and exits, never a flush or an interrupt.</summary>
     /// <param name="reader">The trace.</param>
     /// <param name="file">What the report calls it.</param>
@@ -41,23 +47,46 @@ public static class Replayer
         var analysis = new TraceAnalysis(reader.Names, options.Selection);
         using TimelineExport? export = options.TimelineOut is { } stream ? new TimelineExport(stream, reader.Names) : null;
         Prediction? prediction = null;
+        var ahead = new List<TraceEvent>();
         long events = 0;
         while (reader.TryRead(out TraceEvent next))
         {
-            prediction ??= new Prediction(reader, options);
             if ((++events & 0xffff) == 0)
             {
                 options.Cancellation.ThrowIfCancellationRequested();
+                options.OnProgress?.Invoke(reader);
             }
 
             analysis.Add(next);
-            prediction.Add(next);
             export?.Add(next);
+            if (prediction is not null)
+            {
+                prediction.Add(next);
+                continue;
+            }
+
+            ahead.Add(next);
+            prediction = ahead.Count == EventsAhead ? Begin(reader, options, analysis, ahead) : null;
         }
 
         analysis.Finish();
+        prediction ??= ahead.Count == 0 ? null : Begin(reader, options, analysis, ahead);
         prediction?.Finish();
         return Report(reader, file, options, analysis, prediction);
+    }
+
+    /// <summary>Begins to predict once the number of CPUs is known: a machine of 512 takes memory and time that few traces need.</summary>
+    private static Prediction Begin(TraceReader reader, ReplayOptions options, TraceAnalysis analysis, List<TraceEvent> ahead)
+    {
+        var prediction = new Prediction(reader, options, Math.Max(reader.Cpus, analysis.CpusSeen));
+        foreach (TraceEvent next in ahead)
+        {
+            prediction.Add(next);
+        }
+
+        ahead.Clear();
+        ahead.TrimExcess();
+        return prediction;
     }
 
     private static ReplayReport Report(TraceReader reader, string file, ReplayOptions options, TraceAnalysis analysis, Prediction? prediction)
@@ -90,7 +119,7 @@ public static class Replayer
             Prediction = prediction is not null && CanPredict(analysis)
                 ? prediction.Row(recorded, options.Selection.IsAll ? reader.TlbInterrupts : null) : null,
             Policies = prediction is not null && CanPredict(analysis) ? prediction.Policies : null,
-            Missing = [.. MissingOf(analysis, options)],
+            Missing = [.. MissingOf(analysis, options, prediction?.Cpus ?? ReplayedKernel.CpusMax)],
             Problems = reader.Problems.All,
         };
     }
@@ -100,7 +129,7 @@ public static class Replayer
     private static bool CanPredict(TraceAnalysis analysis)
         => Has(analysis, TraceEventKind.SyscallExit) && Has(analysis, TraceEventKind.PageFault) && Has(analysis, TraceEventKind.SchedSwitch);
 
-    private static IEnumerable<string> MissingOf(TraceAnalysis analysis, ReplayOptions options)
+    private static IEnumerable<string> MissingOf(TraceAnalysis analysis, ReplayOptions options, int cpus)
     {
         if (!Has(analysis, TraceEventKind.TlbFlush))
         {
@@ -127,12 +156,14 @@ public static class Replayer
             yield return $"no {string.Join(", ", inputs)} events: no prediction";
         }
 
-        if (analysis.CpusSeen > ReplayedKernel.CpusMax)
+        if (analysis.CpusSeen > cpus)
         {
-            yield return $"more than {ReplayedKernel.CpusMax} CPUs: no prediction";
+            yield return cpus == ReplayedKernel.CpusMax ? $"more than {cpus} CPUs: no prediction"
+                : $"CPU {analysis.CpusSeen - 1} had its first event late, and the machine was made for {cpus} CPUs: no prediction; "
+                    + $"a first line 'cpus={analysis.CpusSeen}' tells";
         }
 
-        if (options.Policies.Count > 0 && (analysis.CpusSeen is 0 or > ReplayedKernel.CpusMax || inputs.Length > 0))
+        if (options.Policies.Count > 0 && (analysis.CpusSeen == 0 || analysis.CpusSeen > cpus || inputs.Length > 0))
         {
             yield return "no comparison of policies: whom a flush interrupts depends on who runs where, and on what is mapped; "
                 + "it needs all that a prediction needs";

@@ -15,18 +15,21 @@ internal sealed partial class TraceDriver
     private readonly CallWindow _window = new();
     private readonly Dictionary<string, long> _notModelled = new(StringComparer.Ordinal);
     private readonly Dictionary<int, bool> _isSelected = [];
-    private readonly TracedTask?[] _current = new TracedTask?[ReplayedKernel.CpusMax];
-    private readonly long[] _runsSinceNs = new long[ReplayedKernel.CpusMax];
+    private readonly TracedTask?[] _current;
+    private readonly long[] _runsSinceNs;
     private long _startNs = -1;
     private bool _seesExec;
 
     /// <summary>Makes a driver.</summary>
     /// <param name="kernels">What it drives, all in the same way.</param>
+    /// <param name="cpus">CPUs that they have.</param>
     /// <param name="names">Names of the trace.</param>
     /// <param name="selection">Threads whose figures are asked for; all are carried out.</param>
-    public TraceDriver(IReadOnlyList<ReplayedKernel> kernels, NameTable names, ReplaySelection selection)
+    public TraceDriver(IReadOnlyList<ReplayedKernel> kernels, int cpus, NameTable names, ReplaySelection selection)
     {
         _kernels = kernels;
+        _current = new TracedTask?[cpus];
+        _runsSinceNs = new long[cpus];
         _names = names;
         _selection = selection;
         _tasks = new TaskTable(names);
@@ -51,7 +54,7 @@ internal sealed partial class TraceDriver
     public void Add(in TraceEvent next)
     {
         Cpus = Math.Max(Cpus, next.Cpu + 1);
-        if (next.Cpu >= ReplayedKernel.CpusMax)
+        if (next.Cpu >= _current.Length)
         {
             return;
         }

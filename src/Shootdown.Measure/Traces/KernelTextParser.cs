@@ -207,6 +207,12 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
             return Problem(TraceProblemKind.LostEvents, Encoding.UTF8.GetString(text), count);
         }
 
+        if (text.StartsWith("CPU:"u8) && text.EndsWith("[EVENTS DROPPED]"u8))
+        {
+            // trace-cmd where the kernel did not count them.
+            return Problem(TraceProblemKind.LostEvents, Encoding.UTF8.GetString(text), 1);
+        }
+
         if (text.StartsWith("cpus="u8))
         {
             _format ??= TraceFormat.TraceCmd;

@@ -13,6 +13,7 @@ public sealed class TraceReader : IDisposable
     private const int CpusMax = 8192;
 
     private const int ProbeLines = 400;
+    private readonly Stream _source;
     private readonly TraceLines _lines;
     private readonly TraceParser _parser;
     private readonly Dictionary<int, long> _lastTimes = [];
@@ -21,8 +22,9 @@ public sealed class TraceReader : IDisposable
     private bool _hasSecond;
     private bool _isClosed;
 
-    private TraceReader(TraceLines lines, NameTable names, TraceProblems problems, TraceParser parser)
+    private TraceReader(Stream source, TraceLines lines, NameTable names, TraceProblems problems, TraceParser parser)
     {
+        _source = source;
         _lines = lines;
         Names = names;
         Problems = problems;
@@ -41,6 +43,9 @@ public sealed class TraceReader : IDisposable
     /// <summary>Lines read.</summary>
     public long Lines => _lines.Number;
 
+    /// <summary>How much of the file has been read, from 0 to 1; null for a pipe.</summary>
+    public double? Share => _source.CanSeek && _source.Length > 0 ? (double)_source.Position / _source.Length : null;
+
     /// <summary>CPUs that the trace says there are; 0 if it does not say.</summary>
     public int Cpus => _parser.Cpus;
 
@@ -54,6 +59,11 @@ public sealed class TraceReader : IDisposable
     /// <exception cref="TraceFormatException">It cannot be read, is empty or no trace of a known format.</exception>
     public static TraceReader Open(string path)
     {
+        if (Directory.Exists(path))
+        {
+            throw new TraceFormatException($"{path}: this is a folder; give a file with a trace in it");
+        }
+
         try
         {
             return Open(File.OpenRead(path), path);
@@ -92,7 +102,7 @@ public sealed class TraceReader : IDisposable
         TraceParser parser = Detect(start, names, problems)
             ?? throw new TraceFormatException($"{name}: no trace that shootdown knows: none of the first lines is an event of perf script, "
                 + "trace-cmd report, tracefs, strace -f -ttt -T, bpftrace or shootdown record");
-        return new TraceReader(lines, names, problems, parser);
+        return new TraceReader(stream, lines, names, problems, parser);
     }
 
     /// <summary>The next event; false at the end.</summary>

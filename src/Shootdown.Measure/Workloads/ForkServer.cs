@@ -29,7 +29,8 @@ internal sealed class ForkServer : Workload
             await run.Kernel.Machine.Compute(cpu, BetweenForksNs / 2);
             Mm child = await run.Kernel.Fork(cpu, process);
             await run.Kernel.Machine.Compute(cpu, BetweenForksNs / 2);
-            await run.Kernel.Kernel.ExitMmap.ExitAreas(cpu, child);
+            await run.Kernel.Exit(cpu, child);
+            run.Kernel.Drop(child);
             await run.Kernel.Machine.Boundary(cpu);
         }
     }

@@ -14,10 +14,11 @@ internal static class MeasureCharts
     /// <param name="runs">Runs of one workload.</param>
     /// <param name="value">The figure.</param>
     /// <param name="text">The figure in words.</param>
-    public static string Draw(IReadOnlyList<Measurement> runs, Func<Measurement, double> value, Func<double, string> text)
-        => runs.Select(run => run.Cpus).Distinct().Count() > 1 ? Curves(runs, value, text) : Bars(runs, value, text);
+    /// <param name="isBytes">True if the figure is bytes, whose units are powers of 1024.</param>
+    public static string Draw(IReadOnlyList<Measurement> runs, Func<Measurement, double> value, Func<double, string> text, bool isBytes)
+        => runs.Select(run => run.Cpus).Distinct().Count() > 1 ? Curves(runs, value, text, isBytes) : Bars(runs, value, text);
 
-    private static string Curves(IReadOnlyList<Measurement> runs, Func<Measurement, double> value, Func<double, string> text)
+    private static string Curves(IReadOnlyList<Measurement> runs, Func<Measurement, double> value, Func<double, string> text, bool isBytes)
     {
         const int left = 80;
         const int right = 230;
@@ -25,7 +26,7 @@ internal static class MeasureCharts
         const int height = 300;
         int[] cpus = [.. runs.Select(run => run.Cpus).Distinct().Order()];
         string[] policies = [.. runs.Select(run => run.Policy).Distinct()];
-        double highest = NiceAbove(runs.Max(value));
+        double highest = isBytes ? NiceBytesAbove(runs.Max(value)) : NiceAbove(runs.Max(value));
         var svg = new Svg(Width, Math.Max(top + height + 40, top + (policies.Length * LabelHeight) + 20));
         double X(int index) => left + ((Width - left - right) * (double)index / (cpus.Length - 1));
         double Y(double figure) => top + height - (height * figure / highest);
@@ -99,7 +100,21 @@ internal static class MeasureCharts
 
     private static string Colour(int series) => $"c{series % HtmlPage.Colours}";
 
-    /// <summary>The least of 1, 2, 4 and 8 times a power of ten that is not below the value.</summary>
+    /// <summary>The least power of two that is not below the value, and a quarter of which is a whole number of its unit.</summary>
+    private static double NiceBytesAbove(double value)
+    {
+        const double kilobyte = 1024;
+        double highest = 4;
+        for (double unit = kilobyte; highest < value; highest *= 2)
+        {
+            // Behind 1 kB comes 4 kB: half a kilobyte is not written.
+            (highest, unit) = highest == unit ? (2 * highest, kilobyte * unit) : (highest, unit);
+        }
+
+        return highest;
+    }
+
+    /// <summary>The least of 1, 2, 4, 6 and 8 times a power of ten that is not below the value.</summary>
     private static double NiceAbove(double value)
     {
         if (value <= 0)
@@ -108,6 +123,6 @@ internal static class MeasureCharts
         }
 
         double power = Math.Pow(10, Math.Floor(Math.Log10(value)));
-        return power * new[] { 1, 2, 4, 8, 10 }.First(factor => factor * power >= value * 0.999_999);
+        return power * new[] { 1, 2, 4, 6, 8, 10 }.First(factor => factor * power >= value * 0.999_999);
     }
 }

@@ -8,6 +8,8 @@ namespace Shootdown.Report;
 /// <summary>Runs of a workload as one HTML page with pictures that needs nothing else.</summary>
 public static class MeasureHtml
 {
+    private const char NoBreak = '\u00a0';
+
     /// <summary>Writes the page.</summary>
     /// <param name="workload">The workload.</param>
     /// <param name="runs">Its runs, at least one.</param>
@@ -30,26 +32,29 @@ public static class MeasureHtml
         Section(writer, runs, "TLB interrupts a second", run => PerSecond(run, run.TlbInterrupts), Quantity.Rounded);
         Section(writer, runs, "Time of all CPUs that handlers take and senders wait, in percent", run => Percent(run, run.StolenNs + run.IpiWaitNs), Short);
         Section(writer, runs, "Time of all CPUs that is spent waiting for locks, in percent", run => Percent(run, run.LockWaitNs), Short);
-        Section(writer, runs, "Memory kept from the allocator until TLBs are flushed, at most", run => run.HeldMaxBytes, bytes => Quantity.Bytes((long)bytes));
+        Section(writer, runs, "Memory kept from the allocator until TLBs are flushed, at most", run => run.HeldMaxBytes, bytes => Quantity.Bytes((long)bytes), isBytes: true);
         writer.WriteLine("<h2>All runs</h2>");
         HtmlPage.Table(
             writer,
             ["Policy", "CPUs", $"{workload.Unit} a second", "interrupts a second", "stolen", "IPI wait", "lock wait", "refills", "held at most", "held on average"],
-            runs.Select(run => new[]
-            {
-                run.Policy, run.Cpus.ToString(CultureInfo.InvariantCulture), Quantity.Exact((long)PerSecond(run, run.Work)),
-                Quantity.Exact((long)PerSecond(run, run.TlbInterrupts)), Invariant($"{Percent(run, run.StolenNs):0.0} %"),
-                Invariant($"{Percent(run, run.IpiWaitNs):0.0} %"), Invariant($"{Percent(run, run.LockWaitNs):0.0} %"), Quantity.Exact(run.Refills),
-                Quantity.Bytes(run.HeldMaxBytes), Quantity.Bytes(run.HeldAverageBytes),
-            }));
+            runs.Select(run => (string[])[.. Cells(run).Select(cell => cell.Replace(' ', NoBreak))]));
         HtmlPage.End(writer);
     }
 
+    private static string[] Cells(Measurement run) =>
+    [
+        run.Policy, run.Cpus.ToString(CultureInfo.InvariantCulture), Quantity.Exact((long)PerSecond(run, run.Work)),
+        Quantity.Exact((long)PerSecond(run, run.TlbInterrupts)), Invariant($"{Percent(run, run.StolenNs):0.0} %"),
+        Invariant($"{Percent(run, run.IpiWaitNs):0.0} %"), Invariant($"{Percent(run, run.LockWaitNs):0.0} %"), Quantity.Exact(run.Refills),
+        Quantity.Bytes(run.HeldMaxBytes), Quantity.Bytes(run.HeldAverageBytes),
+    ];
+
     private static void Section(
-        TextWriter writer, IReadOnlyList<Measurement> runs, string title, Func<Measurement, double> value, Func<double, string> text)
+        TextWriter writer, IReadOnlyList<Measurement> runs, string title, Func<Measurement, double> value, Func<double, string> text,
+        bool isBytes = false)
     {
         writer.WriteLine($"<h2>{WebUtility.HtmlEncode(title)}</h2>");
-        writer.WriteLine(runs.Any(run => value(run) > 0) ? MeasureCharts.Draw(runs, value, text) : "<p>none</p>");
+        writer.WriteLine(runs.Any(run => value(run) > 0) ? MeasureCharts.Draw(runs, value, text, isBytes) : "<p>none</p>");
     }
 
     private static double PerSecond(Measurement run, long count) => count * 1e9 / run.DurationNs;

@@ -3,7 +3,7 @@ using Shootdown.Measure;
 namespace Shootdown.Tests.Measure;
 
 /// <summary>Fills a new instance with the files that the kernel would make, and drops them all at once.</summary>
-internal sealed class FakeTracefs : TracefsFiles
+internal class FakeTracefs : TracefsFiles
 {
     private string _instance = "";
 

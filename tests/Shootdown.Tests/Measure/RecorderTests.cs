@@ -73,4 +73,30 @@ public sealed class RecorderTests : IDisposable
 
         Assert.Equal(["someone-else"], Directory.EnumerateDirectories(Path.Combine(_root, "instances")).Select(Path.GetFileName));
     }
+
+    /// <summary>Somebody still has a shell in it: it cannot be removed now, which is no reason not to record, but it records no more.</summary>
+    [Fact]
+    public void A_left_over_that_is_in_use_is_stopped_and_does_not_stop_the_next_recorder()
+    {
+        string instance = Path.Combine(_root, "instances/shootdown-999999999");
+        Directory.CreateDirectory(instance);
+        File.WriteAllText(Path.Combine(instance, "tracing_on"), "1");
+        new TraceRecorder(new RecordOptions(new BusyTracefs(_root), 64, "6.12", "all", () => null)).Dispose();
+
+        Assert.Equal("0", File.ReadAllText(Path.Combine(instance, "tracing_on")));
+        Assert.Equal(["shootdown-999999999"], Directory.EnumerateDirectories(Path.Combine(_root, "instances")).Select(Path.GetFileName));
+    }
+
+    private sealed class BusyTracefs(string root) : FakeTracefs(root)
+    {
+        public override void RemoveInstance(string path)
+        {
+            if (path.EndsWith("999999999", StringComparison.Ordinal))
+            {
+                throw new IOException("Device or resource busy");
+            }
+
+            base.RemoveInstance(path);
+        }
+    }
 }

@@ -46,6 +46,7 @@ public sealed partial class ReplayCommandTests
     [InlineData(64, "no.json: the cost file cannot be read", "replay", "x", "--costs", "no.json")]
     [InlineData(64, "--pid 'me': expected the number of a process", "replay", "x", "--pid", "me")]
     [InlineData(3, "no-such-file: no such file", "replay", "no-such-file")]
+    [InlineData(3, "/: this is a folder; give a file with a trace in it", "replay", "/")]
     [InlineData(64, "record needs a command behind '--', or --seconds", "record")]
     [InlineData(64, "record takes a command or --pid, not both", "record", "--pid", "1", "--", "ls")]
     [InlineData(64, "--buffer '1K': expected from 4K to 1T", "record", "--seconds", "1", "--buffer", "1K")]

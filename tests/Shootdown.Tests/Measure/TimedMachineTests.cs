@@ -25,6 +25,30 @@ public sealed class TimedMachineTests
         Assert.True(first.Work > 0);
     }
 
+    /// <summary>A server that forks all the time needs no more memory the longer it runs: the address spaces of children are used again.</summary>
+    [Fact]
+    public void Children_of_a_fork_leave_nothing_behind()
+    {
+        var kernel = new TimedKernel(TimedProfile.Linux612, 2);
+        Cpu cpu = kernel.Cpu(0);
+        Mm parent = kernel.NewProcess("parent");
+        kernel.Machine.Start(cpu, async () =>
+        {
+            await kernel.SwitchTo(cpu, parent);
+            await kernel.Mmap(cpu, parent, 512, 8);
+            await kernel.Touch(cpu, parent, 512, 8);
+            for (int i = 0; i < 100; i++)
+            {
+                Mm child = await kernel.Fork(cpu, parent);
+                await kernel.Exit(cpu, child);
+                kernel.Drop(child);
+                await kernel.Touch(cpu, parent, 512, 8);
+            }
+        });
+        kernel.Machine.Run();
+        Assert.Equal(2, kernel.Kernel.Mms.Count);
+    }
+
     [Fact]
     public void A_kernel_that_forgets_to_flush_is_noticed()
     {

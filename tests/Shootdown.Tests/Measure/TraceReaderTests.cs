@@ -98,6 +98,7 @@ public sealed class TraceReaderTests
     /// <summary>Bad lines among good ones: what is said, and that the good ones still count.</summary>
     [Theory]
     [InlineData("CPU:3 [LOST 1234 EVENTS]", "LostEvents 1234 2", 2)]
+    [InlineData("CPU:3 [EVENTS DROPPED]", "LostEvents 1 2", 2)]
     [InlineData("#  entries-in-buffer/entries-written: 100/350   #P:8", "OverwrittenEvents 250 2", 2)]
     [InlineData("\u0001\u0002 garbage \u00ff\u00fe", "UnreadableLine 1 2", 2)]
     [InlineData("  mix-0-264   [000]  24.000001: tlb_flush:   reason:remote ipi send (4)", "MissingField 1 2", 2)]
