@@ -18,6 +18,9 @@ public enum KsmPeer
 
     /// <summary>A thread makes the page read-only by mprotect; another one stores.</summary>
     Protects,
+
+    /// <summary>As <see cref="Pins"/>, and the thread looks at its memory before it unpins it.</summary>
+    PinsAndLooks,
 }
 
 /// <summary>
@@ -46,7 +49,7 @@ public static class KsmStage
         kernel.Machine.Paging.BuildFrame(Stable);
         kernel.Machine.SetInitial(kernel.Folios[Stable].Frame.RefCount.Address, 1);
         stage.AddKernelThread(0, "ksmd", () => Merge(kernel, stage.Cpu(0), mm));
-        DmaEngine? disk = peer == KsmPeer.Pins ? new DmaEngine(kernel.Machine) : null;
+        DmaEngine? disk = peer is KsmPeer.Pins or KsmPeer.PinsAndLooks ? new DmaEngine(kernel.Machine) : null;
         Mm? child = forks ? kernel.NewMm("child", 1) : null;
         for (int index = 1; index < cpus; index++)
         {
@@ -63,7 +66,7 @@ public static class KsmStage
         if (disk is not null && index == 1)
         {
             var call = new GupCall(cpu, mm, 0, GupFlags.Pin | GupFlags.Write | GupFlags.FastOnly);
-            stage.AddThread(index, "O_DIRECT", () => ReadFromDisk(kernel, call, disk));
+            stage.AddThread(index, "O_DIRECT", () => ReadFromDisk(kernel, call, disk, peer == KsmPeer.PinsAndLooks));
         }
         else if (child is not null && index == 1)
         {
@@ -90,13 +93,18 @@ public static class KsmStage
         }
     }
 
-    private static async Proc ReadFromDisk(KernelModel kernel, GupCall call, DmaEngine disk)
+    private static async Proc ReadFromDisk(KernelModel kernel, GupCall call, DmaEngine disk, bool looks)
     {
         int frame = await kernel.Gup.GupFastFallback(call);
         if (frame >= 0)
         {
             await disk.SubmitWrite(call.Cpu, frame, 7);
             await disk.AwaitCompletion(call.Cpu);
+            if (looks)
+            {
+                await kernel.UserAccess.UserLoad(call.Cpu, call.Mm, call.Page);
+            }
+
             await kernel.Gup.UnpinUserPage(call, frame);
         }
     }

@@ -37,9 +37,19 @@ public sealed record UnmapModel(PrimaryFlush Primary, SecondaryFlush Secondary, 
     /// <summary>CPUs: reclaim, what runs beside it, and user threads.</summary>
     public int Cpus { get; init; } = Peer == UnmapPeer.Migration ? 3 : 2;
 
-    /// <summary>Short and unique, for keys.</summary>
-    public string Key => FormattableString.Invariant(
-        $"unmap primary={Primary} secondary={Secondary} ref={Reference} peer={Peer} lock={PageLock} imply={OthersImply} ats={Ats}");
+    /// <summary>
+    /// What tells the machine from others, e.g. <c>ptl/range-end, ref to flush, munmap</c>: where the CPUs and where the device are
+    /// flushed, how long the caller holds a reference, what runs beside it, and what else is unusual.
+    /// </summary>
+    public string Name => string.Join(", ",
+        [
+            $"{Short(Primary)}/{Short(Secondary)}",
+            Short(Reference),
+            Peer == UnmapPeer.MunmapMmap ? "munmap" : Peer.ToString().ToLowerInvariant(),
+            .. PageLock ? (string[])[] : ["no page lock"],
+            .. OthersImply ? (string[])[] : ["no implied call"],
+            .. Ats ? (string[])["ATS"] : [],
+        ]);
 
     /// <summary>The machine with its programs, judged when calls return and frames are freed too.</summary>
     public CheckModel Build()
@@ -70,6 +80,31 @@ public sealed record UnmapModel(PrimaryFlush Primary, SecondaryFlush Secondary, 
 
         return stage;
     }
+
+    private static string Short(PrimaryFlush flush) => flush switch
+    {
+        PrimaryFlush.UnderLock => "ptl",
+        PrimaryFlush.AfterLock => "after-ptl",
+        _ => "batched",
+    };
+
+    private static string Short(SecondaryFlush flush) => flush switch
+    {
+        SecondaryFlush.BeforeClear => "before-clear",
+        SecondaryFlush.UnderLock => "ptl",
+        SecondaryFlush.AfterLock => "after-ptl",
+        SecondaryFlush.RangeEnd => "range-end",
+        SecondaryFlush.Both => "both",
+        _ => "never",
+    };
+
+    private static string Short(ReferenceHeld reference) => reference switch
+    {
+        ReferenceHeld.No => "no ref",
+        ReferenceHeld.UntilUnlock => "ref to unlock",
+        ReferenceHeld.UntilRangeEnd => "ref to end",
+        _ => "ref to flush",
+    };
 
     private static async Proc ShrinkPages(UnmapPlacement unmap, Cpu cpu, Mm mm, int pages)
     {

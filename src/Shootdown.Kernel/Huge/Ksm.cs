@@ -81,7 +81,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
         Pte old = await PtepClearFlush(cpu, mm, table, address);
         if (!await ReferencesAreExplained(cpu, old.Frame) || (exclusive && !await TryShare(cpu, old.Frame)))
         {
-            await Kernel.PteOps.SetPteAt(cpu, table, address, old);
+            await Restore(cpu, table, address, old);
             return Pte.None;
         }
 
@@ -108,6 +108,10 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
     /// <summary>The call of <c>ptep_clear_flush</c> in <c>write_protect_page</c>.</summary>
     protected virtual async Proc<Pte> PtepClearFlush(Cpu cpu, Mm mm, PageTable table, int address)
         => await Kernel.PteOps.PtepClearFlush(cpu, mm, table, address);
+
+    /// <summary>The call of <c>set_pte_at</c> in <c>write_protect_page</c> that gives the page up.</summary>
+    [KernelName("write_protect_page")]
+    protected virtual async Proc Restore(Cpu cpu, PageTable table, int address, Pte old) => await Kernel.PteOps.SetPteAt(cpu, table, address, old);
 
     /// <summary>
     /// The comparison in <c>write_protect_page</c>: the references are those of entries and this caller's. One more may be somebody

@@ -121,7 +121,7 @@ public static class SeedsText
 
     private static string Extent(CheckReport report) => report.Verdict switch
     {
-        Verdict.Violation => "stopped at the first violation",
+        Verdict.Violation => "to the violation",
         _ => report.Stats.Exhaustive ? "exhaustive" : "stopped by a limit",
     };
 

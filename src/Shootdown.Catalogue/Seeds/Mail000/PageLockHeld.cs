@@ -41,7 +41,7 @@ public sealed class PageLockHeld : UnmapItem
         bool safeWithBoth = IsSafe(results, Model(UnmapPeer.Migration, ReferenceHeld.UntilFlushed, true));
         SeedTable table = TableOf(
             results, "Device told behind the unlock",
-            ["extra reference", "migration, locked", "migration, no lock", "DONTNEED, locked", "DONTNEED, no lock"], Rows);
+            ["reference", "migration, locked", "migration, no lock", "DONTNEED, locked", "DONTNEED, no lock"], Rows);
         SeedAnswer answer = (matters, safeWithBoth) switch
         {
             (true, true) => new SeedAnswer(SeedVerdict.Holds, "without the page lock migration races with the unmapping, with it not"),

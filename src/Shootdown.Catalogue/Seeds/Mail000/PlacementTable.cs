@@ -36,7 +36,7 @@ public sealed class PlacementTable : UnmapItem
     public override SeedAnswer Judge(SeedResults results)
     {
         SeedTable table = TableOf(
-            results, "Safe places of the flushes in try_to_unmap_one", ["primary", "secondary", "extra reference", .. Peers.Select(NameOf)], Rows);
+            results, "Safe places of the flushes in try_to_unmap_one", ["primary", "secondary", "reference", .. Peers.Select(NameOf)], Rows);
         int cells = Rows.Sum(row => row.Models.Count());
         int safe = Rows.SelectMany(row => row.Models).Count(model => IsSafe(results, model));
         string[] everywhere =

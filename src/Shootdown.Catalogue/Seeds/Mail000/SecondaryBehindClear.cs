@@ -36,7 +36,7 @@ public sealed class SecondaryBehindClear : UnmapItem
         bool under = Rows.Where(row => row.Texts[0] == NameOf(SecondaryFlush.UnderLock)).SelectMany(row => row.Models)
             .All(model => IsSafe(results, model));
         SeedTable table = TableOf(
-            results, "Place of invalidate_range", ["secondary", "extra reference", .. Peers.Select(NameOf)], Rows);
+            results, "Place of invalidate_range", ["secondary", "reference", .. Peers.Select(NameOf)], Rows);
         SeedAnswer answer = (early, under) switch
         {
             (true, true) => new SeedAnswer(SeedVerdict.Holds,

@@ -5,11 +5,11 @@ namespace Shootdown.Catalogue;
 /// <summary>An item of mail 000 that is answered by machines of <see cref="UnmapModel"/>.</summary>
 public abstract class UnmapItem : SeedItem
 {
-    /// <summary>A machine as a run; its name is its key, so that machines are shared between items.</summary>
+    /// <summary>A machine as a run; its key is its name, so that machines are shared between items.</summary>
     protected static SeedRun RunOf(UnmapModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return SeedRun.OfModel(model.Key, model.Key, model.Build);
+        return SeedRun.OfModel(model.Name, $"unmap {model.Name}", model.Build);
     }
 
     /// <summary>What the runs of a machine cost; calls of invalidate_range are counted too.</summary>
@@ -23,7 +23,7 @@ public abstract class UnmapItem : SeedItem
     protected static string CostName(UnmapModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return $"cost of {model.Key} cpus={model.Cpus} pages={model.Pages}";
+        return $"cost of {model.Name}, {model.Cpus} CPUs, {model.Pages} pages";
     }
 
     /// <summary>The function whose calls <see cref="CostOf"/> counts.</summary>
@@ -34,7 +34,7 @@ public abstract class UnmapItem : SeedItem
     {
         ArgumentNullException.ThrowIfNull(results);
         ArgumentNullException.ThrowIfNull(model);
-        return results[model.Key];
+        return results[model.Name];
     }
 
     /// <summary>True if the machine is safe.</summary>
