@@ -115,7 +115,7 @@ public sealed partial class TimedMachine : TimedExecution
                 return;
             }
 
-            if (NextTick <= _queue.NextTime)
+            if (_nextTick <= _queue.NextTime)
             {
                 Tick();
             }
