@@ -7,8 +7,8 @@ namespace Shootdown.Kernel;
 /// </summary>
 /// <param name="Bits">The packed value; 0 if there is a tree.</param>
 /// <param name="Tree">The tree.</param>
-/// <param name="Change">The change.</param>
-public readonly record struct VmAreas(ulong Bits, AreaTree? Tree = null, AreaChange Change = default)
+/// <param name="Change">The change; null if there is none.</param>
+public readonly record struct VmAreas(ulong Bits, AreaTree? Tree = null, AreaChange? Change = null)
 {
     /// <summary>One readable and writable area.</summary>
     public static VmAreas Covering(int first, int count) => new(Mask(first, count) | (Mask(first, count) << 32));
@@ -26,7 +26,7 @@ public readonly record struct VmAreas(ulong Bits, AreaTree? Tree = null, AreaCha
         }
 
         int end = first + count;
-        return Change.Kind != AreaChangeKind.Remove
+        return Change is not { Kind: AreaChangeKind.Remove }
             ? Tree.Touches(first, end)
             : (first < Change.First && Tree.Touches(first, Math.Min(end, Change.First)))
                 || (end > Change.End && Tree.Touches(Math.Max(first, Change.End), end));
@@ -71,6 +71,11 @@ public readonly record struct VmAreas(ulong Bits, AreaTree? Tree = null, AreaCha
     /// <summary>Makes the change in the tree.</summary>
     internal void Apply()
     {
+        if (Change is null)
+        {
+            return;
+        }
+
         (AreaChangeKind kind, int first, int end, int to) = Change;
         switch (kind)
         {
@@ -108,14 +113,11 @@ public readonly record struct VmAreas(ulong Bits, AreaTree? Tree = null, AreaCha
 /// <param name="First">First page.</param>
 /// <param name="End">The page behind the last one.</param>
 /// <param name="To">Where it is moved to.</param>
-public readonly record struct AreaChange(AreaChangeKind Kind, int First, int End, int To);
+public sealed record AreaChange(AreaChangeKind Kind, int First, int End, int To);
 
 /// <summary>How areas change.</summary>
 public enum AreaChangeKind
 {
-    /// <summary>Not at all.</summary>
-    None,
-
     /// <summary>A readable and writable range is added.</summary>
     Add,
 

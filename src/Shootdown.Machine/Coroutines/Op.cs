@@ -19,16 +19,20 @@ public readonly record struct Op(Operation? Operation)
 public readonly record struct Op<T>(Operation? Operation)
     where T : unmanaged
 {
-    private T Value { get; init; }
+    private readonly T _value;
+
+    private Op(in T value)
+        : this((Operation?)null)
+        => _value = value;
 
     /// <summary>Asks the machine to perform the operation.</summary>
-    public OpAwaiter<T> GetAwaiter() => new(Operation, Value);
+    public OpAwaiter<T> GetAwaiter() => new(Operation, _value);
 
     /// <summary>An operation that a timed machine has performed already, with its result as the machine has it.</summary>
     internal static Op<T> DoneWith(long result) => DoneWithValue(OpResult.As<T>(result));
 
     /// <summary>An operation that a timed machine has performed already, with its result.</summary>
-    internal static Op<T> DoneWithValue(in T value) => new() { Value = value };
+    internal static Op<T> DoneWithValue(in T value) => new(value);
 }
 
 /// <summary>The awaiter of an <see cref="Op"/>; used by compiled code only.</summary>

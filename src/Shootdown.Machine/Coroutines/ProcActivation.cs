@@ -15,13 +15,12 @@ internal struct ProcActivation
     /// <summary>True on a timed machine, as long as the path need not wait.</summary>
     internal bool RunsAtOnce { get; private set; }
 
-    internal static ProcActivation Create() => new() { RunsAtOnce = DirectRun.IsOn };
-
     internal void Start<TStateMachine>(ref TStateMachine stateMachine)
         where TStateMachine : IAsyncStateMachine
     {
-        if (RunsAtOnce)
+        if (DirectRun.IsOn)
         {
+            RunsAtOnce = true;
             stateMachine.MoveNext();
         }
         else

@@ -13,7 +13,7 @@ public struct ProcMethodBuilder
     public readonly Proc Task => new(_activation.Frame);
 
     /// <summary>Called by compiled code.</summary>
-    public static ProcMethodBuilder Create() => new() { _activation = ProcActivation.Create() };
+    public static ProcMethodBuilder Create() => default;
 
     /// <summary>
     /// Called by compiled code: keeps the state machine as a frame; nothing runs yet. On a timed machine it runs at once, and
@@ -66,7 +66,7 @@ public struct ProcMethodBuilder<T>
 
     /// <summary>Called by compiled code.</summary>
     [SuppressMessage("Design", "CA1000", Justification = "The compiler requires this shape.")]
-    public static ProcMethodBuilder<T> Create() => new() { _activation = ProcActivation.Create() };
+    public static ProcMethodBuilder<T> Create() => default;
 
     /// <summary>
     /// Called by compiled code: keeps the state machine as a frame; nothing runs yet. On a timed machine it runs at once, and

@@ -1,11 +1,5 @@
 namespace Shootdown.Machine;
 
-/// <summary>A page table as kernel code names it: which table, at which level, for which pages.</summary>
-/// <param name="Index">Number of the page-table page.</param>
-/// <param name="Level">0 for a table of leaf entries (PTEs).</param>
-/// <param name="BasePage">First virtual page that it maps.</param>
-public readonly record struct PageTable(int Index, int Level, int BasePage);
-
 /// <summary>
 /// Page-table memory, physical frames and the translation hardware of all CPUs. Tables and frames are
 /// objects with a life of their own: allocated, freed, used again.

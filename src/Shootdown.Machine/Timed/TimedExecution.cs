@@ -110,13 +110,13 @@ public abstract partial class TimedExecution
         return Op.Done;
     }
 
-    internal long EntryRead(Cpu cpu, in PageTable table, int page)
+    internal long EntryRead(Cpu cpu, PageTable table, int page)
     {
         Spend(cpu, WordNs);
         return unchecked((long)Tables.Entry(table, page));
     }
 
-    internal Op EntryStore(Cpu cpu, in PageTable table, int page, Pte value)
+    internal Op EntryStore(Cpu cpu, PageTable table, int page, Pte value)
     {
         Spend(cpu, WordNs);
         Tables.Set(table, page, value);
@@ -124,7 +124,7 @@ public abstract partial class TimedExecution
         return Op.Done;
     }
 
-    internal long EntryModify(Cpu cpu, in PageTable table, int page, EntryAction action, Pte value, Pte expected)
+    internal long EntryModify(Cpu cpu, PageTable table, int page, EntryAction action, Pte value, Pte expected)
     {
         Spend(cpu, EntryAtomicNs);
         var old = new Pte(Tables.Entry(table, page));

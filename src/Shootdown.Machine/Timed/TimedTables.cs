@@ -51,7 +51,7 @@ public sealed class TimedTables
 
     /// <summary>An entry.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public ulong Entry(in PageTable table, int page) => _tables[table.Index][(page >> (_shift * table.Level)) & _mask];
+    public ulong Entry(PageTable table, int page) => _tables[table.Index][(page >> (_shift * table.Level)) & _mask];
 
     /// <summary>An entry of a table by its number.</summary>
     internal ref ulong EntryOf(int table, int level, int page) => ref _tables[table][(page >> (_shift * level)) & _mask];
@@ -97,7 +97,7 @@ public sealed class TimedTables
         _freeTables[_freeTableCount++] = table;
     }
 
-    internal void Set(in PageTable table, int page, Pte value)
+    internal void Set(PageTable table, int page, Pte value)
     {
         _tables[table.Index][(page >> (_shift * table.Level)) & _mask] = value.Bits;
         if (table.Level == 0 && value.MapsFrame)

@@ -9,8 +9,8 @@ internal sealed class EventQueue(int cpus)
 
     internal int Count { get; private set; }
 
-    /// <summary>The earliest time; <see cref="long.MaxValue"/> if nothing will happen.</summary>
-    internal long NextTime => Count == 0 ? long.MaxValue : _time[_heap[0]];
+    /// <summary>The earliest time; <see cref="long.MaxValue"/> if nothing will happen. Asked at every lock.</summary>
+    internal long NextTime { get; private set; } = long.MaxValue;
 
     internal bool Contains(int cpu) => _position[cpu] >= 0;
 
@@ -25,6 +25,7 @@ internal sealed class EventQueue(int cpus)
         _heap[Count] = cpu;
         _position[cpu] = Count;
         Up(Count++);
+        NextTime = _time[_heap[0]];
     }
 
     internal int Take(out long time)
@@ -39,6 +40,8 @@ internal sealed class EventQueue(int cpus)
             _position[last] = 0;
             Down(0);
         }
+
+        NextTime = Count == 0 ? long.MaxValue : _time[_heap[0]];
 
         return cpu;
     }

@@ -13,6 +13,7 @@ internal sealed class SetAssociative
     private readonly uint[] _generations;
     private readonly ulong[] _values;
     private long _uses;
+    private int _place;
 
     internal SetAssociative(int entries, int ways)
     {
@@ -50,6 +51,7 @@ internal sealed class SetAssociative
     {
         int place = PlaceOf(key);
         place = place >= 0 ? place : LeastRecentlyUsed(SetOf(key));
+        _place = place;
         _keys[place] = key;
         _generations[place] = generation;
         _values[place] = value;
@@ -71,11 +73,17 @@ internal sealed class SetAssociative
 
     private int SetOf(ulong key) => (int)(key & (uint)_setMask) * _ways;
 
+    /// <summary>Where a key stands, or -1. An access that faults asks for the same key many times in a row.</summary>
     private int PlaceOf(ulong key)
     {
+        if (_keys[_place] == key)
+        {
+            return _place;
+        }
+
         int first = SetOf(key);
         int way = _keys.AsSpan(first, _ways).IndexOf(key);
-        return way < 0 ? -1 : first + way;
+        return way < 0 ? -1 : _place = first + way;
     }
 
     private int LeastRecentlyUsed(int first)

@@ -11,10 +11,11 @@ public sealed partial class TimedMachine
     private readonly PriorityQueue<(int Cpu, int Function), (long Time, int Cpu)> _ticks = new();
     private CpuSet _tickDue;
 
-    /// <summary>When the first CPU has anything to do: a program that goes on, or a tick.</summary>
-    private long NextTime => Math.Min(_queue.NextTime, NextTick);
+    /// <summary>When the first tick comes that has anything to do.</summary>
+    private long _nextTick = long.MaxValue;
 
-    private long NextTick => _ticks.TryPeek(out _, out (long Time, int Cpu) first) ? first.Time : long.MaxValue;
+    /// <summary>When the first CPU has anything to do: a program that goes on, or a tick.</summary>
+    private long NextTime => Math.Min(_queue.NextTime, _nextTick);
 
     /// <summary>
     /// Each CPU's ticks come every millisecond, at an offset of its own. The work of several callers is done by one tick, so there is one
@@ -32,6 +33,7 @@ public sealed partial class TimedMachine
                 long offset = TickNs * target / Cpus.Count;
                 long time = ((((now - offset) / TickNs) + 1) * TickNs) + offset;
                 _ticks.Enqueue((target, function), (time, target));
+                _nextTick = Math.Min(_nextTick, time);
             }
         }
 
@@ -43,6 +45,7 @@ public sealed partial class TimedMachine
     private void Tick()
     {
         _ticks.TryDequeue(out (int Cpu, int Function) tick, out (long Time, int Cpu) due);
+        _nextTick = _ticks.TryPeek(out _, out (long Time, int Cpu) first) ? first.Time : long.MaxValue;
         _tickDue = _tickDue.Without(Model.Cpus[tick.Cpu]);
         TimedCpu target = Cpus[tick.Cpu];
         long start = Math.Max(due.Time, target.HandlerEnd);

@@ -117,7 +117,7 @@ public sealed partial class TimedMachine : TimedExecution
                 return;
             }
 
-            if (NextTick <= _queue.NextTime)
+            if (_nextTick <= _queue.NextTime)
             {
                 Tick();
             }
