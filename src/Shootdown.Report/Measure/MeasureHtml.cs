@@ -32,7 +32,9 @@ public static class MeasureHtml
         Section(writer, runs, "TLB interrupts a second", run => PerSecond(run, run.TlbInterrupts), Quantity.Rounded);
         Section(writer, runs, "Time of all CPUs that handlers take and senders wait, in percent", run => Percent(run, run.StolenNs + run.IpiWaitNs), Short);
         Section(writer, runs, "Time of all CPUs that is spent waiting for locks, in percent", run => Percent(run, run.LockWaitNs), Short);
-        Section(writer, runs, "Memory kept from the allocator until TLBs are flushed, at most", run => run.HeldMaxBytes, bytes => Quantity.Bytes((long)bytes), isBytes: true);
+        Section(
+            writer, runs, "Memory kept from the allocator until TLBs are flushed, at most", run => run.HeldMaxBytes,
+            bytes => Quantity.Bytes((long)bytes), isBytes: true);
         writer.WriteLine("<h2>All runs</h2>");
         HtmlPage.Table(
             writer,
