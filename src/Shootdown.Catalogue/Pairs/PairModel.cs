@@ -43,7 +43,7 @@ public static class PairModel
         Property[] pins = stage.Machine.PinRequests.Count > 0 ? [new PPin(judgesSharing: true)] : [];
         return new CheckModel(
             stage.Machine,
-            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache) { ReclaimMeetsDiscarded = cell.Kind == PageKind.Huge }, .. copies, .. sharing, .. guests, .. pins, new Assertions()],
+            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache) { ReclaimMeetsDiscarded = cell.Kind == PageKind.Huge || (cell.Operations.Count > 2 && stage.Kernel.Options.AnonFolios) }, .. copies, .. sharing, .. guests, .. pins, new Assertions()],
             cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
     }
 
