@@ -31,7 +31,6 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
     private readonly Word _size = kernel.Machine.NewWord("lruvec.lru_size");
     private readonly List<int>[] _batches = [.. kernel.Machine.Cpus.Select(_ => new List<int>(batchFolios))];
     private readonly FrameBits _onList = new();
-    private readonly FrameBits _inBatch = new();
     private readonly FrameBits _putInBatch = new();
 
     /// <summary>A kernel that does not call <c>lru_add_drain</c> where it unmaps (Rik van Riel, December 2024; 6.14).</summary>
@@ -46,7 +45,6 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
     {
         ArgumentNullException.ThrowIfNull(cpu);
         _onList.Remove(frame);
-        _inBatch.Add(frame);
         _batches[cpu.Index].Add(frame);
         if (_batches[cpu.Index].Count == batchFolios)
         {
@@ -73,7 +71,7 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
             // A folio in a batch has the batch's reference: it leaves with the batch.
             bool isLast = Kernel.Machine.Timed!.Memory.OfFrame(rest.First, FrameSlot.RefCount) == 1;
             listed += isLast && _onList.Remove(rest.First) ? 1 : 0;
-            _ = isLast && _inBatch.Contains(rest.First) && _batches[cpu.Index].Contains(rest.First) && _putInBatch.Add(rest.First);
+            _ = isLast && _batches[cpu.Index].Contains(rest.First) && _putInBatch.Add(rest.First);
         }
 
         await LruvecDelFolios(cpu, listed);
@@ -88,7 +86,6 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
         foreach (int frame in batch)
         {
             await ChangeList(cpu);
-            _inBatch.Remove(frame);
             bool wasPut = _putInBatch.Remove(frame);
             gone += wasPut ? 1 : 0;
             _ = !wasPut && _onList.Add(frame);
