@@ -13,7 +13,8 @@ namespace Shootdown.Kernel;
 /// </remarks>
 public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 {
-    private int Span => Machine.Paging.SpanOf(1);
+    /// <summary>Small pages of a huge one.</summary>
+    protected int Span => Machine.Paging.SpanOf(1);
 
     /// <summary>
     /// mm/memory.c: the part of <c>__handle_mm_fault</c> that looks at the huge entry: true if there is one and the access
@@ -210,7 +211,8 @@ public class HugeMemory(KernelModel kernel) : Mechanism(kernel)
                 await Kernel.Rmap.FolioAddRmapPte(cpu, old.Frame + i);
             }
 
-            await Kernel.PteOps.SetPteAt(cpu, table, page + i, Pte.Leaf(old.Frame + i, old.Write, old.Dirty));
+            Pte small = Pte.Leaf(old.Frame + i, old.Write, old.Dirty).With(old.Bits & Pte.UserfaultWpBit);
+            await Kernel.PteOps.SetPteAt(cpu, table, page + i, small);
         }
 
         await cpu.EntryStore(pmd, page, Pte.Table(made), "pmd_populate");
