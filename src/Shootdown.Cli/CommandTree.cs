@@ -28,7 +28,7 @@ internal sealed class CommandTree
         Explain.Add(Ids);
         Add(Check, All, Tags, VariantName, Model, Bounds, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace, Expect, Cost);
         Check.Add(Ids);
-        Add(Pairs, Bug, Triples, Operations, Machine, Model, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
+        Add(Pairs, Bug, Patch, Triples, Operations, Machine, Model, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
         Pairs.Add(Ids);
         Add(Seeds, ListOnly, RunName, Memory, Time, Workers, Json, Quiet, Schedule, Trace);
         Seeds.Add(Ids);
@@ -102,6 +102,9 @@ internal sealed class CommandTree
     public Option<string[]> Bounds { get; } = Many("--bound");
 
     public Option<string> Bug { get; } = new("--bug");
+
+    /// <summary>--patch.</summary>
+    public Option<string> Patch { get; } = new("--patch");
 
     public Option<string> To { get; } = new("--to");
 

@@ -6,20 +6,26 @@ namespace Shootdown.Cli;
 internal static class PairHints
 {
     /// <summary>The hints.</summary>
-    /// <param name="bug">The scenario of the bug.</param>
+    /// <param name="bug">The scenario of the bug; null if there is none.</param>
+    /// <param name="patches">Ids of the patches that are applied.</param>
     /// <param name="search">What larger machines showed; null if none was tried.</param>
-    public static IEnumerable<string> NotFound(Scenario bug, PairSearch? search)
+    public static IEnumerable<string> NotFound(Scenario? bug, IReadOnlyList<string> patches, PairSearch? search)
     {
-        string bounds = string.Join(", ", bug.Parameters.Select(parameter => $"{parameter.Name} {parameter.Default}"));
-        yield return $"the bug of {bug.Id}: no machine of this size shows it. Its scenario does, with {bounds}: ./shootdown check {bug.Id}";
+        if (bug is not null)
+        {
+            string bounds = string.Join(", ", bug.Parameters.Select(parameter => $"{parameter.Name} {parameter.Default}"));
+            yield return $"the bug of {bug.Id}: no machine of this size shows it. Its scenario does, with {bounds}: ./shootdown check {bug.Id}";
+        }
+
         if (search is not null)
         {
+            string what = bug is null ? string.Join(" and ", patches) : "the bug";
             yield return search switch
             {
-                { Reaching.Count: 0 } => "no operation of the library comes to the functions that the bug replaces: it needs one of its own (docs/operation.md)",
+                { Reaching.Count: 0 } => $"no operation of the library comes to the functions that {what} replaces: it needs one of its own (docs/operation.md)",
                 { Shown: { } cell } => $"a larger machine shows it: {cell.Name} ({cell.Around})",
                 _ => $"{search.Tried} of {search.Larger} larger machines were tried (two operations beside reclaim on neighbouring tables, or three "
-                    + $"on one page; one of {search.Reaching.Count} comes to what the bug replaces): none shows it",
+                    + $"on one page; one of {search.Reaching.Count} comes to what {what} replaces): none shows it",
             };
         }
     }

@@ -32,7 +32,13 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
         CheckOptions options = request.BatchOptions(host, interruption.Token);
         IReadOnlyList<PairResult> results = RunLimits.Exploring(() => PairRun.Run(plan.Cells, plan.Setup, options, progress));
         progress?.Clear();
-        MatrixReport matrix = Matrix(plan, results, interruption.Token) with { ElapsedSeconds = clock.Elapsed.TotalSeconds };
+        PairSearch? search = IsFound(results) ? null : LargerMachines(plan, interruption.Token);
+        if (plan.Patches.Count > 0 && search?.Shown is { } larger)
+        {
+            results = [.. results, new PairResult(larger, RunLimits.Exploring(() => PairRun.Check(larger, plan.Setup, options)))];
+        }
+
+        MatrixReport matrix = Matrix(plan, results, search) with { ElapsedSeconds = clock.Elapsed.TotalSeconds };
         int exitCode = interruption.IsCancellationRequested
             ? ExitCode.Inconclusive
             : ExitCode.Of([.. results.Select(result => result.Report)]);
@@ -48,23 +54,24 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
         return exitCode;
     }
 
-    private MatrixReport Matrix(PairsPlan plan, IReadOnlyList<PairResult> results, CancellationToken interrupted)
+    private MatrixReport Matrix(PairsPlan plan, IReadOnlyList<PairResult> results, PairSearch? search)
     {
         string model = plan.Setup.Model == MemoryModelKind.Sc ? ModelNames.Sc : ModelNames.X86Tso;
-        bool found = results.Any(result => result.Report.Verdict == Verdict.Violation);
         return new MatrixReport(
             plan.Kernel,
             model,
             [.. plan.Operations.Select(operation => operation.Id)],
             [.. results.Select(result => Entry(result, model))],
             plan.Cells.Count - results.Count,
-            [.. Bounds(plan, model), .. found || plan.Bug is null ? [] : PairHints.NotFound(plan.Bug, LargerMachines(plan, interrupted))]);
+            [.. Bounds(plan, model), .. IsFound(results) ? [] : PairHints.NotFound(plan.Bug, plan.Patches, search)]);
     }
+
+    private static bool IsFound(IReadOnlyList<PairResult> results) => results.Any(result => result.Report.Verdict == Verdict.Violation);
 
     /// <summary>Only for the matrix as a whole: who asks for some operations wants to know about those.</summary>
     private PairSearch? LargerMachines(PairsPlan plan, CancellationToken interrupted)
     {
-        if (request.Operations.Count > 0 || request.Machine is not null || request.Triples || interrupted.IsCancellationRequested)
+        if ((plan.Bug is null && plan.Patches.Count == 0) || request.Operations.Count > 0 || request.Machine is not null || request.Triples || interrupted.IsCancellationRequested)
         {
             return null;
         }
@@ -85,7 +92,8 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
             "./shootdown pairs " + string.Join(' ', ids),
             .. request.Files.Select(CheckInvocation.Quoted),
             .. request.Bug is { } bug ? [$"--bug {bug}"] : Array.Empty<string>(),
-            .. request.Triples ? ["--triples"] : Array.Empty<string>(),
+            .. request.Patch is { } patch ? [$"--patch {patch}"] : Array.Empty<string>(),
+            .. result.Cell.Operations.Count > 2 ? ["--triples"] : Array.Empty<string>(),
             "--machine " + result.Cell.Machine,
             "--model " + model,
         ];
@@ -114,6 +122,8 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
             {
                 PromiseKind.Removed => "removes translations",
                 PromiseKind.WriteProtected => "takes the right to write",
+                PromiseKind.ContentsGivenUp => "gives contents up",
+                PromiseKind.StoresAllowed => "lets stores through again",
                 _ => "promises nothing",
             };
             host.Out.WriteLine($"{operation.Id.PadRight(width)}  {promise}; {kinds} memory");

@@ -23,6 +23,9 @@ internal sealed record PairsPlan
     /// <summary>The scenario whose bug is switched on.</summary>
     public Scenario? Bug { get; init; }
 
+    /// <summary>Ids of the patches that are applied.</summary>
+    public required IReadOnlyList<string> Patches { get; init; }
+
     /// <summary>Why it cannot be run; empty if it can.</summary>
     public string Problem { get; init; } = string.Empty;
 
@@ -35,21 +38,22 @@ internal sealed record PairsPlan
         PairSetup setup = SetupOf(bug, request);
         var kernel = new List<string> { bug is null ? "correct core" : $"core with the bug of {bug.Id}" };
         var added = new List<MmOperation>();
+        var patches = new List<(string Path, KernelPatch Patch)>();
         foreach (SingleFileTypes file in files)
         {
             IReadOnlyList<MmOperation> operationsOfFile = file.InstancesOf<MmOperation>();
             added.AddRange(operationsOfFile);
-            foreach (KernelPatch patch in PatchesOf(file, operationsOfFile.Count > 0))
-            {
-                setup = setup with
-                {
-                    Name = patch.Id,
-                    Parts = patch.Apply(setup.Parts),
-                    Options = patch.Configure(setup.Options),
-                };
-                kernel.Add(patch.Id);
-            }
+            patches.AddRange(PatchesOf(file, operationsOfFile.Count > 0).Select(patch => (file.Path, patch)));
         }
+
+        var applied = new PatchStack(setup);
+        foreach ((string path, KernelPatch patch) in ChosenPatches(patches, request.Patch))
+        {
+            applied.Add(path, patch);
+            kernel.Add(patch.Id);
+        }
+
+        setup = applied.Setup;
 
         IReadOnlyList<MmOperation> operations = OperationList.With(added);
         MmOperation[] chosen = [.. request.Operations.Select(id => Find(operations, id))];
@@ -61,6 +65,7 @@ internal sealed record PairsPlan
             Setup = request.Model is { } model && ModelNames.Kind(model) is { } kind ? setup with { Model = kind } : setup,
             Kernel = string.Join(" + ", kernel),
             Bug = bug,
+            Patches = [.. kernel.Skip(1)],
             Problem = string.Join('\n', files.Select(file => file.Reason).Where(reason => reason.Length > 0)),
         };
     }
@@ -85,6 +90,16 @@ internal sealed record PairsPlan
             ? patches
             : throw new UsageException(
                 $"{file.Path} has no class that derives from {nameof(KernelPatch)} or {nameof(MmOperation)}", "docs/operation.md");
+    }
+
+    private static IReadOnlyList<(string Path, KernelPatch Patch)> ChosenPatches(
+        IReadOnlyList<(string Path, KernelPatch Patch)> patches, string? id)
+    {
+        (string Path, KernelPatch Patch)[] chosen = [.. patches.Where(one => id is null || string.Equals(one.Patch.Id, id, StringComparison.OrdinalIgnoreCase))];
+        string[] known = [.. patches.Select(one => one.Patch.Id)];
+        return chosen.Length > 0 || id is null ? chosen : throw new UsageException(known.Length == 0
+            ? $"--patch {id}: no file with a patch is given"
+            : $"--patch: there is no patch '{id}'{ScenarioLookup.DidYouMean(id, known, ";")} patches: {string.Join(", ", known)}");
     }
 
     private static MmOperation Find(IReadOnlyList<MmOperation> operations, string id)

@@ -14,6 +14,9 @@ internal sealed record PairsRequest : RunRequest
     /// <summary>The scenario whose bug is switched on; null for none.</summary>
     public required string? Bug { get; init; }
 
+    /// <summary>The patch of the files to apply; null for all of them.</summary>
+    public required string? Patch { get; init; }
+
     /// <summary>True for three operations at a time.</summary>
     public required bool Triples { get; init; }
 
@@ -38,6 +41,7 @@ internal sealed record PairsRequest : RunRequest
             Operations = [.. names.Where(name => !SingleFileTypes.IsFile(name))],
             Files = [.. names.Where(SingleFileTypes.IsFile)],
             Bug = parsed.GetValue(tree.Bug),
+            Patch = parsed.GetValue(tree.Patch),
             Triples = parsed.GetValue(tree.Triples),
             ListsOperations = parsed.GetValue(tree.Operations),
             Machine = parsed.GetValue(tree.Machine),

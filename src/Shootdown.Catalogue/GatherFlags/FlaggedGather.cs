@@ -42,7 +42,7 @@ public sealed class FlaggedGather : MmuGather
     {
         await Rule(tlb.Cpu, PairRule.Pages, await tlb.Cpu.Load(_open) == 0, $"tlb_start_vma(vma {vma}) comes behind a tlb_end_vma");
         await tlb.Cpu.Store(_open, (ulong)vma + 1);
-        await SetFlags(tlb, FlagsOf(_case.Vmas[vma]));
+        await StoreFlags(tlb, FlagsOf(_case.Vmas[vma]));
         await Count(tlb.Cpu, CacheFlushes);
     }
 
@@ -69,7 +69,7 @@ public sealed class FlaggedGather : MmuGather
             flags |= FlagsOf(_case.Vmas[vma]);
         }
 
-        await SetFlags(tlb, flags);
+        await StoreFlags(tlb, flags);
     }
 
     /// <inheritdoc/>
@@ -120,5 +120,5 @@ public sealed class FlaggedGather : MmuGather
     private static async Proc Count(Cpu cpu, Word word) => await cpu.AddReturn(word, 1);
 
     [KernelName("tlb_update_vma_flags")]
-    private async Proc SetFlags(TlbGather tlb, ulong flags) => await tlb.Cpu.Store(_flags, flags);
+    private async Proc StoreFlags(TlbGather tlb, ulong flags) => await tlb.Cpu.Store(_flags, flags);
 }

@@ -23,6 +23,9 @@ public sealed class CollapseOperation : MmOperation
     /// <inheritdoc/>
     public override bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
 
+    /// <summary>A fault would map the huge page that the small ones are parts of.</summary>
+    public override bool PagesComeBack => false;
+
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
     {

@@ -16,6 +16,9 @@ public sealed class GupFastOperation : MmOperation
     public override int FramesHeld => 1;
 
     /// <inheritdoc/>
+    public override bool BystanderFaults => true;
+
+    /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true, Pins = true, WriteProtectSeq = true };
 
     /// <inheritdoc/>

@@ -13,6 +13,9 @@ public sealed class MadviseFreeOperation : MmOperation
     public override string Role => "madvise";
 
     /// <inheritdoc/>
+    public override PromiseKind? Promises => PromiseKind.ContentsGivenUp;
+
+    /// <inheritdoc/>
     public override int FramesHeld => 0;
 
     /// <inheritdoc/>
@@ -20,5 +23,10 @@ public sealed class MadviseFreeOperation : MmOperation
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
-        => await call.Kernel.Madvise.MadviseFree(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        await call.Cpu.BeginPromise(call.Promise);
+        await call.Kernel.Madvise.MadviseFree(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
+        await call.Cpu.ReturnPromise(call.Promise);
+    }
 }

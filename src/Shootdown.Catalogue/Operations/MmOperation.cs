@@ -48,8 +48,11 @@ public abstract class MmOperation
     /// <summary>What its column in a diagram is called, e.g. <c>madvise</c>.</summary>
     public abstract string Role { get; }
 
-    /// <summary>What it promises about older translations when it returns; null if nothing.</summary>
+    /// <summary>What it promises about its range; null if nothing.</summary>
     public virtual PromiseKind? Promises => null;
+
+    /// <summary>True if it promises something about older translations.</summary>
+    public bool RulesOutTranslations => Promises?.RulesOutTranslations() == true;
 
     /// <summary>True if it takes the mmap_lock for writing at any time.</summary>
     public virtual bool WritesMmapLock => false;
@@ -74,6 +77,17 @@ public abstract class MmOperation
 
     /// <summary>False if it cannot run twice on the same pages at a time.</summary>
     public virtual bool MeetsItself => true;
+
+    /// <summary>True if it ends the process: it meets no other operation, but a device that still has the process's memory.</summary>
+    public virtual bool EndsProcess => false;
+
+    /// <summary>
+    /// True if the thread beside it handles its page faults: what the operation looked up may then be taken away and replaced by another page.
+    /// </summary>
+    public virtual bool BystanderFaults => false;
+
+    /// <summary>False if a page that it takes away would come back by a fault as something that the model does not have.</summary>
+    public virtual bool PagesComeBack => true;
 
     /// <summary>True if what it does may leave another operation waiting for ever, which is no deadlock then.</summary>
     public virtual bool MayLeaveOthersWaiting => false;

@@ -13,6 +13,9 @@ public sealed class UserfaultResolveOperation : MmOperation
     public override string Role => "uffd";
 
     /// <inheritdoc/>
+    public override PromiseKind? Promises => PromiseKind.StoresAllowed;
+
+    /// <inheritdoc/>
     public override int FramesHeld => 0;
 
     /// <inheritdoc/>
@@ -23,5 +26,10 @@ public sealed class UserfaultResolveOperation : MmOperation
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
-        => await call.Kernel.Userfaultfd.WriteUnprotect(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        await call.Cpu.BeginPromise(call.Promise);
+        await call.Kernel.Userfaultfd.WriteUnprotect(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
+        await call.Cpu.ReturnPromise(call.Promise);
+    }
 }

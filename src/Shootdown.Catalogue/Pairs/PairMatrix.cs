@@ -40,6 +40,7 @@ public static class PairMatrix
             .. from operation in operations
                where chosen.All(one => one == operation)
                from kind in Enum.GetValues<PageKind>()
+               where operation is not ScheduleOperation && (bystander == Bystander.Device || !operation.EndsProcess)
                where operation.Meets(kind) && kind != PageKind.Hugetlb && !IsSpecial(kind)
                    && (relation == RangeRelation.Same || kind is not (PageKind.CopyOnWrite or PageKind.Huge))
                select new PairCell([operation], relation, kind, bystander),
@@ -80,7 +81,7 @@ public static class PairMatrix
                where chosen.All(operations.Contains)
                where operations.All(operation => operation.MeetsItself || operations.Count(other => other == operation) == 1)
                from kind in Enum.GetValues<PageKind>()
-               where operations.All(operation => operation.Meets(kind))
+               where operations.All(operation => operation.Meets(kind) && !operation.EndsProcess)
                from relation in relations
                from bystander in Enum.GetValues<Bystander>()
                where IsWorthwhile(operations, relation, kind, bystander)
@@ -90,6 +91,8 @@ public static class PairMatrix
     /// <summary>Ranges, kinds of memory and bystanders are varied one at a time: what they bring about is independent.</summary>
     private static bool IsWorthwhile(MmOperation[] operations, RangeRelation relation, PageKind kind, Bystander bystander) => bystander switch
     {
+        _ when operations.Any(operation => operation is ScheduleOperation) => bystander == Bystander.Switching
+            && relation == RangeRelation.Same && kind != PageKind.Huge && operations.Length == 2 && operations.Any(operation => operation.RulesOutTranslations),
         Bystander.Guest => false,
         Bystander.Device => MeetsDevice(operations, relation, kind),
         Bystander.Sharer => MeetsSharer(operations, relation, kind),
@@ -123,7 +126,7 @@ public static class PairMatrix
     public static IEnumerable<PairCell> BesideReclaim(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
         => from pair in Combinations(operations, 2)
            where chosen.All(pair.Contains) && pair.All(operation => operation.MeetsItself || pair[0] != pair[1])
-           where pair.All(operation => operation.WorksOn(PageKind.Anonymous) && operation.Promises is not null && operation.DestinationPages(1) == 0)
+           where pair.All(operation => operation.WorksOn(PageKind.Anonymous) && operation.RulesOutTranslations && operation.DestinationPages(1) == 0)
            select new PairCell(pair, RangeRelation.NeighbouringTables, PageKind.Anonymous, Bystander.Reclaim);
 
     /// <summary>

@@ -40,16 +40,35 @@ public static class PairModel
         Property[] guests = cell.Bystander == Bystander.Guest ? [new PSecondary()] : [];
         Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: true)] : [];
         Property[] sharing = stage.Kernel.Mms.Count > 1 && cell.Kind is not (PageKind.File or PageKind.Driver) ? [new PCow()] : [];
+        Property[] marks = stage.Kernel.Options.UserfaultWp ? [new PUserfault()] : [];
         Property[] pins = stage.Machine.PinRequests.Count > 0 ? [new PPin(judgesSharing: true)] : [];
         return new CheckModel(
             stage.Machine,
-            [new PRet(knowledge: knowledge), new PLife(knowledge), new PWrite(stage.Kernel.PageCache) { ReclaimMeetsDiscarded = cell.Kind == PageKind.Huge || (cell.Operations.Count > 2 && stage.Kernel.Options.AnonFolios) }, .. copies, .. sharing, .. guests, .. pins, new Assertions()],
-            cell.Operations.Any(operation => operation.Promises is not null) ? ["P-ret"] : []);
+            [
+                new PRet(knowledge: knowledge), new PLife(knowledge), WriteOf(stage.Kernel, cell), .. copies, .. sharing, .. marks, .. guests, .. pins,
+                new Assertions(),
+            ],
+            cell.Operations.Any(operation => operation.RulesOutTranslations) ? ["P-ret"] : []);
     }
+
+    /// <summary>
+    /// P-write; where munmap and its like can take a page from under reclaim that would write it: small pages with counts meet that on their machines
+    /// only beside a third operation.
+    /// </summary>
+    private static PWrite WriteOf(KernelModel kernel, PairCell cell) => new(kernel.PageCache)
+    {
+        ReclaimMeetsDiscarded = cell.Kind == PageKind.Huge || (cell.Operations.Count > 2 && kernel.Options.AnonFolios),
+    };
 
     private static KernelOptions Initial(PairCell cell, PairSetup setup)
     {
         KernelOptions options = setup.TakesAllLocks ? setup.Options with { AnonMoves = true } : setup.Options;
+        if (cell is { Bystander: Bystander.Device, Relation: RangeRelation.Overlapping })
+        {
+            // The gather is full after each page: what is freed on the way is judged too.
+            options = options with { GatherFrames = 1 };
+        }
+
         return cell.Kind switch
         {
             PageKind.CopyOnWrite or PageKind.Referenced => options with { AnonFolios = true },
@@ -148,6 +167,7 @@ public static class PairModel
     private static MachineOptions OptionsOf(PairCell cell, KernelOptions kernel, int destinations, PairSetup setup)
     {
         bool freesTables = kernel.Thp || cell.Operations.Any(operation => operation.FreesTables);
+        bool faults = Faults(cell);
         int pages = cell.Pages + destinations;
         bool twoTables = cell.Relation == RangeRelation.NeighbouringTables;
         int span = cell.Kind == PageKind.Huge ? PairCell.PagesOfHuge : freesTables ? Math.Max(2, pages) : pages;
@@ -157,8 +177,8 @@ public static class PairModel
             Devices = cell.Bystander == Bystander.Device ? 1 : 0,
             Levels = freesTables || twoTables ? 2 : 1,
             EntriesPerTable = twoTables ? PairCell.EntriesOfNeighbours : span,
-            Tables = freesTables || twoTables ? 3 + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell)) : 1 + Spaces(cell),
-            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld) + (cell.Bystander is Bystander.Guest or Bystander.Reclaim ? 1 : 0)),
+            Tables = freesTables || twoTables ? 3 + (faults ? 1 : 0) + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell)) : 1 + Spaces(cell),
+            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld) + (cell.Bystander is Bystander.Guest or Bystander.Reclaim || faults ? 1 : 0)),
             FrameColours = destinations > 0 ? 1 : span,
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             Tlb = setup.Tlb,
@@ -190,6 +210,11 @@ public static class PairModel
         (KernelModel kernel, Mm mm) = stage;
         switch (cell.Bystander)
         {
+            case Bystander.Busy when Faults(cell):
+                kernel.BuildRunning(cpu, mm);
+                stage.Machine.AddAgent(
+                    "user", AgentKind.Task, cpu, cell.Operations.Any(one => one.MayLeaveOthersWaiting), () => Stage.StorePages(kernel, cpu, mm, cell.Pages));
+                break;
             case Bystander.Busy:
                 stage.AddThread(index, "user", () => StoreOnce(cpu, cell.Kind == PageKind.Huge ? cell.Pages - 1 : 0, cell.Pages));
                 break;
@@ -220,6 +245,10 @@ public static class PairModel
                 break;
         }
     }
+
+    /// <summary>True if the busy thread handles its faults.</summary>
+    private static bool Faults(PairCell cell)
+        => cell.Operations.Any(operation => operation.BystanderFaults) && cell.Operations.All(operation => operation.PagesComeBack);
 
     /// <summary>Stores to each page, of a huge one to its last, but does not handle faults: those are operations of their own.</summary>
     private static async Proc StoreOnce(Cpu cpu, int first, int end)

@@ -37,7 +37,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
     /// <inheritdoc/>
     public override void OnPromiseBegins(MachineState state, Promise promise)
     {
-        for (int i = 0; i < promise.PageCount; i++)
+        for (int i = 0; promise.Kind.RulesOutTranslations() && i < promise.PageCount; i++)
         {
             state.Write(_noted[promise] + i, Marker(promise.FirstPage + i).Bits);
         }
@@ -46,7 +46,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
     /// <inheritdoc/>
     public override void OnPromiseReturns(MachineState state, Promise promise)
     {
-        for (int i = 0; i < promise.PageCount; i++)
+        for (int i = 0; promise.Kind.RulesOutTranslations() && i < promise.PageCount; i++)
         {
             int page = promise.FirstPage + i;
             int address = Forbidden(promise.Kind, promise.Space, page);
@@ -81,7 +81,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
         }
 
         Translation now = TlbInspector.Plain(Translation.Of(value));
-        foreach (Promise promise in _machine.Promises)
+        foreach (Promise promise in _noted.Keys)
         {
             if (promise.Space == space && page >= promise.FirstPage && page < promise.FirstPage + promise.PageCount)
             {
@@ -146,7 +146,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
         }
 
         TlbInspector.AddFootprint(footprint, _machine, page);
-        foreach (Promise promise in _machine.Promises)
+        foreach (Promise promise in _noted.Keys)
         {
             if (page >= promise.FirstPage && page < promise.FirstPage + promise.PageCount)
             {
@@ -158,6 +158,11 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
     /// <inheritdoc/>
     public override void AddPromiseFootprint(Footprint footprint, Promise promise)
     {
+        if (!promise.Kind.RulesOutTranslations())
+        {
+            return;
+        }
+
         footprint.WriteRange(_noted[promise], promise.PageCount);
         for (int page = promise.FirstPage; page < promise.FirstPage + promise.PageCount; page++)
         {
@@ -186,7 +191,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
         }
 
         var alike = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (Promise promise in machine.Promises)
+        foreach (Promise promise in machine.Promises.Where(one => one.Kind.RulesOutTranslations()))
         {
             int noted = machine.AllocateRange("p_ret.noted", WordKind.Hardware, promise.PageCount);
             _noted.Add(promise, noted);

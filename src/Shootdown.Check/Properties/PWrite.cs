@@ -6,8 +6,13 @@ namespace Shootdown.Check;
 /// P-write: no store is lost. A frame that reclaim gives up must hold nothing that was stored after its contents were last
 /// written to their backing store; discarding (munmap, MADV_DONTNEED) is no loss. A page of a file that was stored to must
 /// be known to be dirty when all programs have ended: by its flag or by an entry that maps it. In between the knowledge
-/// may be on its way.
+/// may be on its way. What MADV_FREE gave up may be thrown away unless it was stored to since the call returned.
 /// </summary>
+/// <remarks>
+/// While a call of MADV_FREE is under way, no anonymous page that is given up is judged: a store beside the call may be lost or kept. When it
+/// returns, all that was stored in its range is forgotten, in every frame that can hold a page of it. Where there is such a call, the knowledge
+/// goes with the contents when they are copied (migration).
+/// </remarks>
 /// <param name="pageCache">The words of the page cache, each frame + 1 or 0.</param>
 public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
 {
@@ -16,6 +21,8 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     private MachineModel _machine = null!;
     private int _modified;
     private int _places;
+    private int _givingUp;
+    private bool _givesUp;
 
     /// <summary>
     /// True if reclaim may give up anonymous memory that somebody else unmapped: munmap takes the entry away between reclaim's looking at
@@ -57,6 +64,63 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     public override void AddDeviceFootprint(Footprint footprint, int frame) => footprint.Write(_modified + frame);
 
     /// <inheritdoc/>
+    public override void OnPromiseBegins(MachineState state, Promise promise)
+    {
+        if (promise.Kind == PromiseKind.ContentsGivenUp)
+        {
+            state.Write(_givingUp, state.Read(_givingUp) + 1);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnPromiseReturns(MachineState state, Promise promise)
+    {
+        if (promise.Kind != PromiseKind.ContentsGivenUp)
+        {
+            return;
+        }
+
+        state.Write(_givingUp, state.Read(_givingUp) - 1);
+        for (int frame = 0; frame < _machine.Paging.Frames.Count; frame++)
+        {
+            if (!IsCached(state, frame) && MayHold(promise, frame))
+            {
+                state.Write(_modified + frame, 0);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void AddPromiseFootprint(Footprint footprint, Promise promise)
+    {
+        if (promise.Kind == PromiseKind.ContentsGivenUp)
+        {
+            footprint.Write(_givingUp);
+            footprint.WriteRange(_modified, _machine.Paging.Frames.Count);
+            footprint.ReadAll([.. pageCache.Select(page => page.Address)]);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnFrameCopied(MachineState state, Cpu cpu, int from, int to)
+    {
+        if (_givesUp)
+        {
+            state.Write(_modified + to, state.Read(_modified + from));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void AddCopyFootprint(Footprint footprint, int from, int to)
+    {
+        if (_givesUp)
+        {
+            footprint.Read(_modified + from);
+            footprint.Write(_modified + to);
+        }
+    }
+
+    /// <inheritdoc/>
     public override void OnFinal(MachineState state)
     {
         foreach (Word page in pageCache)
@@ -82,7 +146,7 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     /// <inheritdoc/>
     public override void OnFrameSaved(MachineState state, Cpu cpu, int frame)
     {
-        if (ReclaimMeetsDiscarded && (state.Read(_places + frame) & Swapped) == 0)
+        if ((_givesUp && state.Read(_givingUp) != 0) || (ReclaimMeetsDiscarded && (state.Read(_places + frame) & Swapped) == 0))
         {
             return;
         }
@@ -158,6 +222,18 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
         {
             footprint.Write(_places + frame);
         }
+
+        if (_givesUp)
+        {
+            footprint.Read(_givingUp);
+        }
+    }
+
+    /// <summary>True if the frame can hold a page of the range: the pages of a colour take their frames from it, wherever they are moved.</summary>
+    private bool MayHold(Promise promise, int frame)
+    {
+        int colours = _machine.Options.FrameColours;
+        return Enumerable.Range(promise.FirstPage, promise.PageCount).Any(page => page % colours == frame % colours);
     }
 
     private bool IsCached(MachineState state, int frame) => pageCache.Any(page => state.Read(page.Address) == (ulong)frame + 1);
@@ -192,6 +268,12 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
         for (int frame = 0; frame < machine.Paging.Frames.Count; frame++)
         {
             machine.Describe(_modified + frame, machine.Paging.PlaceOfFrame("p_write.modified", frame));
+        }
+
+        _givesUp = machine.Promises.Any(promise => promise.Kind == PromiseKind.ContentsGivenUp);
+        if (_givesUp)
+        {
+            _givingUp = machine.AllocateRange("p_write.giving_up", WordKind.Hardware, 1);
         }
 
         if (!ReclaimMeetsDiscarded)

@@ -72,8 +72,9 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
+    /// <summary>mm/memory.c: <c>copy_page_range</c>, between the two halves of the notifier: table by table.</summary>
     [KernelName("copy_page_range")]
-    private async Proc CopyTables(Cpu cpu, Mm parent, Mm child, int first, int count)
+    protected virtual async Proc CopyTables(Cpu cpu, Mm parent, Mm child, int first, int count)
     {
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < first + count; page = (page / span + 1) * span)

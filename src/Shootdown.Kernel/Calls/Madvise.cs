@@ -210,7 +210,8 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
-    private async Proc MadviseColdOrPageout(Cpu cpu, Mm mm, int first, int count, MadviseWalk walk)
+    /// <summary>mm/madvise.c: <c>madvise_cold</c> and <c>madvise_pageout</c>.</summary>
+    protected virtual async Proc MadviseColdOrPageout(Cpu cpu, Mm mm, int first, int count, MadviseWalk walk)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);

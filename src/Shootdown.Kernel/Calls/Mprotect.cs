@@ -42,7 +42,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>mm/mprotect.c: <c>do_mprotect_pkey</c>, as far as it takes rights away.</summary>
     [KernelName("do_mprotect_pkey")]
-    private async Proc TakeRights(Cpu cpu, Mm mm, Promise promise, ProtectionChange change)
+    protected virtual async Proc TakeRights(Cpu cpu, Mm mm, Promise promise, ProtectionChange change)
     {
         await cpu.BeginPromise(promise);
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
@@ -111,6 +111,10 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
             {
                 await ChangeMigrationEntry(tlb.Cpu, table, page, old, change);
             }
+            else if (!old.IsNone)
+            {
+                await ChangeSwapEntry(tlb.Cpu, table, page, old, change);
+            }
         }
 
         await Kernel.PageWalk.PteUnmapUnlock(tlb.Cpu, table);
@@ -156,8 +160,9 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         => old.Present
             && (!Kernel.Options.AnonFolios || await cpu.Load(Kernel.Folios[old.Frame].Frame.MapCount) == 1);
 
+    /// <summary>mm/mprotect.c: <c>change_pte_range</c> for one mapped page; records it if TLBs may allow what the entry does not.</summary>
     [KernelName]
-    private async Proc ChangeOnePte(TlbGather tlb, PageTable table, int page, ProtectionChange change)
+    protected virtual async Proc ChangeOnePte(TlbGather tlb, PageTable table, int page, ProtectionChange change)
     {
         Pte old = await Kernel.PteOps.PtepModifyProtStart(tlb.Cpu, table, page);
         Pte value = PteModify(old, change);
@@ -176,13 +181,29 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     /// <summary>
     /// mm/mprotect.c: <c>change_pte_range</c>, for pages that move: the entry that comes back must not allow more.
     /// </summary>
-    private async Proc ChangeMigrationEntry(Cpu cpu, PageTable table, int page, Pte old, ProtectionChange change)
+    protected virtual async Proc ChangeMigrationEntry(Cpu cpu, PageTable table, int page, Pte old, ProtectionChange change)
     {
         Pte value = change switch
         {
             ProtectionChange.UserfaultProtect => old.Without(Pte.WriteBit).With(Pte.UserfaultWpBit),
             ProtectionChange.UserfaultResolve => old.Without(Pte.WriteBit | Pte.UserfaultWpBit),
             _ => old.Without(Pte.WriteBit),
+        };
+        if (value != old)
+        {
+            await Kernel.PteOps.SetPteAt(cpu, table, page, value);
+        }
+    }
+
+    /// <summary>mm/mprotect.c: <c>change_pte_range</c>, for pages in swap: the mark of userfaultfd waits there for them to come back.</summary>
+    [KernelName]
+    protected virtual async Proc ChangeSwapEntry(Cpu cpu, PageTable table, int page, Pte old, ProtectionChange change)
+    {
+        Pte value = change switch
+        {
+            ProtectionChange.UserfaultProtect => old.With(Pte.UserfaultWpBit),
+            ProtectionChange.UserfaultResolve => old.Without(Pte.UserfaultWpBit),
+            _ => old,
         };
         if (value != old)
         {

@@ -14,7 +14,8 @@ namespace Shootdown.Kernel;
 /// </remarks>
 public class Hugetlb : Mechanism
 {
-    private readonly ImmutableArray<Word> _shareCounts = [];
+    /// <summary>How many other processes share each page table (<c>pt_share_count</c>).</summary>
+    protected ImmutableArray<Word> ShareCounts { get; } = [];
 
     /// <summary>Makes the counts, where tables can be shared.</summary>
     public Hugetlb(KernelModel kernel)
@@ -22,7 +23,7 @@ public class Hugetlb : Mechanism
     {
         if (Machine.Options.SharedTables)
         {
-            _shareCounts = [.. Enumerable.Range(0, Machine.Paging.TableCount).Select(table => Machine.NewWord($"table{table}.pt_share_count"))];
+            ShareCounts = [.. Enumerable.Range(0, Machine.Paging.TableCount).Select(table => Machine.NewWord($"table{table}.pt_share_count"))];
         }
     }
 
@@ -34,7 +35,7 @@ public class Hugetlb : Mechanism
         PageTable table = Machine.Paging.BuildPath(owner.Space, page);
         int entry = Machine.Paging.EntryAddressOf(Kernel.PageWalk.Root(user), page);
         Machine.SetInitial(entry, Pte.Table(table.Index).Bits);
-        Word count = _shareCounts[table.Index];
+        Word count = ShareCounts[table.Index];
         Machine.SetInitial(count.Address, Machine.WordInfo(count.Address).Initial + 1);
     }
 
@@ -126,13 +127,13 @@ public class Hugetlb : Mechanism
     /// </summary>
     public virtual async Proc<bool> HugePmdUnshare(Cpu cpu, PageTable pud, PageTable table, int page)
     {
-        if (await cpu.Load(_shareCounts[table.Index], weight: StepWeight.Key) == 0)
+        if (await cpu.Load(ShareCounts[table.Index], weight: StepWeight.Key) == 0)
         {
             return false;
         }
 
         await cpu.EntryStore(pud, page, Pte.None, "pud_clear");
-        await cpu.AddReturn(_shareCounts[table.Index], -1);
+        await cpu.AddReturn(ShareCounts[table.Index], -1);
         return true;
     }
 
@@ -147,7 +148,7 @@ public class Hugetlb : Mechanism
         bool shared = false;
         if (found.Index >= 0)
         {
-            await cpu.AddReturn(_shareCounts[found.Index], 1);
+            await cpu.AddReturn(ShareCounts[found.Index], 1);
             PageTable pud = Kernel.PageWalk.Root(mm);
             await cpu.SpinLock(Machine.Paging.LockOf(pud.Index));
             shared = (await cpu.EntryRead(pud, page, "pudp_get")).IsNone;
@@ -159,7 +160,7 @@ public class Hugetlb : Mechanism
             await cpu.SpinUnlock(Machine.Paging.LockOf(pud.Index));
             if (!shared)
             {
-                await cpu.AddReturn(_shareCounts[found.Index], -1);
+                await cpu.AddReturn(ShareCounts[found.Index], -1);
             }
         }
 

@@ -13,7 +13,8 @@ namespace Shootdown.Kernel;
 /// </remarks>
 public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
 {
-    private int Span => Machine.Paging.SpanOf(1);
+    /// <summary>Small pages of a huge one.</summary>
+    protected int Span => Machine.Paging.SpanOf(1);
 
     /// <summary>
     /// mm/khugepaged.c: <c>collapse_huge_page</c>: false if some page could not be had.
@@ -102,7 +103,8 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>
     /// mm/khugepaged.c: <c>__collapse_huge_page_isolate</c>: locks every page that is mapped, and requires that all its
-    /// references are those of entries; false, and none is locked, if some page cannot be had. Empty entries do not hinder
+    /// references are those of entries; false, and none is locked, if some page cannot be had. A page that userfaultfd
+    /// write-protected cannot (dd47ac428c3f, 6.4: the huge entry would lose the mark). Empty entries do not hinder
     /// (<c>max_ptes_none</c>).
     /// </summary>
     [KernelName("__collapse_huge_page_isolate")]
@@ -117,7 +119,7 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
                 continue;
             }
 
-            if (!pte.Present || !await IsolatePage(cpu, pte.Frame))
+            if (!pte.Present || pte.UserfaultWp || !await IsolatePage(cpu, pte.Frame))
             {
                 await ReleasePtePages(cpu, isolated);
                 return false;

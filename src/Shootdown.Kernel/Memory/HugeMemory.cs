@@ -13,7 +13,8 @@ namespace Shootdown.Kernel;
 /// </remarks>
 public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 {
-    private int Span => Machine.Paging.SpanOf(1);
+    /// <summary>Small pages of a huge one.</summary>
+    protected int Span => Machine.Paging.SpanOf(1);
 
     /// <summary>
     /// mm/memory.c: the part of <c>zap_pmd_range</c> that looks at the entry, without a lock: true if there is nothing
@@ -184,7 +185,8 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
                 await Kernel.Rmap.FolioAddRmapPte(cpu, old.Frame + i);
             }
 
-            await Kernel.PteOps.SetPteAt(cpu, table, page + i, Pte.Leaf(old.Frame + i, old.Write, old.Dirty));
+            Pte small = Pte.Leaf(old.Frame + i, old.Write, old.Dirty).With(old.Bits & Pte.UserfaultWpBit);
+            await Kernel.PteOps.SetPteAt(cpu, table, page + i, small);
         }
 
         await cpu.EntryStore(pmd, page, Pte.Table(made), "pmd_populate");

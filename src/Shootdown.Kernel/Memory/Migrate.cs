@@ -100,7 +100,7 @@ public class Migrate : RmapWalker
 
     /// <summary>mm/migrate.c: <c>migrate_folio_move</c>.</summary>
     [KernelName]
-    private async Proc<bool> MigrateFolioMove(Cpu cpu, int frame, int target)
+    protected virtual async Proc<bool> MigrateFolioMove(Cpu cpu, int frame, int target)
     {
         bool moved = !await Kernel.Rmap.FolioMapped(cpu, frame) && await MoveToNewFolio(cpu, frame, target);
         await RemoveMigrationPtes(cpu, frame, moved ? target : frame);
@@ -220,26 +220,37 @@ public class Migrate : RmapWalker
     public virtual async Proc MigrationEntryWait(Cpu cpu, int frame)
         => await cpu.WaitEvent(Kernel.Folios[frame].Lock.Word, Condition.Equal, 0);
 
+    /// <summary>
+    /// mm/migrate.c: <c>remove_migration_pte</c>: the entry that comes back. A page that was a NUMA hint becomes accessible again.
+    /// </summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="table">The table, locked.</param>
+    /// <param name="page">The virtual page.</param>
+    /// <param name="entry">The migration entry.</param>
+    /// <param name="frame">The frame that the page has now.</param>
+    [KernelName]
+    protected internal virtual async Proc RestoreEntry(Cpu cpu, PageTable table, int page, Pte entry, int frame)
+    {
+        Folio folio = Kernel.Folios[frame];
+        await cpu.AddReturn(folio.Frame.RefCount, 1);
+        await Kernel.Rmap.FolioAddRmapPte(cpu, frame);
+        await cpu.Store(folio.AnonExclusive, (entry.Bits & Pte.ExclusiveBit) != 0 ? 1UL : 0);
+        Pte leaf = Pte.Leaf(frame, entry.Write, entry.Dirty && await cpu.Load(folio.Frame.Dirty) != 0);
+        const ulong Kept = Pte.SoftDirtyBit | Pte.UserfaultWpBit | Pte.NoExecuteBit;
+        await Kernel.PteOps.SetPteAt(cpu, table, page, leaf.With(entry.Bits & Kept));
+    }
+
     /// <summary>The walker of <see cref="RemoveMigrationPtes"/>; its argument is the frame that entries get.</summary>
     private sealed class RemoveMigrationPte(KernelModel kernel) : RmapWalker(kernel)
     {
         /// <inheritdoc/>
         public override bool Matches(Pte entry, int frame) => entry.IsMigration && entry.Frame == frame;
 
-        /// <summary>
-        /// mm/migrate.c: <c>remove_migration_pte</c>. A page that was a NUMA hint becomes accessible again.
-        /// </summary>
+        /// <inheritdoc/>
         public override async Proc<ulong> RmapOne(
             Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument)
         {
-            int frame = (int)argument;
-            Folio folio = Kernel.Folios[frame];
-            await cpu.AddReturn(folio.Frame.RefCount, 1);
-            await Kernel.Rmap.FolioAddRmapPte(cpu, frame);
-            await cpu.Store(folio.AnonExclusive, (entry.Bits & Pte.ExclusiveBit) != 0 ? 1UL : 0);
-            Pte leaf = Pte.Leaf(frame, entry.Write, entry.Dirty && await cpu.Load(folio.Frame.Dirty) != 0);
-            const ulong Kept = Pte.SoftDirtyBit | Pte.UserfaultWpBit | Pte.NoExecuteBit;
-            await Kernel.PteOps.SetPteAt(cpu, table, page, leaf.With(entry.Bits & Kept));
+            await Kernel.Migrate.RestoreEntry(cpu, table, page, entry, (int)argument);
             return 0;
         }
     }

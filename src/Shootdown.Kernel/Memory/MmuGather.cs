@@ -221,15 +221,17 @@ public class MmuGather(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
+    /// <summary>include/asm-generic/tlb.h: <c>__tlb_adjust_range</c>.</summary>
     [KernelName("__tlb_adjust_range")]
-    private static async Proc AdjustRange(TlbGather tlb, PageRange added)
+    protected static async Proc AdjustRange(TlbGather tlb, PageRange added)
     {
         var range = new PageRange(await tlb.Cpu.Load(tlb.Words.Range));
         await tlb.Cpu.Store(tlb.Words.Range, range.With(added).Bits);
     }
 
+    /// <summary>Adds to <see cref="GatherWords.Flags"/>.</summary>
     [KernelName]
-    private static async Proc SetFlags(TlbGather tlb, ulong flags)
+    protected static async Proc SetFlags(TlbGather tlb, ulong flags)
         => await tlb.Cpu.Store(tlb.Words.Flags, await tlb.Cpu.Load(tlb.Words.Flags) | flags);
 }
 

@@ -116,7 +116,9 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         }
 
         await FolioAddNewAnonRmap(cpu, frame);
-        await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Leaf(frame, mayWrite, write));
+        bool marked = Kernel.Options.UserfaultWp && (await cpu.EntryRead(table, page)).UserfaultWp;
+        Pte value = marked ? Pte.Leaf(frame, write: false).With(Pte.UserfaultWpBit) : Pte.Leaf(frame, mayWrite, write);
+        await Kernel.PteOps.SetPteAt(cpu, table, page, value);
     }
 
     /// <summary>

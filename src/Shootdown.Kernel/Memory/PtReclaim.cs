@@ -90,7 +90,8 @@ public class PtReclaim(KernelModel kernel) : Mechanism(kernel)
         await Kernel.PageTableFree.TlbRemoveTable(tlb, table);
     }
 
-    private async Proc<bool> IsEmpty(Cpu cpu, PageTable table)
+    /// <summary>True if no entry of the table is used.</summary>
+    protected virtual async Proc<bool> IsEmpty(Cpu cpu, PageTable table)
     {
         for (int i = 0; i < Machine.Paging.EntriesPerTable; i++)
         {
@@ -103,7 +104,8 @@ public class PtReclaim(KernelModel kernel) : Mechanism(kernel)
         return true;
     }
 
-    private static async Proc<int> GetAndClearPmd(Cpu cpu, PageTable above, int page)
+    /// <summary>mm/pt_reclaim.c: <c>try_get_and_clear_pmd</c>, the clearing: returns the table.</summary>
+    protected virtual async Proc<int> GetAndClearPmd(Cpu cpu, PageTable above, int page)
     {
         Pte entry = await cpu.EntryRead(above, page, "pmdp_get");
         await cpu.EntryStore(above, page, Pte.None, "pmd_clear");

@@ -16,7 +16,8 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     protected const ulong WasDirty = 2;
 
     private const ulong Batch = 1;
-    private const int PlaceShift = 8;
+    /// <summary>Where a visit's result says which page of which address space it was.</summary>
+    protected const int PlaceShift = 8;
 
     /// <summary>
     /// mm/vmscan.c: <c>shrink_folio_list</c>. With batching, pages whose entries were clean share one flush at the
@@ -72,7 +73,8 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
         Machine.Timed?.HoldBack(cpu, -(discarded.Count + reclaimed.Count));
         if (!discarded.IsEmpty)
         {
-            await cpu.FreeFrames(discarded, "free_unref_folios");
+            // No frame that was stored to since MADV_FREE is among them: that it was clean was looked at behind its entries.
+            await cpu.ReclaimFrames(discarded, "free_unref_folios");
         }
 
         if (!reclaimed.IsEmpty)
@@ -227,7 +229,7 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 
             if (!lazyfree)
             {
-                await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Swap(page));
+                await Kernel.PteOps.SetPteAt(cpu, table, page, SwpEntry(page, old));
             }
         }
 
@@ -240,6 +242,9 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
         await cpu.AddReturn(Kernel.Folios[frame].Frame.RefCount, -1);
         return Unmapped | (old.Dirty ? WasDirty : 0) | ((ulong)((mm.Index * Machine.Paging.PageCount) + page) << PlaceShift);
     }
+
+    /// <summary>The swap entry of <c>try_to_unmap_one</c>: it keeps the mark of userfaultfd (<c>pte_swp_mkuffd_wp</c>).</summary>
+    protected virtual Pte SwpEntry(int page, Pte old) => Pte.Swap(page).With(old.Bits & Pte.UserfaultWpBit);
 
     /// <summary>
     /// The call of <c>folio_try_share_anon_rmap_pte</c> in <c>try_to_unmap_one</c>: a swap entry may be read in twice. False if the

@@ -10,7 +10,8 @@ namespace Shootdown.Kernel;
 /// </summary>
 public class Rmap(KernelModel kernel) : Mechanism(kernel)
 {
-    private bool AnonVmasChange => Machine.Paging.Levels > 1 || Kernel.Options.AnonMoves || Kernel.RegistersNotifiers;
+    /// <summary>True if the anon_vma lock is a step: something can be unlinked or moved.</summary>
+    protected bool AnonVmasChange => Machine.Paging.Levels > 1 || Kernel.Options.AnonMoves || Kernel.RegistersNotifiers;
 
     /// <summary>include/linux/pagemap.h: <c>folio_mapping</c>: stable under the folio lock.</summary>
     public virtual async Proc<FolioMapping> FolioMappingOf(Cpu cpu, int frame)

@@ -12,9 +12,11 @@ public class TlbBatch(KernelModel kernel) : Mechanism(kernel)
     /// <summary>Bits of each counter in the kernel.</summary>
     public const int KernelCounterBits = 15;
 
-    private const int FlushedShift = 16;
+    /// <summary>Where the count of flushed requests begins in <c>tlb_flush_batched</c>.</summary>
+    protected const int FlushedShift = 16;
 
-    private ulong PendingMask => (1UL << Kernel.Options.BatchCounterBits) - 1;
+    /// <summary>The bits of the count of requests in <c>tlb_flush_batched</c>.</summary>
+    protected ulong PendingMask => (1UL << Kernel.Options.BatchCounterBits) - 1;
 
     /// <summary>mm/rmap.c: <c>should_defer_flush</c>: only if some other CPU would have to be interrupted.</summary>
     public virtual async Proc<bool> ShouldDeferFlush(Cpu cpu, Mm mm)

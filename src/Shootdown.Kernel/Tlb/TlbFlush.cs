@@ -211,7 +211,7 @@ public class TlbFlush : Mechanism
         CpuSet others = targets.Without(cpu);
         if (!others.IsEmpty)
         {
-            await cpu.SendIpi(others, _function, info.Bits, info.Wide);
+            await SmpCallFunctionMany(cpu, others, info);
         }
 
         if (targets.Contains(cpu))
@@ -221,9 +221,18 @@ public class TlbFlush : Mechanism
 
         if (!others.IsEmpty)
         {
-            await cpu.AwaitIpiAcknowledgements();
+            await CsdLockWait(cpu);
         }
     }
+
+    /// <summary>kernel/smp.c: the part of <c>smp_call_function_many_cond</c> that sends the request.</summary>
+    [KernelName]
+    protected virtual async Proc SmpCallFunctionMany(Cpu cpu, CpuSet others, FlushTlbInfo info)
+        => await cpu.SendIpi(others, _function, info.Bits, info.Wide);
+
+    /// <summary>kernel/smp.c: the part of <c>smp_call_function_many_cond</c> that waits for all who were interrupted.</summary>
+    [KernelName]
+    protected virtual async Proc CsdLockWait(Cpu cpu) => await cpu.AwaitIpiAcknowledgements();
 
     /// <summary>Runs the handler on the initiator itself, with interrupts off as everywhere.</summary>
     [KernelName]

@@ -82,7 +82,10 @@ public abstract class MachineMonitor
     {
     }
 
-    /// <summary>Words that <see cref="OnFrameCopied"/> touches.</summary>
+    /// <summary>Two frames were found to have the same contents (KSM): as a copy, unless a property sees it otherwise.</summary>
+    public virtual void OnFramesEqual(MachineState state, Cpu cpu, int from, int to) => OnFrameCopied(state, cpu, from, to);
+
+    /// <summary>Words that <see cref="OnFrameCopied"/> and <see cref="OnFramesEqual"/> touch.</summary>
     public virtual void AddCopyFootprint(Footprint footprint, int from, int to)
     {
     }

@@ -1,6 +1,6 @@
 namespace Shootdown.Machine;
 
-/// <summary>What an operation promises about older translations when it returns.</summary>
+/// <summary>What an operation promises about its range: about older translations when it returns, or about contents and rights.</summary>
 public enum PromiseKind
 {
     /// <summary>No older translation of the range is usable.</summary>
@@ -8,6 +8,19 @@ public enum PromiseKind
 
     /// <summary>No older translation of the range allows a store.</summary>
     WriteProtected,
+
+    /// <summary>Contents may get lost until it returns, but no store behind that (<c>MADV_FREE</c>). Translations stay.</summary>
+    ContentsGivenUp,
+
+    /// <summary>Stores may go through again from the beginning of the call on (a write protection is lifted). Translations stay.</summary>
+    StoresAllowed,
+}
+
+/// <summary>What the kinds of promises have in common.</summary>
+public static class PromiseKinds
+{
+    /// <summary>True if the promise is about older translations.</summary>
+    public static bool RulesOutTranslations(this PromiseKind kind) => kind is PromiseKind.Removed or PromiseKind.WriteProtected;
 }
 
 /// <summary>

@@ -195,7 +195,7 @@ internal sealed class FrameCompareOperation(Cpu cpu, int frame, int other, strin
         state.Record?.Note(equal ? "is true" : "is false");
         foreach (MachineMonitor monitor in equal ? cpu.Machine.Monitors : [])
         {
-            monitor.OnFrameCopied(state, cpu, frame, other);
+            monitor.OnFramesEqual(state, cpu, frame, other);
         }
 
         return equal ? 1 : 0;

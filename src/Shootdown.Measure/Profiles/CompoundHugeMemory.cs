@@ -12,8 +12,6 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
     private readonly HashSet<(int Mm, int Page)> _wanted = [];
     private readonly Dictionary<(int Mm, int Page), int> _deposited = [];
 
-    private int Span => Machine.Paging.SpanOf(1);
-
     /// <summary>madvise(MADV_HUGEPAGE): faults of these pages map huge ones.</summary>
     internal void Want(Mm mm, int first, int count)
     {

@@ -59,6 +59,18 @@ internal static class InventedBugs
         new Invented("numa-fault-restores-write", parts => parts with { NumaHinting = kernel => new RestoresWrite(kernel) }),
         new Invented("migration-loses-uffd-wp", parts => parts with { Migrate = kernel => new LosesUserfaultWp(kernel) }),
 
+        new Invented("swap-loses-uffd-wp", parts => parts with { Reclaim = kernel => new SwapsWithoutMark(kernel) }),
+        new Invented("mremap-loses-uffd-wp", parts => parts with { Mremap = kernel => new MovesWithoutMark(kernel) }),
+        new Invented("collapse-ignores-uffd-wp", parts => parts with { Khugepaged = kernel => new CollapsesMarked(kernel) }),
+        new Invented("modify-drops-uffd-wp", parts => parts with { PteOps = kernel => new ModifyLosesMark(kernel) }),
+        new Invented("share-ignores-pins", parts => parts with { AnonExclusive = kernel => new SharesAnyway(kernel) }),
+
+        // Switches of two CPUs at a time, the end of a process, a gather that is full.
+        new Invented("mask-set-not-atomic", parts => parts with { SwitchMm = kernel => new SetsMaskInTwoSteps(kernel) }),
+        new Invented("exit-keeps-device", parts => parts with { MmuNotifier = kernel => new ReleasesNobody(kernel) }),
+        new Invented("full-gather-frees-first", parts => parts with { MmuGather = kernel => new FreesWhenFull(kernel) }),
+        new Invented("no-wait-for-answers", parts => parts with { TlbFlush = kernel => new DoesNotWait(kernel) }),
+
         // Notifiers.
         new Invented("madvise-free-no-end", parts => parts with { Madvise = kernel => new FreeWithoutEnd(kernel) }),
     ];
@@ -434,6 +446,101 @@ internal static class InventedBugs
             await WalkPageRange(tlb, first, count, MadviseWalk.Free);
             await Kernel.MmuGather.TlbFinishMmu(tlb);
             await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+        }
+    }
+
+    private sealed class SwapsWithoutMark(KernelModel kernel) : Reclaim(kernel)
+    {
+        protected override Pte SwpEntry(int page, Pte old) => Pte.Swap(page);
+    }
+
+    private sealed class MovesWithoutMark(KernelModel kernel) : Mremap(kernel)
+    {
+        protected override async Proc MoveEntries(Cpu cpu, Mm mm, int oldFirst, int newFirst, int count)
+        {
+            await base.MoveEntries(cpu, mm, oldFirst, newFirst, count);
+            PageTable to = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, newFirst);
+            Pte moved = await cpu.EntryRead(to, newFirst);
+            if (moved.UserfaultWp)
+            {
+                await Kernel.PteOps.SetPteAt(cpu, to, newFirst, moved.Without(Pte.UserfaultWpBit));
+            }
+
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, to);
+        }
+    }
+
+    /// <summary>Without the fix dd47ac428c3f.</summary>
+    private sealed class CollapsesMarked(KernelModel kernel) : Khugepaged(kernel)
+    {
+        public override async Proc<bool> CollapseHugePageIsolate(Cpu cpu, PageTable table)
+        {
+            for (int page = table.BasePage; page < table.BasePage + Span; page++)
+            {
+                Pte pte = await cpu.EntryRead(table, page);
+                if (!pte.IsNone && (!pte.Present || !await IsolatePage(cpu, pte.Frame)))
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
+    private sealed class ModifyLosesMark(KernelModel kernel) : PteOps(kernel)
+    {
+        public override async Proc<Pte> PtepModifyProtStart(Cpu cpu, PageTable table, int page)
+            => (await base.PtepModifyProtStart(cpu, table, page)).Without(Pte.UserfaultWpBit);
+    }
+
+    private sealed class SharesAnyway(KernelModel kernel) : AnonExclusive(kernel)
+    {
+        public override async Proc<bool> FolioTryShareAnonRmapPte(Cpu cpu, int frame)
+        {
+            await ClearPageAnonExclusive(cpu, frame);
+            return true;
+        }
+    }
+
+    private sealed class SetsMaskInTwoSteps(KernelModel kernel) : SwitchMm(kernel)
+    {
+        protected override async Proc<ulong> BecomeTarget(Cpu cpu, Mm next)
+        {
+            CpuSet mask = await cpu.Load(next.CpuMask);
+            await cpu.Store(next.CpuMask, mask.With(cpu));
+            return await cpu.Load(next.TlbGen);
+        }
+    }
+
+    private sealed class ReleasesNobody(KernelModel kernel) : MmuNotifier(kernel)
+    {
+        public override async Proc Release(Cpu cpu, Mm mm)
+        {
+        }
+
+        public override async Proc ArchInvalidateSecondaryTlbs(Cpu cpu, Mm mm, PageRange range)
+        {
+        }
+    }
+
+    private sealed class FreesWhenFull(KernelModel kernel) : MmuGather(kernel)
+    {
+        public override async Proc<bool> TlbRemovePage(TlbGather tlb, int frame, bool delayRmap)
+        {
+            if (await base.TlbRemovePage(tlb, frame, delayRmap))
+            {
+                await TlbFlushMmuFree(tlb);
+            }
+
+            return false;
+        }
+    }
+
+    private sealed class DoesNotWait(KernelModel kernel) : TlbFlush(kernel)
+    {
+        protected override async Proc CsdLockWait(Cpu cpu)
+        {
         }
     }
 }
