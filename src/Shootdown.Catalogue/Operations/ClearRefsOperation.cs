@@ -25,6 +25,9 @@ public sealed class ClearRefsOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { SoftDirty = true };
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.ClearRefs.ClearRefsWrite(call.Cpu, call.Mm, call.Promise);
 }

@@ -15,6 +15,9 @@ public sealed class MadviseColdOperation : MmOperation
     public override int FramesHeld => 0;
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Madvise.MadviseCold(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
 }

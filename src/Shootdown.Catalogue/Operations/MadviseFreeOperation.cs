@@ -22,6 +22,9 @@ public sealed class MadviseFreeOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true, Lazyfree = true };
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
     {
         ArgumentNullException.ThrowIfNull(call);

@@ -12,6 +12,9 @@ public sealed class MadvisePageoutOperation : MmOperation
     public override string Role => "madvise";
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Madvise.MadvisePageout(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
 }

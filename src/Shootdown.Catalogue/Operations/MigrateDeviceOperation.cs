@@ -16,6 +16,9 @@ public sealed class MigrateDeviceOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true };
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
     {
         for (int page = call.FirstPage; page < call.FirstPage + call.PageCount; page++)

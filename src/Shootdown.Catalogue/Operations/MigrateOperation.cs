@@ -19,6 +19,9 @@ public sealed class MigrateOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true };
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Migrate.CompactZone(call.Cpu, call.FirstPage, call.PageCount, false);
 }

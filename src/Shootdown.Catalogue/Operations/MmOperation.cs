@@ -72,6 +72,12 @@ public abstract class MmOperation
     /// <summary>Pages behind the others of the address space that it moves or copies its own to; 0 for none.</summary>
     public virtual int DestinationPages(int pageCount) => 0;
 
+    /// <summary>
+    /// True if it splits a huge page before it does anything else: two such operations meet on small pages, and not on
+    /// <see cref="PageKind.Huge"/>.
+    /// </summary>
+    public virtual bool SplitsHugePages => false;
+
     /// <summary>True if it makes a child process.</summary>
     public virtual bool HasChild => false;
 

@@ -25,6 +25,9 @@ public sealed class MremapOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { AnonMoves = true };
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Mremap.MoveVma(call.Cpu, call.Mm, call.Promise, call.DestinationPage);
 }

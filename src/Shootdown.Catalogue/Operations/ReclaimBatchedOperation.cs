@@ -18,6 +18,9 @@ public sealed class ReclaimBatchedOperation : MmOperation
     public override bool WorksOn(PageKind kind) => kind is not (PageKind.Driver or PageKind.Referenced or PageKind.Hinted);
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Reclaim.ShrinkFolioList(call.Cpu, call.Frames, true);
 }

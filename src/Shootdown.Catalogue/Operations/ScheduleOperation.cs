@@ -1,4 +1,3 @@
-using Shootdown.Kernel;
 using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;

@@ -104,10 +104,11 @@ public static class PairMatrix
     };
 
     /// <summary>
-    /// Both operations work on the whole of the page, and many of them split it. As many pages behind it are there for what moves.
+    /// Both operations work on the whole of the page; one at least looks at the huge entry itself. As many pages behind it are there for what
+    /// moves.
     /// </summary>
     private static bool FitsHugePage(MmOperation[] operations, RangeRelation relation)
-        => relation == RangeRelation.Same && operations.Length == 2
+        => relation == RangeRelation.Same && operations.Length == 2 && !operations.All(operation => operation.SplitsHugePages)
             && operations.Sum(operation => operation.DestinationPages(PairCell.PagesOfHuge)) <= PairCell.PagesOfHuge;
 
     /// <summary>Anonymous memory in a state that few operations make a difference for.</summary>
