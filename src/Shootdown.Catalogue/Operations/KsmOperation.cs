@@ -22,6 +22,9 @@ public sealed class KsmOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true };
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override Proc Run(OperationCall call)
     {
         ArgumentNullException.ThrowIfNull(call);

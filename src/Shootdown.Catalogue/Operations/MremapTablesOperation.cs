@@ -32,6 +32,9 @@ public sealed class MremapTablesOperation : MmOperation
     public override bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
 
     /// <inheritdoc/>
+    public override bool SplitsHugePages => true;
+
+    /// <inheritdoc/>
     public override Proc Run(OperationCall call)
     {
         ArgumentNullException.ThrowIfNull(call);
