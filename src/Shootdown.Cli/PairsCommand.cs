@@ -71,7 +71,8 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
     /// <summary>Only for the matrix as a whole: who asks for some operations wants to know about those.</summary>
     private PairSearch? LargerMachines(PairsPlan plan, CancellationToken interrupted)
     {
-        if ((plan.Bug is null && plan.Patches.Count == 0) || request.Operations.Count > 0 || request.Machine is not null || request.Triples || interrupted.IsCancellationRequested)
+        bool isWhole = request.Operations.Count == 0 && request.Machine is null && !request.Triples;
+        if ((plan.Bug is null && plan.Patches.Count == 0) || !isWhole || interrupted.IsCancellationRequested)
         {
             return null;
         }

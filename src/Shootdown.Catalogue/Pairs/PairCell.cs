@@ -110,6 +110,7 @@ public sealed record PairCell(
     {
         RangeRelation.Same => (0, Pages),
         RangeRelation.Overlapping => operation == 0 ? (0, 2) : (1, 1),
+        RangeRelation.NeighbouringTables when Operations.Count == 1 => (FirstOfNeighbours, 2),
         RangeRelation.NeighbouringTables => (FirstOfNeighbours + (operation % 2), 1),
         _ => (operation % 2, 1),
     };

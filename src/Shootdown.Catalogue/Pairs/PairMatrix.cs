@@ -19,6 +19,7 @@ public static class PairMatrix
             .. Alone(operations, chosen, RangeRelation.Same, Bystander.Guest),
             .. Alone(operations, chosen, RangeRelation.Overlapping, Bystander.Guest),
             .. Alone(operations, chosen, RangeRelation.Overlapping, Bystander.Device),
+            .. Alone(operations, chosen, RangeRelation.NeighbouringTables, Bystander.Device),
         ];
     }
 
@@ -28,7 +29,7 @@ public static class PairMatrix
     /// </summary>
     /// <param name="operations">The operations.</param>
     /// <param name="chosen">The operation that is asked for; empty for all.</param>
-    /// <param name="relation">One page, or two.</param>
+    /// <param name="relation">One page, two, or two whose entries are in two tables.</param>
     /// <param name="bystander">A guest or a device.</param>
     public static IReadOnlyList<PairCell> Alone(
         IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen, RangeRelation relation, Bystander bystander)
@@ -43,6 +44,7 @@ public static class PairMatrix
                where operation is not ScheduleOperation && (bystander == Bystander.Device || !operation.EndsProcess)
                where operation.Meets(kind) && kind != PageKind.Hugetlb && !IsSpecial(kind)
                    && (relation == RangeRelation.Same || kind is not (PageKind.CopyOnWrite or PageKind.Huge))
+               where relation != RangeRelation.NeighbouringTables || (kind == PageKind.Anonymous && operation.DestinationPages(2) == 0)
                select new PairCell([operation], relation, kind, bystander),
         ];
     }

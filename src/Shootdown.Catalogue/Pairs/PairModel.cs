@@ -63,7 +63,7 @@ public static class PairModel
     private static KernelOptions Initial(PairCell cell, PairSetup setup)
     {
         KernelOptions options = setup.TakesAllLocks ? setup.Options with { AnonMoves = true } : setup.Options;
-        if (cell is { Bystander: Bystander.Device, Relation: RangeRelation.Overlapping })
+        if (cell is { Bystander: Bystander.Device, Relation: RangeRelation.NeighbouringTables })
         {
             // The gather is full after each page: what is freed on the way is judged too.
             options = options with { GatherFrames = 1 };
@@ -177,8 +177,11 @@ public static class PairModel
             Devices = cell.Bystander == Bystander.Device ? 1 : 0,
             Levels = freesTables || twoTables ? 2 : 1,
             EntriesPerTable = twoTables ? PairCell.EntriesOfNeighbours : span,
-            Tables = freesTables || twoTables ? 3 + (faults ? 1 : 0) + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell)) : 1 + Spaces(cell),
-            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld) + (cell.Bystander is Bystander.Guest or Bystander.Reclaim || faults ? 1 : 0)),
+            Tables = freesTables || twoTables
+                ? 3 + (faults ? 1 : 0) + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell))
+                : 1 + Spaces(cell),
+            Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld)
+                + (cell.Bystander is Bystander.Guest or Bystander.Reclaim || faults ? 1 : 0)),
             FrameColours = destinations > 0 ? 1 : span,
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             Tlb = setup.Tlb,

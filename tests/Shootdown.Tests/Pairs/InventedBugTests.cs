@@ -57,7 +57,7 @@ public sealed class InventedBugTests
         { "share-ignores-pins", "gup-fast", "reclaim", "same-anonymous-busy", "P-pin" },
         { "mask-set-not-atomic", "munmap", "schedule", "same-anonymous-switching", "P-life" },
         { "exit-keeps-device", "exit", "exit", "overlapping-anonymous-device", "P-life" },
-        { "full-gather-frees-first", "munmap", "munmap", "overlapping-anonymous-device", "P-life" },
+        { "full-gather-frees-first", "munmap", "munmap", "neighbouringtables-anonymous-device", "P-life" },
         { "no-wait-for-answers", "munmap", "user-load", "same-anonymous-busy", "P-life" },
         { "madvise-free-no-end", "madvise-free", "madvise-free", "same-anonymous-guest", "deadlock" },
     };
