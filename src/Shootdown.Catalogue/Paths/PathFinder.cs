@@ -64,7 +64,7 @@ public static class PathFinder
         {
             RangeRelation relation = operation.Id.Contains("munmap", StringComparison.Ordinal) ? RangeRelation.Overlapping : RangeRelation.Same;
             yield return new PairCell([operation], relation, kind, Bystander.Busy);
-            if (user.Meets(kind))
+            if (user.Meets(kind) && !operation.EndsProcess)
             {
                 yield return new PairCell([operation, user], RangeRelation.Same, kind, Bystander.Busy);
             }

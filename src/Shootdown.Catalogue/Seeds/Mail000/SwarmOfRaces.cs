@@ -55,7 +55,8 @@ public sealed class SwarmOfRaces : SeedItem
         var table = new SeedTable("kernels that lack one rule", ["without", "pairs run", "pairs that fail", "which"], rows);
         return new SeedAnswer(
             !clean ? SeedVerdict.Undecided : broken > Forgetful.Length ? SeedVerdict.Holds : SeedVerdict.Refuted,
-            $"{today.Length} pairs and {three.Length} triples pass today{(clean ? string.Empty : " only in part")}; without one of {Forgetful.Length} rules {broken} pairs fail")
+            $"{today.Length} pairs and {three.Length} triples pass today{(clean ? string.Empty : " only in part")}; "
+                + $"without one of {Forgetful.Length} rules {broken} pairs fail")
         {
             Tables = [table],
         };
