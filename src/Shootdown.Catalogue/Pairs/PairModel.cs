@@ -178,7 +178,7 @@ public static class PairModel
             Levels = freesTables || twoTables ? 2 : 1,
             EntriesPerTable = twoTables ? PairCell.EntriesOfNeighbours : span,
             Tables = freesTables || twoTables
-                ? 3 + (faults ? 1 : 0) + cell.Operations.Count(operation => operation.FreesTables) + (2 * Spaces(cell))
+                ? 3 + (faults ? 1 : 0) + cell.Operations.Count(operation => operation.FreesTables) + ((twoTables ? 3 : 2) * Spaces(cell))
                 : 1 + Spaces(cell),
             Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld)
                 + (cell.Bystander is Bystander.Guest or Bystander.Reclaim || faults ? 1 : 0)),

@@ -46,6 +46,16 @@ public sealed class PairMatrixTests
             .Select(result => $"{result.Cell.Name}: {result.Report.Verdict} {result.Report.Reason}{result.Report.Counterexample?.Sentence}"));
     }
 
+    /// <summary>Each operation alone: on one page, on two, and on two of two tables.</summary>
+    [Fact]
+    public void The_correct_core_passes_beside_a_guest_and_beside_a_device()
+    {
+        PairCell[] cells = [.. PairMatrix.Pairs(OperationList.All, []).Where(cell => cell.Operations.Count == 1)];
+        Assert.True(cells.Length > 150, $"{cells.Length} machines");
+        Assert.Empty(PairRun.Run(cells, new PairSetup(), Options).Where(result => result.Report.Verdict != Verdict.Pass)
+            .Select(result => $"{result.Cell.Name}: {result.Report.Verdict} {result.Report.Reason}{result.Report.Counterexample?.Sentence}"));
+    }
+
     [Theory]
     [MemberData(nameof(Bugs))]
     public void A_bug_of_the_catalogue_is_found(string bug, string first, string second)
