@@ -38,4 +38,15 @@ public sealed record CheckOptions
 
     /// <summary>Collects a digest of the observable part of every final state (for comparing two explorations).</summary>
     public bool CollectFinalStates { get; init; }
+
+    /// <summary>Why an exploration has to stop; null if it may go on.</summary>
+    /// <param name="what">What takes the memory.</param>
+    /// <param name="bytes">How much it takes.</param>
+    /// <param name="elapsedSeconds">Wall time so far, in seconds.</param>
+    internal string? WhyStop(string what, long bytes, double elapsedSeconds)
+        => Cancellation.IsCancellationRequested ? "interrupted"
+            : bytes > MemoryBytes ? $"{what} outgrew the memory bound ({MemoryBytes >> 20} MiB): raise --memory or lower the bounds"
+            : Time is { } time && elapsedSeconds > time.TotalSeconds
+                ? $"the time bound ({time.TotalSeconds:0.#} s) ran out: raise --time or lower the bounds"
+            : null;
 }

@@ -92,11 +92,7 @@ public sealed partial class KernelModel
             if (Options.AnonFolios)
             {
                 AddInitial(Folios[leaf.Frame + i].Frame.MapCount, 1);
-            }
-
-            if (leaf.Write && Options.AnonFolios)
-            {
-                Machine.SetInitial(Folios[leaf.Frame + i].AnonExclusive.Address, 1);
+                Machine.SetInitial(Folios[leaf.Frame + i].AnonExclusive.Address, leaf.Write ? 1UL : 0);
             }
         }
     }

@@ -128,20 +128,10 @@ internal sealed class SharedSearch : IDisposable
         Interlocked.Add(ref _states, states);
         Interlocked.Add(ref _transitions, transitions);
         EndWornOutPass();
-        if (_options.Cancellation.IsCancellationRequested)
-        {
-            GiveUp("interrupted");
-        }
-
-        if (Visited.Bytes > _options.MemoryBytes)
-        {
-            GiveUp($"the table of visited states outgrew the memory bound ({_options.MemoryBytes >> 20} MiB): raise --memory or lower the bounds");
-        }
-
         double elapsed = _clock.Elapsed.TotalSeconds;
-        if (_options.Time is { } time && elapsed > time.TotalSeconds)
+        if (_options.WhyStop("the table of visited states", Visited.Bytes, elapsed) is { } reason)
         {
-            GiveUp($"the time bound ({time.TotalSeconds:0.#} s) ran out: raise --time or lower the bounds");
+            GiveUp(reason);
         }
 
         if (_options.Progress is { } progress && elapsed >= nextReport)

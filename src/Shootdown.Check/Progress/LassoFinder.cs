@@ -56,7 +56,7 @@ internal sealed class LassoFinder
         }
 
         walk = new Walk(this, start);
-        for (ulong rest = walk.Tally.Wronged(_agents) | _agents.Fair; rest != 0; rest &= rest - 1)
+        for (ulong rest = _agents.Fair; rest != 0; rest &= rest - 1)
         {
             ulong agent = rest & (~rest + 1);
             if ((walk.Tally.Wronged(_agents) & agent) != 0 && !walk.Go((_, edge) => 1UL << edge.Step.Agent == agent))

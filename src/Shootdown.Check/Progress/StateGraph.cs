@@ -150,13 +150,7 @@ internal sealed class StateGraph
     {
         double elapsed = _elapsedSeconds();
         _options.Progress?.Report(new CheckProgress("looking for livelocks", Count, EdgeCount, DepthMax, Bytes, elapsed));
-        return _options.Cancellation.IsCancellationRequested ? "interrupted"
-            : Bytes > _options.MemoryBytes
-                ? $"the graph of states, which {PProgress.Name} needs, outgrew the memory bound ({_options.MemoryBytes >> 20} MiB): "
-                    + "raise --memory or lower the bounds"
-            : _options.Time is { } time && elapsed > time.TotalSeconds
-                ? $"the time bound ({time.TotalSeconds:0.#} s) ran out: raise --time or lower the bounds"
-            : null;
+        return _options.WhyStop($"the graph of states, which {PProgress.Name} needs,", Bytes, elapsed);
     }
 
     /// <summary>A step and the state behind it.</summary>

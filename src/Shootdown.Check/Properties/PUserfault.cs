@@ -70,7 +70,7 @@ public sealed class PUserfault : Property
         {
             JudgeEntry(state, space, page, value, value.Frame);
         }
-        else if (IsSwap(value) && !IsSwap(old) && value.Frame == page && state.Read(Mapped(space, page)) is var mapped and not 0)
+        else if (value.IsSwap && !old.IsSwap && value.Frame == page && state.Read(Mapped(space, page)) is var mapped and not 0)
         {
             JudgeEntry(state, space, page, value, (int)mapped - 1);
             state.Write(SlotOf(space, page), IsProtected(state, space, (int)mapped - 1) ? 1UL : 0);
@@ -153,7 +153,7 @@ public sealed class PUserfault : Property
     /// <summary>What comes back from a swap slot is protected if what went there was.</summary>
     private void SwapIn(MachineState state, AddressSpace space, Pte old, int frame)
     {
-        if (IsSwap(old) && old.Frame < _machine.Paging.PageCount && state.Read(SlotOf(space, old.Frame)) != 0)
+        if (old.IsSwap && old.Frame < _machine.Paging.PageCount && state.Read(SlotOf(space, old.Frame)) != 0)
         {
             state.Write(SlotOf(space, old.Frame), 0);
             state.Write(_protected + frame, state.Read(_protected + frame) | Bit(space));
@@ -161,8 +161,6 @@ public sealed class PUserfault : Property
     }
 
     private bool IsProtected(MachineState state, AddressSpace space, int frame) => (state.Read(_protected + frame) & Bit(space)) != 0;
-
-    private static bool IsSwap(Pte entry) => (entry.Bits & Pte.SwapBit) != 0;
 
     private static ulong Bit(AddressSpace space) => 1UL << space.Index;
 

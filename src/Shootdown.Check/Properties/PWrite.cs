@@ -185,13 +185,12 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
             state.Write(_places + old.Frame, state.Read(_places + old.Frame) | place);
         }
 
-        bool isSwap = !value.IsNone && !value.MapsFrame && !value.IsMigration && !value.Huge;
-        for (int frame = 0; frame < _machine.Paging.Frames.Count && (isSwap || value.MapsFrame); frame++)
+        for (int frame = 0; frame < _machine.Paging.Frames.Count && (value.IsSwap || value.MapsFrame); frame++)
         {
             ulong places = state.Read(_places + frame);
             if ((places & place) != 0)
             {
-                state.Write(_places + frame, isSwap ? places | Swapped : places & ~place);
+                state.Write(_places + frame, value.IsSwap ? places | Swapped : places & ~place);
             }
         }
     }

@@ -57,6 +57,9 @@ public readonly record struct Pte(ulong Bits)
     /// <summary>A NUMA hint (<c>pte_protnone</c>): mapped, but not for hardware.</summary>
     public bool ProtNone => (Bits & (PresentBit | ProtNoneBit)) == ProtNoneBit;
 
+    /// <summary>A swap entry.</summary>
+    public bool IsSwap => (Bits & SwapBit) != 0;
+
     /// <summary>A migration entry (<c>is_migration_entry</c>).</summary>
     public bool IsMigration => (Bits & MigrationBit) != 0;
 
@@ -108,7 +111,7 @@ public readonly record struct Pte(ulong Bits)
         : Present ? $"frame {Frame}{(Write ? ", writable" : ", read-only")}{(Dirty ? ", dirty" : string.Empty)}{SoftText}"
         : ProtNone ? $"protnone, frame {Frame}"
         : IsMigration ? $"migration entry, frame {Frame}"
-        : (Bits & SwapBit) != 0 ? $"swap {Frame}" : "not present";
+        : IsSwap ? $"swap {Frame}" : "not present";
 
     private string SoftText => (SoftDirty ? ", soft-dirty" : string.Empty) + (UserfaultWp ? ", uffd-wp" : string.Empty);
 }

@@ -25,6 +25,8 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
     /// </summary>
     private const int SharedLines = 3;
 
+    private readonly TimedMachine _machine = (TimedMachine)kernel.Machine.Timed!;
+    private readonly int _sharedLinesNs = SharedLines * ((TimedMachine)kernel.Machine.Timed!).Costs["lock.hand_over_ns"];
     private int _lastHolder = -1;
     private readonly Spinlock _lock = kernel.Machine.NewSpinLock("lruvec.lru_lock");
     private readonly Word _head = kernel.Machine.NewWord("lruvec.lists");
@@ -117,17 +119,16 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
     /// </summary>
     private async Proc<bool> LockLruvec(Cpu cpu)
     {
-        var machine = (TimedMachine)Kernel.Machine.Timed!;
-        if (machine.Cpus[cpu.Index].InterruptsOff)
+        if (_machine.Cpus[cpu.Index].InterruptsOff)
         {
             return false;
         }
 
-        await machine.Boundary(cpu);
+        await _machine.Boundary(cpu);
         await cpu.SpinLock(_lock);
         if (_lastHolder != cpu.Index)
         {
-            machine.Charge(cpu, SharedLines * machine.Costs["lock.hand_over_ns"]);
+            _machine.Charge(cpu, _sharedLinesNs);
             _lastHolder = cpu.Index;
         }
 

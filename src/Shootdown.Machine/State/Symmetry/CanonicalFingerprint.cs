@@ -141,7 +141,7 @@ public sealed partial class CanonicalFingerprint
         if (code.Meaning == WordMeaning.Entry)
         {
             var entry = new Pte(value);
-            return entry.IsNone || (value & Pte.SwapBit) != 0 ? value : (value & 0xffff) | (Local(entry.Frame) << 16);
+            return entry.IsNone || entry.IsSwap ? value : (value & 0xffff) | (Local(entry.Frame) << 16);
         }
 
         ulong result = 0;

@@ -42,7 +42,7 @@ public sealed class Permutation
     /// <summary>The image of a leaf entry.</summary>
     public Pte EntryOf(Pte entry)
     {
-        if (entry.IsNone || (entry.Bits & Pte.SwapBit) != 0)
+        if (entry.IsNone || entry.IsSwap)
         {
             return entry;
         }
