@@ -11,6 +11,9 @@ internal sealed record CliHost
 {
     private const double ShareOfMemory = 0.75;
 
+    /// <summary>A step of kernel code takes microseconds.</summary>
+    private static readonly TimeSpan PatienceWithCode = TimeSpan.FromSeconds(10);
+
     /// <summary>Results.</summary>
     public required TextWriter Out { get; init; }
 
@@ -41,6 +44,9 @@ internal sealed record CliHost
     /// <summary>Calls back on Ctrl-C until disposed.</summary>
     public Func<Action, IDisposable?> OnInterrupt { get; init; } = _ => null;
 
+    /// <summary>Watches for kernel code that does not come back, until disposed.</summary>
+    public Func<IDisposable?> WatchCode { get; init; } = () => null;
+
     /// <summary>Memory for a check unless <c>--memory</c> says otherwise.</summary>
     public long MemoryBytes { get; init; } = (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * ShareOfMemory);
 
@@ -62,8 +68,17 @@ internal sealed record CliHost
             Scenarios = () => ScenarioList.All,
             Check = ScenarioCheck.Run,
             OnInterrupt = ListenForSignals,
+            WatchCode = () => new StuckCodeWatch(PatienceWithCode, EndStuckProcess),
             IsDebug = Environment.GetEnvironmentVariable("SHOOTDOWN_DEBUG") == "1",
         };
+    }
+
+    private static void EndStuckProcess(string method)
+    {
+        Console.Error.WriteLine($"\nshootdown: {method} has run for {PatienceWithCode.TotalSeconds:0} s without an operation: "
+            + "a loop of kernel code must await an operation of its Cpu in every round");
+        Console.Error.WriteLine("  No limit can end such a step, so the run ends here, without its results.");
+        Environment.Exit(ExitCode.Unsupported);
     }
 
     /// <summary>The first Ctrl-C ends the check with what it has found; the second one ends the process.</summary>

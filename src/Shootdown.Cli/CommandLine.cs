@@ -16,6 +16,7 @@ internal static class CommandLine
     /// <summary>Runs a command.</summary>
     public static int Run(string[] arguments, CliHost host)
     {
+        using IDisposable? watch = host.WatchCode();
         try
         {
             return Dispatch(arguments, host);

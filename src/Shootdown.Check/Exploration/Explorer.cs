@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Shootdown.Machine;
 
 namespace Shootdown.Check;
@@ -90,7 +91,7 @@ public static class Explorer
         }
         else if (search.Failure is { } failure)
         {
-            throw failure;
+            ExceptionDispatchInfo.Throw(failure);
         }
 
         return new ExplorationResult

@@ -106,8 +106,9 @@ internal sealed partial class SearchWorker
                 work = _search.Take();
             }
         }
-        catch (Exception failure) when (failure is ProcRuleException or BoundExceededException)
+        catch (Exception failure)
         {
+            // Whatever it is, the others must not wait for this worker, and the verdict is theirs no more.
             _search.Fail(failure);
         }
 

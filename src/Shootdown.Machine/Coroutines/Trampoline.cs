@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Shootdown.Machine;
 
 /// <summary>
@@ -9,13 +11,21 @@ internal sealed class Trampoline
     /// <summary>Calls and returns without an operation in between; more means a loop that never asks the machine.</summary>
     private const int CallsWithoutOperationMax = 100_000;
 
+    /// <summary>Weak: a thread's is gone with the thread.</summary>
+    private static readonly ConditionalWeakTable<Trampoline, object?> All = [];
+
     [ThreadStatic]
     private static Trampoline? _current;
+
+    private ProcFrame? _running;
+    private long _runs;
 
     private Operation? _operation;
     private ProcFrame? _callee;
     private bool _completed;
     private readonly List<string> _calls = [];
+
+    private Trampoline() => All.Add(this, null);
 
     internal static Trampoline Current => _current ??= new Trampoline();
 
@@ -25,6 +35,21 @@ internal sealed class Trampoline
     /// The functions that the last run called, as the kernel spells them. An override and what it overrides are one function.
     /// </summary>
     internal IReadOnlyList<string> Calls => _calls;
+
+    /// <summary>
+    /// What every thread runs at this moment, without waiting for any: a thread that stands at the same run for seconds is in a loop that
+    /// never asks the machine.
+    /// </summary>
+    internal static IEnumerable<CodeAtWork> AtWork()
+    {
+        foreach ((Trampoline thread, _) in All)
+        {
+            if (Volatile.Read(ref thread._running) is { } frame)
+            {
+                yield return new CodeAtWork(thread, Volatile.Read(ref thread._runs), frame.StateMachineType);
+            }
+        }
+    }
 
     /// <summary>Starts a path and runs it to its first operation.</summary>
     internal (ProcStack? Stack, Operation? Operation) Start(ProcFrame frame)
@@ -46,6 +71,7 @@ internal sealed class Trampoline
 
     internal void Fail(Exception exception)
     {
+        _running = null;
         if (exception is ProcRuleException rule)
         {
             throw rule;
@@ -91,7 +117,10 @@ internal sealed class Trampoline
             _operation = null;
             _callee = null;
             _completed = false;
+            _running = top;
+            _runs++;
             top.MoveNext();
+            _running = null;
             if (_operation is { } operation)
             {
                 return (new ProcStack(top, caller), operation);

@@ -7,7 +7,8 @@ namespace Shootdown.Machine;
 /// </summary>
 public sealed class LocalState
 {
-    private (long[] Results, LocalState[] Next) _successors = ([], []);
+    /// <summary>One reference, replaced as a whole: other threads read it while it grows.</summary>
+    private (long Result, LocalState Next)[] _successors = [];
     private Dictionary<long, int[]>? _calls;
 
     internal LocalState(Agent agent, int id, Hash128 hash, ProcStack? stack, Operation? operation)
@@ -41,24 +42,16 @@ public sealed class LocalState
     internal ProcStack? Stack { get; }
 
     /// <summary>Known results of the operation with the local states that follow; a snapshot.</summary>
-    public IEnumerable<(long Result, LocalState Next)> Successors
-    {
-        get
-        {
-            (long[] results, LocalState[] next) = _successors;
-            return results.Zip(next);
-        }
-    }
+    public IEnumerable<(long Result, LocalState Next)> Successors => _successors;
 
     /// <summary>The local state after the operation returned a result. Runs kernel code only the first time.</summary>
     public LocalState Next(long result)
     {
-        (long[] results, LocalState[] next) = _successors;
-        for (int i = 0; i < results.Length; i++)
+        foreach ((long known, LocalState next) in _successors)
         {
-            if (results[i] == result)
+            if (known == result)
             {
-                return next[i];
+                return next;
             }
         }
 
@@ -106,7 +99,6 @@ public sealed class LocalState
             _calls = new Dictionary<long, int[]>(_calls ?? []) { [result] = calls };
         }
 
-        (long[] results, LocalState[] states) = _successors;
-        _successors = ([.. results, result], [.. states, next]);
+        Volatile.Write(ref _successors, [.. _successors, (result, next)]);
     }
 }
