@@ -43,7 +43,7 @@ internal struct ProcActivation
     }
 
     /// <summary>The path asks for an operation that has not been performed, or calls one that has not ended.</summary>
-    internal void Suspend<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+    internal void Suspend<TAwaiter, TStateMachine>(TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
     {
@@ -58,7 +58,7 @@ internal struct ProcActivation
 
         if (Frame is DirectFrame waiting)
         {
-            DirectRun.Suspend(waiting, ref awaiter);
+            DirectRun.Suspend(waiting, awaiter);
         }
         else
         {
