@@ -49,6 +49,7 @@ internal static class DirectRun
 
     /// <summary>An <see cref="Op"/> without an operation was awaited: a timed machine has performed it, or it is none.</summary>
     /// <exception cref="ProcRuleException">No timed machine runs here.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void CheckPerformed()
     {
         if (!IsOn)
@@ -59,11 +60,12 @@ internal static class DirectRun
 
     /// <summary>A <see cref="Proc"/> without a frame was awaited: it has run on a timed machine, or it is none.</summary>
     /// <exception cref="ProcRuleException">No timed machine runs here.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void CheckEnded()
     {
         if (!IsOn)
         {
-            throw new ProcRuleException("a default(Proc) was awaited: call a method that returns Proc");
+            throw NoPath();
         }
     }
 
@@ -97,6 +99,8 @@ internal static class DirectRun
     }
 
     private static ProcRuleException NoOperation() => new("a default(Op) was awaited: use an operation of a Cpu");
+
+    private static ProcRuleException NoPath() => new("a default(Proc) was awaited: call a method that returns Proc");
 
     private static ProcRuleException HasNoTimedForm(Operation operation) => new(
         $"'{operation.Text}' has no timed form: kernel code that does this can be checked, but not measured");
