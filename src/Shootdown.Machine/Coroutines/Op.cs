@@ -43,13 +43,17 @@ public readonly struct OpAwaiter : ICriticalNotifyCompletion, IOperationAwaiter
     internal OpAwaiter(Operation? operation) => _operation = operation;
 
     /// <summary>True if a timed machine has performed it; else the machine decides when it happens.</summary>
-    public bool IsCompleted => _operation is null && DirectRun.IsOn;
+    public bool IsCompleted => _operation is null;
 
     Operation? IOperationAwaiter.Operation => _operation;
 
     /// <summary>Nothing to fetch.</summary>
     public void GetResult()
     {
+        if (_operation is null)
+        {
+            DirectRun.CheckPerformed();
+        }
     }
 
     /// <inheritdoc/>
@@ -74,12 +78,21 @@ public readonly struct OpAwaiter<T> : ICriticalNotifyCompletion, IOperationAwait
     }
 
     /// <summary>True if a timed machine has performed it; else the machine decides when it happens.</summary>
-    public bool IsCompleted => _operation is null && DirectRun.IsOn;
+    public bool IsCompleted => _operation is null;
 
     Operation? IOperationAwaiter.Operation => _operation;
 
     /// <summary>The result that the machine computed.</summary>
-    public T GetResult() => _operation is null ? _value : OpResult.As<T>(Trampoline.Current.OperationResult);
+    public T GetResult()
+    {
+        if (_operation is not null)
+        {
+            return OpResult.OfStep<T>();
+        }
+
+        DirectRun.CheckPerformed();
+        return _value;
+    }
 
     /// <inheritdoc/>
     public void OnCompleted(Action continuation) => throw ProcRuleException.ForeignAwait();
@@ -91,6 +104,12 @@ public readonly struct OpAwaiter<T> : ICriticalNotifyCompletion, IOperationAwait
 /// <summary>Results as programs see them: the machine knows numbers only.</summary>
 internal static class OpResult
 {
+    /// <summary>The result of the step that resumed the path. Not inlined, to keep awaiting code short.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static T OfStep<T>()
+        where T : unmanaged
+        => As<T>(Trampoline.Current.OperationResult);
+
     internal static T As<T>(long raw)
         where T : unmanaged
     {

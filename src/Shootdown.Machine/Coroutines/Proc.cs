@@ -49,13 +49,17 @@ public readonly struct ProcAwaiter : ICriticalNotifyCompletion, ICallAwaiter
     internal ProcAwaiter(ProcFrame? callee) => _callee = callee;
 
     /// <summary>True if the callee ran to its end on a timed machine; else the trampoline runs it.</summary>
-    public bool IsCompleted => _callee is null && DirectRun.IsOn;
+    public bool IsCompleted => _callee is null;
 
     ProcFrame? ICallAwaiter.Callee => _callee;
 
     /// <summary>Nothing to fetch.</summary>
     public void GetResult()
     {
+        if (_callee is null)
+        {
+            DirectRun.CheckEnded();
+        }
     }
 
     /// <inheritdoc/>
@@ -79,12 +83,21 @@ public readonly struct ProcAwaiter<T> : ICriticalNotifyCompletion, ICallAwaiter
     }
 
     /// <summary>True if the callee ran to its end on a timed machine; else the trampoline runs it.</summary>
-    public bool IsCompleted => _callee is null && DirectRun.IsOn;
+    public bool IsCompleted => _callee is null;
 
     ProcFrame? ICallAwaiter.Callee => _callee;
 
     /// <summary>The value that the callee returned.</summary>
-    public T GetResult() => _callee is null ? _value : ReturnSlot<T>.Take();
+    public T GetResult()
+    {
+        if (_callee is not null)
+        {
+            return ReturnSlot<T>.Take();
+        }
+
+        DirectRun.CheckEnded();
+        return _value;
+    }
 
     /// <inheritdoc/>
     public void OnCompleted(Action continuation) => throw ProcRuleException.ForeignAwait();

@@ -42,8 +42,11 @@ internal struct ProcActivation
         }
     }
 
-    /// <summary>The path asks for an operation that has not been performed, or calls one that has not ended.</summary>
-    internal void Suspend<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
+    /// <summary>
+    /// The path asks for an operation that has not been performed, or calls one that has not ended. The awaiter comes by value: one
+    /// whose address is taken would have to be in memory, also where the path goes on at once.
+    /// </summary>
+    internal void Suspend<TAwaiter, TStateMachine>(TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
     {
@@ -58,7 +61,7 @@ internal struct ProcActivation
 
         if (Frame is DirectFrame waiting)
         {
-            DirectRun.Suspend(waiting, ref awaiter);
+            DirectRun.Suspend(waiting, awaiter);
         }
         else
         {

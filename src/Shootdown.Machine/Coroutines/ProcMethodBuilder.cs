@@ -44,13 +44,14 @@ public struct ProcMethodBuilder
     public void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
-        => _activation.Suspend(ref awaiter, ref stateMachine);
+        => _activation.Suspend(awaiter, ref stateMachine);
 
     /// <summary>Called by compiled code.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : ICriticalNotifyCompletion
         where TStateMachine : IAsyncStateMachine
-        => _activation.Suspend(ref awaiter, ref stateMachine);
+        => _activation.Suspend(awaiter, ref stateMachine);
 }
 
 /// <summary>The compiler's builder of <see cref="Proc{T}"/> methods; not for use by hand.</summary>
@@ -101,13 +102,14 @@ public struct ProcMethodBuilder<T>
     public void AwaitOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : INotifyCompletion
         where TStateMachine : IAsyncStateMachine
-        => _activation.Suspend(ref awaiter, ref stateMachine);
+        => _activation.Suspend(awaiter, ref stateMachine);
 
     /// <summary>Called by compiled code.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void AwaitUnsafeOnCompleted<TAwaiter, TStateMachine>(ref TAwaiter awaiter, ref TStateMachine stateMachine)
         where TAwaiter : ICriticalNotifyCompletion
         where TStateMachine : IAsyncStateMachine
-        => _activation.Suspend(ref awaiter, ref stateMachine);
+        => _activation.Suspend(awaiter, ref stateMachine);
 }
 
 /// <summary>
@@ -119,8 +121,10 @@ internal static class ReturnSlot<T>
     [ThreadStatic]
     private static T? _value;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void Put(T value) => _value = value;
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal static T Take()
     {
         T value = _value!;

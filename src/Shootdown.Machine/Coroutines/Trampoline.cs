@@ -88,12 +88,10 @@ internal sealed class Trampoline
         switch (awaiter)
         {
             case IOperationAwaiter operation:
-                _operation = operation.Operation
-                    ?? throw new ProcRuleException("a default(Op) was awaited: use an operation of a Cpu");
+                _operation = operation.Operation;
                 break;
             case ICallAwaiter call:
-                _callee = call.Callee
-                    ?? throw new ProcRuleException("a default(Proc) was awaited: call a method that returns Proc");
+                _callee = call.Callee;
                 break;
             default:
                 throw new ProcRuleException(

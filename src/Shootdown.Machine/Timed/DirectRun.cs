@@ -24,7 +24,14 @@ internal static class DirectRun
     /// True while a timed machine runs kernel code on this thread. Asked at every call of kernel code, and a variable of the thread is slow
     /// to read.
     /// </summary>
-    internal static bool IsOn => !_canBeOff || _isOn;
+    internal static bool IsOn => !_canBeOff || IsOnHere;
+
+    /// <summary>Read apart from where it is asked: what a thread-static variable takes is rarely needed.</summary>
+    private static bool IsOnHere
+    {
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        get => _isOn;
+    }
 
     /// <summary>A timed machine begins to run kernel code on this thread; returns what <see cref="End"/> must be given.</summary>
     internal static bool Begin()
@@ -40,6 +47,28 @@ internal static class DirectRun
     /// <summary>A machine that is explored is about to be made; its code runs on this thread or on one that it starts.</summary>
     internal static void ExpectExploration() => _canBeOff = true;
 
+    /// <summary>An <see cref="Op"/> without an operation was awaited: a timed machine has performed it, or it is none.</summary>
+    /// <exception cref="ProcRuleException">No timed machine runs here.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void CheckPerformed()
+    {
+        if (!IsOn)
+        {
+            throw NoOperation();
+        }
+    }
+
+    /// <summary>A <see cref="Proc"/> without a frame was awaited: it has run on a timed machine, or it is none.</summary>
+    /// <exception cref="ProcRuleException">No timed machine runs here.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void CheckEnded()
+    {
+        if (!IsOn)
+        {
+            throw NoPath();
+        }
+    }
+
     /// <summary>What the innermost frame that was suspended last waits for.</summary>
     internal static Operation? Operation => _operation;
 
@@ -52,12 +81,12 @@ internal static class DirectRun
     }
 
     /// <summary>A method must wait, for an operation or for a method that it called and that must wait.</summary>
-    internal static void Suspend<TAwaiter>(DirectFrame waiting, ref TAwaiter awaiter)
+    internal static void Suspend<TAwaiter>(DirectFrame waiting, TAwaiter awaiter)
     {
         switch (awaiter)
         {
             case IOperationAwaiter operation:
-                _operation = operation.Operation as WaitingOperation ?? throw HasNoTimedForm(operation.Operation);
+                _operation = operation.Operation as WaitingOperation ?? throw HasNoTimedForm(operation.Operation!);
                 _waiting = waiting;
                 break;
             case ICallAwaiter { Callee: DirectFrame callee }:
@@ -69,10 +98,12 @@ internal static class DirectRun
         }
     }
 
-    private static ProcRuleException HasNoTimedForm(Operation? operation) => new(
-        operation is null
-            ? "a default(Op) was awaited: use an operation of a Cpu"
-            : $"'{operation.Text}' has no timed form: kernel code that does this can be checked, but not measured");
+    private static ProcRuleException NoOperation() => new("a default(Op) was awaited: use an operation of a Cpu");
+
+    private static ProcRuleException NoPath() => new("a default(Proc) was awaited: call a method that returns Proc");
+
+    private static ProcRuleException HasNoTimedForm(Operation operation) => new(
+        $"'{operation.Text}' has no timed form: kernel code that does this can be checked, but not measured");
 }
 
 /// <summary>A method of a timed machine that waits.</summary>

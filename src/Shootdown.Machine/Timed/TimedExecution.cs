@@ -13,6 +13,11 @@ public abstract partial class TimedExecution
     private readonly Dictionary<int, Operation> _waits = [];
     private long[] _clock = [];
 
+    /// <summary>
+    /// A path that has ended and did nothing that can wait, for a method that a timed machine has in place of one of kernel code.
+    /// </summary>
+    public static Proc EndedAtOnce => default;
+
     /// <summary>Words.</summary>
     public TimedMemory Memory { get; } = new();
 
@@ -46,6 +51,9 @@ public abstract partial class TimedExecution
     /// <summary>Nanoseconds of copying a page.</summary>
     protected int CopyNs { get; set; } = 1;
 
+    /// <summary>True while somebody waits for a word to change: only then is <see cref="Changed"/> called.</summary>
+    protected bool HasWatchers { get; set; }
+
     /// <summary>Now, for a CPU.</summary>
     public long NowOf(Cpu cpu)
     {
@@ -74,7 +82,7 @@ public abstract partial class TimedExecution
     {
         Spend(cpu, word.Kind == WordKind.Local ? 0 : WordNs);
         Memory.Write(word.Address, value);
-        if (word.Kind != WordKind.Local)
+        if (HasWatchers && word.Kind != WordKind.Local)
         {
             Changed(cpu, word.Address);
         }
@@ -100,7 +108,11 @@ public abstract partial class TimedExecution
         }
 
         Spend(cpu, AtomicNs);
-        Changed(cpu, word.Address);
+        if (HasWatchers)
+        {
+            Changed(cpu, word.Address);
+        }
+
         return unchecked((long)(action == MemoryAction.AddReturn ? now : old));
     }
 

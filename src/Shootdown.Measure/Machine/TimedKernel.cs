@@ -230,10 +230,10 @@ public sealed class TimedKernel
     }
 
     /// <summary>A page fault, of a CPU or of a device; false if nothing may be mapped there.</summary>
-    public async Proc<bool> HandleFault(Cpu cpu, Mm mm, int page, bool write)
+    public Proc<bool> HandleFault(Cpu cpu, Mm mm, int page, bool write)
     {
         Calls++;
-        return await Kernel.PageFault.HandleMmFault(cpu, mm, page, write);
+        return Kernel.PageFault.HandleMmFault(cpu, mm, page, write);
     }
 
     /// <summary>User accesses of consecutive pages.</summary>

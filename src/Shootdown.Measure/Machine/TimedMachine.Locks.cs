@@ -53,7 +53,11 @@ public sealed partial class TimedMachine
             Grant(next, Clock[cpu.Index] + _handOverNs);
         }
 
-        Changed(cpu, word.Address);
+        if (HasWatchers)
+        {
+            Changed(cpu, word.Address);
+        }
+
         return Performed;
     }
 
@@ -115,6 +119,7 @@ public sealed partial class TimedMachine
         state.Waits = true;
         state.WaitsSince = Clock[cpu.Index];
         _watchers.Add((cpu.Index, word.Address, condition, operand));
+        HasWatchers = true;
         return WaitingForValue(WaitOn(word));
     }
 
@@ -128,6 +133,7 @@ public sealed partial class TimedMachine
             if (watched == address && value == operand == (condition == Condition.Equal))
             {
                 _watchers.RemoveAt(i);
+                HasWatchers = _watchers.Count > 0;
                 _cpus[waiter].Result = unchecked((long)value);
                 _queue.Set(waiter, Math.Max(_cpus[waiter].WaitsSince, Clock[cpu.Index]) + _sleepWakeNs);
             }

@@ -22,21 +22,12 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
     }
 
     /// <inheritdoc/>
-    public override async Proc<bool> HandleHugePmd(Cpu cpu, Mm mm, int page, bool write, bool mayWrite)
+    public override Proc<bool> HandleHugePmd(Cpu cpu, Mm mm, int page, bool write, bool mayWrite)
     {
-        if (_wanted.Count > 0 && _wanted.Contains((mm.Index, page / Span)))
-        {
-            PageTable pmd = await Kernel.PageWalk.TableAlloc(cpu, mm, page, 1);
-            if (pmd.Index >= 0 && (await cpu.EntryRead(pmd, page, "pmdp_get")).IsNone)
-            {
-                await DoHugePmdAnonymousPage(cpu, mm, pmd, page);
-                return true;
-            }
-        }
-
-        return await base.HandleHugePmd(cpu, mm, page, write, mayWrite);
+        ArgumentNullException.ThrowIfNull(mm);
+        return _wanted.Count > 0 && _wanted.Contains((mm.Index, page / Span))
+            ? HandleWantedHugePmd(cpu, mm, page, write, mayWrite) : base.HandleHugePmd(cpu, mm, page, write, mayWrite);
     }
-
     /// <inheritdoc/>
     public override async Proc SplitHugePmd(Cpu cpu, Mm mm, int page)
     {
@@ -67,6 +58,19 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
 
     /// <summary>A huge page is one folio: what maps it as a whole is not counted.</summary>
     protected override bool CountsSmallFrames => false;
+
+    /// <summary>mm/memory.c: the part of <c>__handle_mm_fault</c> that calls <c>create_huge_pmd</c>, where nothing is mapped yet.</summary>
+    private async Proc<bool> HandleWantedHugePmd(Cpu cpu, Mm mm, int page, bool write, bool mayWrite)
+    {
+        PageTable pmd = await Kernel.PageWalk.TableAlloc(cpu, mm, page, 1);
+        if (pmd.Index >= 0 && (await cpu.EntryRead(pmd, page, "pmdp_get")).IsNone)
+        {
+            await DoHugePmdAnonymousPage(cpu, mm, pmd, page);
+            return true;
+        }
+
+        return await base.HandleHugePmd(cpu, mm, page, write, mayWrite);
+    }
 
     /// <summary>mm/huge_memory.c: <c>__do_huge_pmd_anonymous_page</c>.</summary>
     private async Proc DoHugePmdAnonymousPage(Cpu cpu, Mm mm, PageTable pmd, int page)

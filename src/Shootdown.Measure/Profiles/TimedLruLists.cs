@@ -27,10 +27,13 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
 
     private readonly TimedMachine _machine = (TimedMachine)kernel.Machine.Timed!;
     private readonly int _sharedLinesNs = SharedLines * ((TimedMachine)kernel.Machine.Timed!).Costs["lock.hand_over_ns"];
+
+    /// <summary>Both neighbours on the list are written, and the list's size (<c>lruvec_add_folio</c>, <c>lruvec_del_folio</c>).</summary>
+    private readonly int _changeListNs = (2 * ((TimedMachine)kernel.Machine.Timed!).Costs["memory.word_ns"])
+        + ((TimedMachine)kernel.Machine.Timed!).Costs["memory.atomic_ns"];
+
     private int _lastHolder = -1;
     private readonly Spinlock _lock = kernel.Machine.NewSpinLock("lruvec.lru_lock");
-    private readonly Word _head = kernel.Machine.NewWord("lruvec.lists");
-    private readonly Word _size = kernel.Machine.NewWord("lruvec.lru_size");
     private readonly List<int>[] _batches = [.. kernel.Machine.Cpus.Select(_ => new List<int>(batchFolios))];
     private readonly FrameBits _onList = new();
     private readonly FrameBits _putInBatch = new();
@@ -43,25 +46,20 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
     }
 
     /// <inheritdoc/>
-    public override async Proc FolioAddLru(Cpu cpu, int frame)
+    public override Proc FolioAddLru(Cpu cpu, int frame)
     {
         ArgumentNullException.ThrowIfNull(cpu);
         _onList.Remove(frame);
-        _batches[cpu.Index].Add(frame);
-        if (_batches[cpu.Index].Count == batchFolios)
-        {
-            await FolioBatchMoveLru(cpu);
-        }
+        List<int> batch = _batches[cpu.Index];
+        batch.Add(frame);
+        return batch.Count == batchFolios ? FolioBatchMoveLru(cpu) : TimedMachine.EndedAtOnce;
     }
 
     /// <inheritdoc/>
-    public override async Proc LruAddDrain(Cpu cpu)
+    public override Proc LruAddDrain(Cpu cpu)
     {
         ArgumentNullException.ThrowIfNull(cpu);
-        if (drains && _batches[cpu.Index].Count > 0)
-        {
-            await FolioBatchMoveLru(cpu);
-        }
+        return drains && _batches[cpu.Index].Count > 0 ? FolioBatchMoveLru(cpu) : TimedMachine.EndedAtOnce;
     }
 
     /// <inheritdoc/>
@@ -85,9 +83,9 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
         List<int> batch = _batches[cpu.Index];
         bool isLocked = await LockLruvec(cpu);
         int gone = 0;
+        _machine.Charge(cpu, batch.Count * _changeListNs);
         foreach (int frame in batch)
         {
-            await ChangeList(cpu);
             bool wasPut = _putInBatch.Remove(frame);
             gone += wasPut ? 1 : 0;
             _ = !wasPut && _onList.Add(frame);
@@ -104,11 +102,7 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
         for (int done = 0; done < folios; done += HoldMax)
         {
             bool isLocked = await LockLruvec(cpu);
-            for (int i = done; i < Math.Min(folios, done + HoldMax); i++)
-            {
-                await ChangeList(cpu);
-            }
-
+            _machine.Charge(cpu, Math.Min(folios - done, HoldMax) * _changeListNs);
             await UnlockLruvec(cpu, isLocked);
         }
     }
@@ -141,13 +135,5 @@ internal sealed class TimedLruLists(KernelModel kernel, int batchFolios, bool dr
         {
             await cpu.SpinUnlock(_lock);
         }
-    }
-
-    /// <summary>Both neighbours on the list, and its size.</summary>
-    private async Proc ChangeList(Cpu cpu)
-    {
-        await cpu.Store(_head, 0);
-        await cpu.Store(_head, 0);
-        await cpu.AddReturn(_size, 1);
     }
 }
