@@ -17,7 +17,8 @@ public static class PairModel
         KernelOptions kernelOptions = cell.Operations.Aggregate(Initial(cell, setup), (chosen, operation) => operation.Configure(chosen));
         int destinations = cell.Operations.Select((operation, i) => operation.DestinationPages(cell.RangeOf(i).Count)).Sum();
         MachineOptions options = OptionsOf(cell, kernelOptions, destinations, setup);
-        bool mmapWriters = setup.TakesAllLocks || cell.Bystander is Bystander.NewGuest or Bystander.NewDevice || cell.Operations.Any(operation => operation.WritesMmapLock);
+        bool mmapWriters = setup.TakesAllLocks || cell.Bystander is Bystander.NewGuest or Bystander.NewDevice
+            || cell.Operations.Any(operation => operation.WritesMmapLock);
         Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
         var secondary = SecondaryBystander.Of(stage, cell, setup);
         setup.Prepare?.Invoke(stage);
