@@ -53,6 +53,7 @@ public sealed partial class KernelModel : MachineHandle
         PtReclaim = parts.PtReclaim(this);
         HugeMemory = parts.HugeMemory(this);
         ExitMmap = parts.ExitMmap(this);
+        OomKill = parts.OomKill(this);
         ChangePageAttr = parts.ChangePageAttr?.Invoke(this);
         PageFault = parts.PageFault(this);
         FileFault = parts.FileFault(this);
@@ -176,6 +177,9 @@ public sealed partial class KernelModel : MachineHandle
 
     /// <summary>The end of an address space.</summary>
     public ExitMmap ExitMmap { get; }
+
+    /// <summary>The OOM reaper.</summary>
+    public OomKill OomKill { get; }
 
     /// <summary>Changes of the kernel's own mapping; null if no program makes any.</summary>
     public ChangePageAttr? ChangePageAttr { get; }

@@ -1,3 +1,5 @@
+using Shootdown.Machine;
+
 namespace Shootdown.Kernel;
 
 /// <summary>
@@ -62,6 +64,9 @@ public sealed record KernelParts
 
     /// <summary>The end of an address space.</summary>
     public Func<KernelModel, ExitMmap> ExitMmap { get; init; } = kernel => new ExitMmap(kernel);
+
+    /// <summary>The OOM reaper.</summary>
+    public Func<KernelModel, OomKill> OomKill { get; init; } = kernel => new OomKill(kernel);
 
     /// <summary>Changes of the kernel's own mapping; null if no program makes any.</summary>
     public Func<KernelModel, ChangePageAttr>? ChangePageAttr { get; init; }
@@ -143,6 +148,21 @@ public sealed record KernelParts
 
     /// <summary>Merging of equal pages.</summary>
     public Func<KernelModel, Ksm> Ksm { get; init; } = kernel => new Ksm(kernel);
+
+    /// <summary>KVM, where the matrix has a guest.</summary>
+    public Func<KernelModel, Mm, NotifierRegistration, Kvm> Kvm { get; init; }
+        = (kernel, mm, registration) => new Kvm(kernel, mm, 1, registration, registration != NotifierRegistration.Always);
+
+    /// <summary>A driver with an interval notifier, where the matrix has one.</summary>
+    public Func<KernelModel, Mm, NotifierRegistration, IntervalDriver> IntervalDriver { get; init; } = (kernel, mm, registration) => new IntervalDriver(
+        kernel, mm, PageRange.All, "gpu", registration != NotifierRegistration.Unregistered, registration != NotifierRegistration.Always);
+
+    /// <summary>
+    /// The driver of the IOMMU, where the matrix has a device; with <see cref="NotifierRegistration.Unregistered"/> a program binds it and turns
+    /// ATS on.
+    /// </summary>
+    public Func<KernelModel, Mm, Device, NotifierRegistration, IommuSva> IommuSva { get; init; } = (kernel, mm, device, registration) => new IommuSva(
+        kernel, mm, device, ats: false, registration != NotifierRegistration.Unregistered, registration == NotifierRegistration.Unregistered, registration);
 }
 
 /// <summary>Build-time choices of a kernel: what a configuration option or a tunable decides.</summary>

@@ -79,25 +79,9 @@ public abstract class DriverScenario : Scenario
                 await kernel.Reclaim.ShrinkFolioList(cpu, Stage.MappedFrames(madvise.PageCount), false);
                 break;
             default:
-                await OomReapTaskMm(kernel, cpu, mm, madvise.PageCount);
+                await kernel.OomKill.OomReapTaskMm(cpu, mm, 0, madvise.PageCount);
                 break;
         }
-    }
-
-    /// <summary>mm/oom_kill.c: <c>__oom_reap_task_mm</c>: must not sleep in notifiers; if one would, it leaves the pages alone.</summary>
-    [KernelName("__oom_reap_task_mm")]
-    private static async Proc OomReapTaskMm(KernelModel kernel, Cpu cpu, Mm mm, int pages)
-    {
-        await kernel.MmapLock.MmapReadLock(cpu, mm);
-        TlbGather tlb = await kernel.MmuGather.TlbGatherMmu(cpu, mm);
-        if (await kernel.MmuNotifier.InvalidateRangeStartNonblock(cpu, mm, 0, pages))
-        {
-            await kernel.Zap.UnmapPageRange(tlb, 0, pages, null);
-            await kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, 0, pages);
-        }
-
-        await kernel.MmuGather.TlbFinishMmu(tlb);
-        await kernel.MmapLock.MmapReadUnlock(cpu, mm);
     }
 
     [KernelName]

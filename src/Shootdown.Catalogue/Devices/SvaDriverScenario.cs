@@ -39,7 +39,7 @@ public abstract class SvaDriverScenario : Scenario
         {
             Model = setup.Model,
             Tlb = setup.Tlb,
-            BindDevice = stage => Subscribe(stage, setup.IsBug),
+            Parts = new KernelParts { IommuSva = (kernel, mm, _, _) => Subscribe(new Stage(kernel, mm), setup.IsBug) },
         });
     }
 

@@ -84,8 +84,11 @@ public abstract class MmOperation
     /// <summary>False if it cannot run twice on the same pages at a time.</summary>
     public virtual bool MeetsItself => true;
 
-    /// <summary>True if it ends the process: it meets no other operation, but a device that still has the process's memory.</summary>
+    /// <summary>True if it ends the process: it meets no other operation, but guests and devices that still have the process's memory.</summary>
     public virtual bool EndsProcess => false;
+
+    /// <summary>False if it runs alone, beside guests and devices, and meets no other operation.</summary>
+    public virtual bool MeetsOthers => !EndsProcess;
 
     /// <summary>
     /// True if the thread beside it handles its page faults: what the operation looked up may then be taken away and replaced by another page.

@@ -39,10 +39,22 @@ public enum Bystander
 
     /// <summary>There is no such CPU, but a device that shares the page tables and stores to the pages.</summary>
     Device,
+
+    /// <summary>It handles faults of a device with a page table of its own, which mirrors the process's by an interval notifier and stores.</summary>
+    Mirror,
+
+    /// <summary>It registers a virtual machine with the process, lets its guest store, and closes it.</summary>
+    NewGuest,
+
+    /// <summary>It runs the driver of a device as <see cref="Mirror"/> has one: inserts the interval, lets the device store, and closes it.</summary>
+    NewMirror,
+
+    /// <summary>It binds a device that shares the page tables, turns ATS on, and answers the device's page requests.</summary>
+    NewDevice,
 }
 
 /// <summary>One machine of the matrix: operations side by side, and what is around them.</summary>
-/// <param name="Operations">Two or three operations, one a CPU.</param>
+/// <param name="Operations">One, two or three operations, one a CPU.</param>
 /// <param name="Relation">How their ranges lie.</param>
 /// <param name="Kind">What memory it is.</param>
 /// <param name="Bystander">What the last CPU does.</param>
@@ -51,6 +63,9 @@ public sealed record PairCell(
 {
     /// <summary>CPUs: one an operation, and one for the bystander unless that is a device.</summary>
     public int Cpus => Operations.Count + (Bystander == Bystander.Device ? 0 : 1);
+
+    /// <summary>True if the operations end the process.</summary>
+    public bool EndsProcess => Operations.Any(operation => operation.EndsProcess);
 
     /// <summary>Pages of the process that the operations work on.</summary>
     public int Pages => Relation switch
@@ -102,6 +117,10 @@ public sealed record PairCell(
         Bystander.Guest => "CPU that runs a guest",
         Bystander.Sharer => "CPU that runs another process",
         Bystander.Reclaim => "CPU that reclaims",
+        Bystander.Mirror => "device that mirrors the page tables",
+        Bystander.NewGuest => "guest that begins and ends",
+        Bystander.NewMirror => "driver that begins and ends",
+        Bystander.NewDevice => "device that is being bound",
         _ => "device that shares the page tables",
     };
 

@@ -6,7 +6,7 @@ public static class PairMatrix
     /// <summary>
     /// Every two operations (an operation meets itself too), in every relation of their ranges, on every kind of memory that
     /// both work on, beside a busy CPU; on the same page also beside a lazy CPU and one that switches. Then every operation
-    /// alone, on one page and on two, beside a guest and beside a device: whoever forgets to tell them needs no partner.
+    /// alone, on one page and on two, beside a guest and beside devices, some of which come and go: whoever forgets to tell them needs no partner.
     /// </summary>
     /// <param name="operations">The operations.</param>
     /// <param name="chosen">Operations of which a pair must have one; with two, it must have both. Empty for all.</param>
@@ -20,17 +20,24 @@ public static class PairMatrix
             .. Alone(operations, chosen, RangeRelation.Overlapping, Bystander.Guest),
             .. Alone(operations, chosen, RangeRelation.Overlapping, Bystander.Device),
             .. Alone(operations, chosen, RangeRelation.NeighbouringTables, Bystander.Device),
+            .. Alone(operations, chosen, RangeRelation.Same, Bystander.Mirror),
+            .. Alone(operations, chosen, RangeRelation.Overlapping, Bystander.Mirror),
+            .. Alone(operations, chosen, RangeRelation.Same, Bystander.NewGuest),
+            .. Alone(operations, chosen, RangeRelation.Same, Bystander.NewMirror),
+            .. Alone(operations, chosen, RangeRelation.Overlapping, Bystander.NewMirror),
+            .. Alone(operations, chosen, RangeRelation.Same, Bystander.NewDevice),
+            .. Alone(operations, chosen, RangeRelation.Same, Bystander.Lazy),
         ];
     }
 
     /// <summary>
-    /// Every operation alone, on every kind of memory that it works on, beside a guest or a device with that memory.
+    /// Every operation alone, on every kind of memory that it works on, beside a guest or a device with that memory, or one that comes and goes.
     /// Not on hugetlbfs, whose faults there are not.
     /// </summary>
     /// <param name="operations">The operations.</param>
     /// <param name="chosen">The operation that is asked for; empty for all.</param>
     /// <param name="relation">One page, two, or two whose entries are in two tables.</param>
-    /// <param name="bystander">A guest or a device.</param>
+    /// <param name="bystander">A guest or a device; a lazy CPU for what ends the process.</param>
     public static IReadOnlyList<PairCell> Alone(
         IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen, RangeRelation relation, Bystander bystander)
     {
@@ -41,13 +48,26 @@ public static class PairMatrix
             .. from operation in operations
                where chosen.All(one => one == operation)
                from kind in Enum.GetValues<PageKind>()
-               where operation is not ScheduleOperation && (bystander == Bystander.Device || !operation.EndsProcess)
+               where operation is not ScheduleOperation && MeetsAlone(operation, kind, bystander)
                where operation.Meets(kind) && kind != PageKind.Hugetlb && !IsSpecial(kind)
                    && (relation == RangeRelation.Same || kind is not (PageKind.CopyOnWrite or PageKind.Huge))
                where relation != RangeRelation.NeighbouringTables || (kind == PageKind.Anonymous && operation.DestinationPages(2) == 0)
                select new PairCell([operation], relation, kind, bystander),
         ];
     }
+
+    /// <summary>
+    /// What comes and goes beside an operation need meet no more than anonymous memory; nobody comes to a process that ends. HMM refuses a driver's
+    /// memory. A CPU that is left with the process's page tables meets their end.
+    /// </summary>
+    private static bool MeetsAlone(MmOperation operation, PageKind kind, Bystander bystander) => bystander switch
+    {
+        Bystander.Lazy => operation.EndsProcess,
+        Bystander.Mirror => kind != PageKind.Driver,
+        Bystander.NewGuest or Bystander.NewMirror => kind == PageKind.Anonymous,
+        Bystander.NewDevice => kind == PageKind.Anonymous && !operation.EndsProcess,
+        _ => true,
+    };
 
     /// <summary>
     /// Machines that are larger than those of the matrix, smallest first: for a bug that it does not show. Two operations on pages of
@@ -83,7 +103,7 @@ public static class PairMatrix
                where chosen.All(operations.Contains)
                where operations.All(operation => operation.MeetsItself || operations.Count(other => other == operation) == 1)
                from kind in Enum.GetValues<PageKind>()
-               where operations.All(operation => operation.Meets(kind) && !operation.EndsProcess)
+               where operations.All(operation => operation.Meets(kind) && operation.MeetsOthers)
                from relation in relations
                from bystander in Enum.GetValues<Bystander>()
                where IsWorthwhile(operations, relation, kind, bystander)
@@ -95,7 +115,7 @@ public static class PairMatrix
     {
         _ when operations.Any(operation => operation is ScheduleOperation) => bystander == Bystander.Switching
             && relation == RangeRelation.Same && kind != PageKind.Huge && operations.Length == 2 && operations.Any(operation => operation.RulesOutTranslations),
-        Bystander.Guest => false,
+        Bystander.Guest or Bystander.Mirror or Bystander.NewGuest or Bystander.NewMirror or Bystander.NewDevice => false,
         Bystander.Device => MeetsDevice(operations, relation, kind),
         Bystander.Sharer => MeetsSharer(operations, relation, kind),
         Bystander.Reclaim => false,

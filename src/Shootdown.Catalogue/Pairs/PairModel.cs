@@ -17,10 +17,10 @@ public static class PairModel
         KernelOptions kernelOptions = cell.Operations.Aggregate(Initial(cell, setup), (chosen, operation) => operation.Configure(chosen));
         int destinations = cell.Operations.Select((operation, i) => operation.DestinationPages(cell.RangeOf(i).Count)).Sum();
         MachineOptions options = OptionsOf(cell, kernelOptions, destinations, setup);
-        bool mmapWriters = setup.TakesAllLocks || cell.Operations.Any(operation => operation.WritesMmapLock);
+        bool mmapWriters = setup.TakesAllLocks || cell.Bystander is Bystander.NewGuest or Bystander.NewDevice
+            || cell.Operations.Any(operation => operation.WritesMmapLock);
         Stage stage = StageOf(cell, setup, options, kernelOptions, mmapWriters);
-        Kvm? guest = cell.Bystander == Bystander.Guest ? GuestOf(stage, cell) : null;
-        IommuSva? device = cell.Bystander == Bystander.Device ? setup.BindDevice?.Invoke(stage) ?? stage.BindDevice(ats: false) : null;
+        var secondary = SecondaryBystander.Of(stage, cell, setup);
         setup.Prepare?.Invoke(stage);
         int destination = cell.Pages;
         for (int i = 0; i < cell.Operations.Count; i++)
@@ -35,9 +35,17 @@ public static class PairModel
             destination += moved;
         }
 
-        AddBystander(stage, cell, cell.Operations.Count, guest, device?.Device);
+        if (secondary is not null)
+        {
+            secondary.AddPrograms(stage, cell, stage.Cpu(cell.Cpus - 1));
+        }
+        else
+        {
+            AddBystander(stage, cell, cell.Operations.Count);
+        }
+
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
-        Property[] guests = cell.Bystander == Bystander.Guest ? [new PSecondary()] : [];
+        Property[] secondaries = secondary?.HasTable == true ? [new PSecondary()] : [];
         Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: true)] : [];
         Property[] sharing = stage.Kernel.Mms.Count > 1 && cell.Kind is not (PageKind.File or PageKind.Driver) ? [new PCow()] : [];
         Property[] marks = stage.Kernel.Options.UserfaultWp ? [new PUserfault()] : [];
@@ -45,7 +53,7 @@ public static class PairModel
         return new CheckModel(
             stage.Machine,
             [
-                new PRet(knowledge: knowledge), new PLife(knowledge), WriteOf(stage.Kernel, cell), .. copies, .. sharing, .. marks, .. guests, .. pins,
+                new PRet(knowledge: knowledge), new PLife(knowledge), WriteOf(stage.Kernel, cell), .. copies, .. sharing, .. marks, .. secondaries, .. pins,
                 new Assertions(),
             ],
             cell.Operations.Any(operation => operation.RulesOutTranslations) ? ["P-ret"] : []);
@@ -174,14 +182,14 @@ public static class PairModel
         return new MachineOptions
         {
             Cpus = cell.Cpus,
-            Devices = cell.Bystander == Bystander.Device ? 1 : 0,
+            Devices = cell.Bystander is Bystander.Device or Bystander.NewDevice ? 1 : 0,
             Levels = freesTables || twoTables ? 2 : 1,
             EntriesPerTable = twoTables ? PairCell.EntriesOfNeighbours : span,
             Tables = freesTables || twoTables
                 ? 3 + (faults ? 1 : 0) + cell.Operations.Count(operation => operation.FreesTables) + ((twoTables ? 3 : 2) * Spaces(cell))
                 : 1 + Spaces(cell),
             Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld)
-                + (cell.Bystander is Bystander.Guest or Bystander.Reclaim || faults ? 1 : 0)),
+                + (cell.Bystander == Bystander.Reclaim || HandlesSecondaryFaults(cell) || faults ? 1 : 0)),
             FrameColours = destinations > 0 ? 1 : span,
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             Tlb = setup.Tlb,
@@ -194,7 +202,7 @@ public static class PairModel
     /// <summary>Address spaces besides the first.</summary>
     private static int Spaces(PairCell cell)
         => cell.Operations.Count(operation => operation.HasChild) + (cell.Bystander == Bystander.Switching ? 1 : 0)
-            + (cell.Kind is PageKind.CopyOnWrite or PageKind.Hugetlb ? 1 : 0);
+            + (cell.Kind is PageKind.CopyOnWrite or PageKind.Hugetlb ? 1 : 0) + (cell.EndsProcess && cell.Bystander == Bystander.Lazy ? 1 : 0);
 
     private static void Add(Stage stage, int index, MmOperation operation, OperationCall call, bool mayStop)
     {
@@ -207,9 +215,9 @@ public static class PairModel
         stage.Machine.AddAgent(operation.Role, AgentKind.Task, cpu, mayStop, () => operation.Run(call));
     }
 
-    private static void AddBystander(Stage stage, PairCell cell, int index, Kvm? guest, Device? device)
+    private static void AddBystander(Stage stage, PairCell cell, int index)
     {
-        Cpu cpu = stage.Cpu(Math.Min(index, cell.Cpus - 1));
+        Cpu cpu = stage.Cpu(index);
         (KernelModel kernel, Mm mm) = stage;
         switch (cell.Bystander)
         {
@@ -221,13 +229,13 @@ public static class PairModel
             case Bystander.Busy:
                 stage.AddThread(index, "user", () => StoreOnce(cpu, cell.Kind == PageKind.Huge ? cell.Pages - 1 : 0, cell.Pages));
                 break;
+            case Bystander.Lazy when cell.EndsProcess:
+                kernel.BuildLazy(cpu, mm);
+                Mm next = kernel.NewMm("next", 1, mmapWriters: false);
+                stage.Machine.AddTask(cpu, "kthread", () => SwitchTo(kernel, cpu, next));
+                break;
             case Bystander.Lazy:
                 stage.AddThread(index, "kthread", () => GoLazy(kernel, cpu, mm, cell.Pages));
-                break;
-            case Bystander.Guest:
-                kernel.BuildRunning(cpu, mm);
-                stage.Machine.AddAgent(
-                    "vcpu", AgentKind.Task, cpu, cell.Operations.Any(one => one.MayLeaveOthersWaiting), () => StoreByGuest(guest!, cpu, cell.Pages));
                 break;
             case Bystander.Sharer:
                 kernel.BuildRunning(cpu, kernel.Mms[1]);
@@ -239,15 +247,16 @@ public static class PairModel
                     .Aggregate((all, one) => all | one);
                 stage.AddKernelThread(index, "reclaim", () => kernel.Reclaim.ShrinkFolioList(cpu, folios, true));
                 break;
-            case Bystander.Device:
-                device!.AddProgram(() => DeviceStage.StorePages(device, cell.Pages));
-                break;
             default:
                 Mm other = kernel.NewMm("other", 1, mmapWriters: false);
                 stage.AddThread(index, "scheduler", () => SwitchAway(kernel, cpu, other, mm, cell.Pages));
                 break;
         }
     }
+
+    /// <summary>True if the bystander handles faults of something that has the process's memory.</summary>
+    private static bool HandlesSecondaryFaults(PairCell cell) => !cell.EndsProcess
+        && cell.Bystander is Bystander.Guest or Bystander.Mirror or Bystander.NewGuest or Bystander.NewMirror or Bystander.NewDevice;
 
     /// <summary>True if the busy thread handles its faults.</summary>
     private static bool Faults(PairCell cell)
@@ -262,31 +271,8 @@ public static class PairModel
         }
     }
 
-    /// <summary>A virtual machine that has mapped the pages as the process has.</summary>
-    private static Kvm GuestOf(Stage stage, PairCell cell)
-    {
-        var kvm = new Kvm(stage.Kernel, stage.Mm);
-        for (int page = 0; page < cell.Pages; page++)
-        {
-            kvm.Mmu.BuildSpte(page, page, cell.Kind != PageKind.CopyOnWrite);
-        }
-
-        return kvm;
-    }
-
-    /// <summary>The guest stores, or leaves its memory alone: then what it has mapped must go by itself.</summary>
-    private static async Proc StoreByGuest(Kvm kvm, Cpu cpu, int pages)
-    {
-        if (await cpu.Choose(2, "whether the guest stores") == 0)
-        {
-            return;
-        }
-
-        for (int page = 0; page < pages; page++)
-        {
-            await kvm.GuestStore(cpu, page, 1);
-        }
-    }
+    /// <summary>A CPU on which no thread of the process comes back: it keeps the page tables loaded until it has something else to run.</summary>
+    private static async Proc SwitchTo(KernelModel kernel, Cpu cpu, Mm next) => await kernel.SwitchMm.SwitchTo(cpu, next);
 
     private static async Proc GoLazy(KernelModel kernel, Cpu cpu, Mm mm, int pages)
     {

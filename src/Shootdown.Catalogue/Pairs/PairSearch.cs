@@ -52,14 +52,22 @@ public sealed record PairSearch(IReadOnlyList<MmOperation> Reaching, PairCell? S
     /// <summary>The methods that the kernel's parts replace.</summary>
     private static MethodInfo[] ReplacedMethods(PairSetup setup)
     {
-        var machine = new MachineModel(new MachineOptions { Levels = 2, Tables = 2, MovableTables = true, GracePeriods = true });
+        var machine = new MachineModel(new MachineOptions { Levels = 2, Tables = 2, MovableTables = true, GracePeriods = true, Devices = 1 });
         var kernel = new KernelModel(machine, setup.Options, setup.Parts);
+        Mm mm = kernel.NewMm("mm", 1);
+        object?[] parts =
+        [
+            .. typeof(KernelModel).GetProperties().Where(property => typeof(Mechanism).IsAssignableFrom(property.PropertyType))
+                .Select(property => property.GetValue(kernel)),
+            setup.Parts.Kvm(kernel, mm, NotifierRegistration.Always),
+            setup.Parts.IntervalDriver(kernel, mm, NotifierRegistration.Always),
+            setup.Parts.IommuSva(kernel, mm, machine.Devices[0], NotifierRegistration.Always),
+        ];
         const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
         return
         [
-            .. from property in typeof(KernelModel).GetProperties()
-               where typeof(Mechanism).IsAssignableFrom(property.PropertyType)
-               let type = property.GetValue(kernel)?.GetType()
+            .. from part in parts
+               let type = part?.GetType()
                where type is not null && type.Namespace != typeof(KernelModel).Namespace
                from method in type.GetMethods(Declared)
                where method.GetBaseDefinition() != method

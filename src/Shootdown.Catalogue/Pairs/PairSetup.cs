@@ -23,9 +23,6 @@ public sealed record PairSetup
     /// <summary>Adds to a machine after its address space was made, e.g. a subscription of a notifier.</summary>
     public Action<Stage>? Prepare { get; init; }
 
-    /// <summary>Binds the device of cells that have one, if not <see cref="DeviceStage.BindDevice"/>: a driver that is tried.</summary>
-    public Func<Stage, IommuSva>? BindDevice { get; init; }
-
     /// <summary>Memory model.</summary>
     public MemoryModelKind Model { get; init; } = MemoryModelKind.Sc;
 

@@ -14,12 +14,17 @@ public class IntervalDriver : SecondaryDriver
     /// <param name="pages">The range that the device may use.</param>
     /// <param name="name">Name for reports.</param>
     /// <param name="inserted">True if the notifier is in the tree from the first state on; else a program inserts it.</param>
-    public IntervalDriver(KernelModel kernel, Mm mm, PageRange pages, string name = "gpu", bool inserted = true)
+    /// <param name="closes">True if a program calls <see cref="Close"/>: a callback behind its end is an error then.</param>
+    public IntervalDriver(KernelModel kernel, Mm mm, PageRange pages, string name = "gpu", bool inserted = true, bool closes = false)
         : base(kernel, mm, name, 1)
     {
         DriverLock = Machine.NewMutex($"{name}.lock");
         Interval = new Callback(this, pages, inserted);
+        Closed = closes ? Machine.NewWord($"{name}.closed") : null;
     }
+
+    /// <summary>1 once the driver is gone; null if no program closes it.</summary>
+    protected Word? Closed { get; }
 
     /// <summary>The lock of the device's page table.</summary>
     public KernelMutex DriverLock { get; }
@@ -68,6 +73,23 @@ public class IntervalDriver : SecondaryDriver
     }
 
     /// <summary>
+    /// The driver's release: the device is stopped, its entries go, then its interval. In this order: pages that an entry maps are protected by
+    /// the interval only. What the callback uses is freed when this returns.
+    /// </summary>
+    [KernelName("gpu_close")]
+    public virtual async Proc Close(Cpu cpu)
+    {
+        await cpu.MutexLock(DriverLock);
+        await Unmap(cpu, PageRange.All);
+        await cpu.MutexUnlock(DriverLock);
+        await Kernel.MmuInterval.MmuIntervalNotifierRemove(cpu, Interval);
+        if (Closed is not null)
+        {
+            await cpu.Store(Closed, 1);
+        }
+    }
+
+    /// <summary>
     /// mm/hmm.c: <c>hmm_range_fault</c> of one page, with the mmap_lock that its callers take: what maps the page, faulted in if it must be,
     /// without a
     /// reference; none if the access is not allowed.
@@ -104,6 +126,18 @@ public class IntervalDriver : SecondaryDriver
     private sealed class Callback(IntervalDriver driver, PageRange pages, bool inserted)
         : MmuIntervalNotifier(driver.Kernel, driver.Mm, pages, driver.Name, inserted)
     {
-        public override Proc<bool> Invalidate(Cpu cpu, NotifierRange range, ulong seq) => driver.Invalidate(cpu, range, seq);
+        private readonly IntervalDriver _driver = driver;
+
+        public override Proc<bool> Invalidate(Cpu cpu, NotifierRange range, ulong seq)
+            => _driver.Closed is null ? _driver.Invalidate(cpu, range, seq) : InvalidateLive(cpu, range, seq);
+
+        [KernelName]
+        private async Proc<bool> InvalidateLive(Cpu cpu, NotifierRange range, ulong seq)
+        {
+            await cpu.Assert(await cpu.Load(_driver.Closed!) == 0, "no callback begins behind mmu_interval_notifier_remove()");
+            bool done = await _driver.Invalidate(cpu, range, seq);
+            await cpu.Assert(await cpu.Load(_driver.Closed!) == 0, "no callback is under way behind mmu_interval_notifier_remove()");
+            return done;
+        }
     }
 }

@@ -18,8 +18,10 @@ public class Kvm : NotifierDriver
     /// <param name="mm">The process whose memory the guest has.</param>
     /// <param name="vcpus">Number of vCPUs.</param>
     /// <param name="registration">Whether it is registered all the time.</param>
-    public Kvm(KernelModel kernel, Mm mm, int vcpus = 1, NotifierRegistration registration = NotifierRegistration.Always)
-        : base(kernel, mm, "kvm", vcpus, registration)
+    /// <param name="closes">True if a program calls <see cref="NotifierDriver.Close"/>.</param>
+    public Kvm(
+        KernelModel kernel, Mm mm, int vcpus = 1, NotifierRegistration registration = NotifierRegistration.Always, bool closes = false)
+        : base(kernel, mm, "kvm", vcpus, registration, closes)
     {
         MmuLock = Machine.NewSpinLock("mmu_lock");
         InvalidateInProgress = Machine.NewWord("kvm.mmu_invalidate_in_progress");
@@ -169,7 +171,13 @@ public class Kvm : NotifierDriver
         await cpu.Store(InvalidateSeq, await cpu.Load(InvalidateSeq) + 1, weight: StepWeight.Key);
 
         // Release: smp_wmb(); pairs with the barrier in mmu_invalidate_retry_gfn().
-        await cpu.Store(InvalidateInProgress, await cpu.Load(InvalidateInProgress) - 1, MemoryOrder.Release, StepWeight.Key);
+        ulong before = await cpu.Load(InvalidateInProgress);
+        if (before == 0)
+        {
+            await cpu.Assert(false, "an invalidation that ends has begun");
+        }
+
+        await cpu.Store(InvalidateInProgress, before - 1, MemoryOrder.Release, StepWeight.Key);
     }
 
     /// <summary>virt/kvm/kvm_main.c: <c>kvm_unmap_gfn_range</c>: the TLBs are flushed before mmu_lock is dropped.</summary>

@@ -11,9 +11,17 @@ public abstract class NotifierDriver : SecondaryDriver
     /// <param name="name">Name for reports.</param>
     /// <param name="users">Users with TLBs of their own.</param>
     /// <param name="registration">Whether it is registered all the time.</param>
+    /// <param name="closes">True if a program calls <see cref="Close"/>: a callback behind its end is an error then.</param>
     protected NotifierDriver(
-        KernelModel kernel, Mm mm, string name, int users = 1, NotifierRegistration registration = NotifierRegistration.Always)
-        : base(kernel, mm, name, users) => Subscription = new Callbacks(this, registration);
+        KernelModel kernel, Mm mm, string name, int users = 1, NotifierRegistration registration = NotifierRegistration.Always, bool closes = false)
+        : base(kernel, mm, name, users)
+    {
+        Subscription = new Callbacks(this, registration);
+        Closed = closes ? Machine.NewWord($"{name}.closed") : null;
+    }
+
+    /// <summary>1 once the driver is gone; null if no program closes it.</summary>
+    protected Word? Closed { get; }
 
     /// <summary>The notifier, for <see cref="MmuNotifierList"/>.</summary>
     public MmuNotifierSubscription Subscription { get; }
@@ -47,21 +55,64 @@ public abstract class NotifierDriver : SecondaryDriver
     {
     }
 
+    /// <summary>The driver's end: what the callbacks use is freed when <c>mmu_notifier_unregister</c> has returned.</summary>
+    public virtual async Proc Close(Cpu cpu)
+    {
+        await Kernel.MmuNotifierList.MmuNotifierUnregister(cpu, Subscription);
+        if (Closed is not null)
+        {
+            await cpu.Store(Closed, 1);
+        }
+    }
+
     private sealed class Callbacks(NotifierDriver driver, NotifierRegistration registration)
         : MmuNotifierSubscription(driver.Kernel, driver.Mm, driver.Name, registration)
     {
-        public override bool HasInvalidateRangeEnd => driver.HasInvalidateRangeEnd;
+        private readonly NotifierDriver _driver = driver;
 
-        public override Proc<bool> InvalidateRangeStart(Cpu cpu, NotifierRange range) => driver.InvalidateRangeStart(cpu, range);
+        public override bool HasInvalidateRangeEnd => _driver.HasInvalidateRangeEnd;
 
-        public override Proc InvalidateRangeEnd(Cpu cpu, NotifierRange range) => driver.InvalidateRangeEnd(cpu, range);
+        public override Proc<bool> InvalidateRangeStart(Cpu cpu, NotifierRange range)
+            => _driver.Closed is null ? _driver.InvalidateRangeStart(cpu, range) : StartLive(cpu, range);
 
-        public override bool HasChangePte => driver.HasChangePte;
+        public override Proc InvalidateRangeEnd(Cpu cpu, NotifierRange range)
+            => _driver.Closed is null ? _driver.InvalidateRangeEnd(cpu, range) : EndLive(cpu, range);
 
-        public override Proc ChangePte(Cpu cpu, int page, Pte value) => driver.ChangePte(cpu, page, value);
+        public override bool HasChangePte => _driver.HasChangePte;
 
-        public override Proc InvalidatePage(Cpu cpu, int page) => driver.InvalidatePage(cpu, page);
+        public override Proc ChangePte(Cpu cpu, int page, Pte value) => _driver.ChangePte(cpu, page, value);
 
-        public override Proc Release(Cpu cpu) => driver.Release(cpu);
+        public override Proc InvalidatePage(Cpu cpu, int page) => _driver.InvalidatePage(cpu, page);
+
+        public override Proc Release(Cpu cpu) => _driver.Closed is null ? _driver.Release(cpu) : ReleaseLive(cpu);
+
+        [KernelName]
+        private async Proc<bool> StartLive(Cpu cpu, NotifierRange range)
+        {
+            await AssertLive(cpu);
+            bool done = await _driver.InvalidateRangeStart(cpu, range);
+            await AssertLive(cpu);
+            return done;
+        }
+
+        [KernelName]
+        private async Proc EndLive(Cpu cpu, NotifierRange range)
+        {
+            await AssertLive(cpu);
+            await _driver.InvalidateRangeEnd(cpu, range);
+            await AssertLive(cpu);
+        }
+
+        [KernelName]
+        private async Proc ReleaseLive(Cpu cpu)
+        {
+            await AssertLive(cpu);
+            await _driver.Release(cpu);
+            await AssertLive(cpu);
+        }
+
+        [KernelName]
+        private async Proc AssertLive(Cpu cpu)
+            => await cpu.Assert(await cpu.Load(_driver.Closed!) == 0, "no callback runs behind mmu_notifier_unregister()");
     }
 }

@@ -21,8 +21,16 @@ public class IommuSva : MmuNotifierSubscription
     /// <param name="ats">True if the device has a TLB of its own in use from the first state on.</param>
     /// <param name="bound">False if a program calls <see cref="BindDevice"/>.</param>
     /// <param name="atsChanges">True if a program calls <see cref="EnableAts"/>: only then is the number of users of ATS a word that is read.</param>
-    public IommuSva(KernelModel kernel, Mm mm, Device device, bool ats, bool bound = true, bool atsChanges = false)
-        : base(kernel, mm, "iommu")
+    /// <param name="registration">Whether it is subscribed all the time.</param>
+    public IommuSva(
+        KernelModel kernel,
+        Mm mm,
+        Device device,
+        bool ats,
+        bool bound = true,
+        bool atsChanges = false,
+        NotifierRegistration registration = NotifierRegistration.Always)
+        : base(kernel, mm, "iommu", registration)
     {
         ArgumentNullException.ThrowIfNull(device);
         Device = device;
@@ -64,8 +72,19 @@ public class IommuSva : MmuNotifierSubscription
     /// </summary>
     public override async Proc Release(Cpu cpu) => await TearDownPasidEntry(cpu);
 
-    /// <summary>drivers/iommu/iommu-sva.c: <c>iommu_sva_bind_device</c>.</summary>
-    public virtual async Proc BindDevice(Cpu cpu) => await cpu.PasidEntryStore(Device, true, "pasid_set_present()");
+    /// <summary>
+    /// drivers/iommu/iommu-sva.c: <c>iommu_sva_bind_device</c>, with drivers/iommu/intel/svm.c: <c>intel_svm_bind_mm</c>: subscribed first, because
+    /// the hardware fills its TLBs as soon as the entry is there.
+    /// </summary>
+    public virtual async Proc BindDevice(Cpu cpu)
+    {
+        if (Mm.NotifierList is not null)
+        {
+            await Kernel.MmuNotifierList.MmuNotifierRegister(cpu, this);
+        }
+
+        await cpu.PasidEntryStore(Device, true, "pasid_set_present()");
+    }
 
     /// <summary>
     /// drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c: <c>arm_smmu_enable_ats</c>. The count goes up before the device may fill its TLB: who

@@ -137,6 +137,11 @@ public class MmuInterval(KernelModel kernel) : Mechanism(kernel)
         IntervalTree tree = mm.Intervals!;
         await cpu.SpinLock(tree.Lock);
         ulong active = await cpu.AddReturn(tree.ActiveInvalidateRanges, -1);
+        if (active == ulong.MaxValue)
+        {
+            await cpu.Assert(false, "an invalidation that ends has begun");
+        }
+
         ulong seq = await cpu.Load(tree.InvalidateSeq);
         if (active == 0 && (seq & 1) != 0)
         {
