@@ -15,6 +15,12 @@ public sealed class ExitOperation : MmOperation
     public override bool EndsProcess => true;
 
     /// <inheritdoc/>
+    public override bool MeetsAll => false;
+
+    /// <inheritdoc/>
+    public override bool Joins(PairCell cell) => cell is { Bystander: Bystander.Device, Operations.Count: 1 };
+
+    /// <inheritdoc/>
     public override bool FreesTables => true;
 
     /// <inheritdoc/>
