@@ -155,7 +155,7 @@ public static class PairMatrix
     public static IEnumerable<PairCell> BesideReclaim(IReadOnlyList<MmOperation> operations, IReadOnlyList<MmOperation> chosen)
         => from pair in Combinations(operations, 2)
            where chosen.All(pair.Contains) && pair.All(operation => operation.MeetsItself || pair[0] != pair[1])
-           where pair.All(operation => operation.MeetsAll && operation.WorksOn(PageKind.Anonymous) && operation.RulesOutTranslations && operation.DestinationPages(1) == 0)
+           where pair.All(operation => operation.WorksOn(PageKind.Anonymous) && operation.RulesOutTranslations && operation.DestinationPages(1) == 0)
            select new PairCell(pair, RangeRelation.NeighbouringTables, PageKind.Anonymous, Bystander.Reclaim);
 
     /// <summary>
