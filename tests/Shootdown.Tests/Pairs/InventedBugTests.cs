@@ -80,7 +80,7 @@ public sealed class InventedBugTests
         { "cow-fault-maps-cached-page", "user-store", "reclaim", "same-privatefile-busy", "P-cow" },
         { "cow-fault-overwrites", "user-store", "user-store", "same-privatefile-busy", "P-copy" },
         { "move-pages-isolates-late", "move-pages", "munmap", "overlapping-anonymous-busy", "deadlock" },
-        { "move-pages-flushes-last", "move-pages", "madvise-dontneed", "overlapping-anonymous-busy", "P-life" },
+        { "move-pages-flushes-last", "move-pages", "madvise-dontneed", "overlapping-anonymous-busy", "P-copy" },
         { "madvise-collapse-unlocked", "madvise-collapse", "madvise-dontneed", "same-anonymous-busy", "P-ret" },
     };
 
