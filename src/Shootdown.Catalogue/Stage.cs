@@ -82,12 +82,13 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
 
     /// <summary>
     /// A new address space that shares a file: frame p is cached as page p of the file and mapped at page p, writable and
-    /// dirty, as a store leaves it. Memory of a driver is mapped in the same way, but nothing counts its users.
+    /// dirty, as a store leaves it. Memory of a driver is mapped in the same way, but nothing counts its users; pages of a
+    /// private mapping are clean, and not mapped yet.
     /// </summary>
     /// <param name="options">Sizes.</param>
     /// <param name="pages">Mapped pages.</param>
     /// <param name="mmapWriters">False if no program takes mmap_lock for writing.</param>
-    /// <param name="kind">Page cache, or memory of a driver.</param>
+    /// <param name="kind">Page cache, shared or private, or memory of a driver.</param>
     /// <param name="parts">Replaced mechanisms.</param>
     /// <param name="build">Choices of the kernel's build.</param>
     public static Stage WithMappedFile(
@@ -95,25 +96,26 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     {
         var kernel = new KernelModel(new MachineModel(options), (build ?? new KernelOptions()) with { Files = true }, parts);
         Mm mm = kernel.NewMm("mm", pages, mmapWriters);
-        FileMapping file = kernel.NewFile(kind == FileAreaKind.Shared ? "file" : "object", pages);
-        if (kind == FileAreaKind.Shared)
+        FileMapping file = kernel.NewFile(kind == FileAreaKind.PfnMap ? "object" : "file", pages);
+        _ = kind switch
         {
-            mm.AddSharedFileArea(file, 0, pages, 0);
-        }
-        else
-        {
-            mm.AddPfnMapArea(file, 0, pages, 0);
-        }
-
+            FileAreaKind.Shared => mm.AddSharedFileArea(file, 0, pages, 0),
+            FileAreaKind.Private => mm.AddPrivateFileArea(file, 0, pages, 0),
+            _ => mm.AddPfnMapArea(file, 0, pages, 0),
+        };
+        bool isPrivate = kind == FileAreaKind.Private;
         for (int page = 0; page < pages; page++)
         {
-            if (kind == FileAreaKind.Shared)
+            if (kind != FileAreaKind.PfnMap)
             {
                 kernel.BuildCached(file, page, page);
-                kernel.Machine.SetInitial(kernel.Folios[page].Frame.Dirty.Address, 1);
+                kernel.Machine.SetInitial(kernel.Folios[page].Frame.Dirty.Address, isPrivate ? 0UL : 1);
             }
 
-            kernel.BuildMapping(mm, page, Pte.Leaf(page, write: true, dirty: true));
+            if (!isPrivate)
+            {
+                kernel.BuildMapping(mm, page, Pte.Leaf(page, write: true, dirty: true));
+            }
         }
 
         return new Stage(kernel, mm);

@@ -15,6 +15,12 @@ public sealed class ExitOperation : MmOperation
     public override bool EndsProcess => true;
 
     /// <inheritdoc/>
+    public override bool MeetsAll => false;
+
+    /// <summary>Alone: nothing runs in a process that ends.</summary>
+    public override bool Joins(PairCell cell) => cell is { Operations.Count: 1 };
+
+    /// <inheritdoc/>
     public override bool FreesTables => true;
 
     /// <inheritdoc/>

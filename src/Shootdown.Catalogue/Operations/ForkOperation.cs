@@ -25,7 +25,7 @@ public sealed class ForkOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true };
 
     /// <inheritdoc/>
-    public override bool WorksOn(PageKind kind) => kind == PageKind.Hinted || base.WorksOn(kind);
+    public override bool WorksOn(PageKind kind) => kind is PageKind.Hinted or PageKind.PrivateFile || base.WorksOn(kind);
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)

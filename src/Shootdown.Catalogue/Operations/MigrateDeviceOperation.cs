@@ -13,6 +13,9 @@ public sealed class MigrateDeviceOperation : MmOperation
     public override string Role => "driver";
 
     /// <inheritdoc/>
+    public override bool HidesPages => true;
+
+    /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true };
 
     /// <inheritdoc/>

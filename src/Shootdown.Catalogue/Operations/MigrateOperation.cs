@@ -16,6 +16,9 @@ public sealed class MigrateOperation : MmOperation
     public override bool IsKernelThread => true;
 
     /// <inheritdoc/>
+    public override bool HidesPages => true;
+
+    /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true };
 
     /// <inheritdoc/>

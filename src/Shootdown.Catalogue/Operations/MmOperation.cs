@@ -26,8 +26,17 @@ public enum PageKind
     /// </summary>
     Huge,
 
+    /// <summary>
+    /// Anonymous memory that one huge entry maps and a fork left shared with a child, which the kernel's second address space is: both huge
+    /// entries are read-only, and a store splits the entry and makes a copy, unless the child is gone by then.
+    /// </summary>
+    HugeCopyOnWrite,
+
     /// <summary>A shared mapping of a file.</summary>
     File,
+
+    /// <summary>A private mapping of a file, of which nothing is mapped yet: a store makes a copy.</summary>
+    PrivateFile,
 
     /// <summary>Memory of a driver, which nothing counts (<c>VM_PFNMAP</c>).</summary>
     Driver,
@@ -87,8 +96,20 @@ public abstract class MmOperation
     /// <summary>True if it ends the process: it meets no other operation, but guests and devices that still have the process's memory.</summary>
     public virtual bool EndsProcess => false;
 
-    /// <summary>False if it runs alone, beside guests and devices, and meets no other operation.</summary>
-    public virtual bool MeetsOthers => !EndsProcess;
+    /// <summary>
+    /// True if it leaves entries that stand for a page but that hardware cannot use: migration entries, NUMA hints. Who removes the page must
+    /// not take them for empty.
+    /// </summary>
+    public virtual bool HidesPages => false;
+
+    /// <summary>
+    /// False if it meets others on a few machines only, because elsewhere it would show what another operation shows: <see cref="Joins"/> says on
+    /// which.
+    /// </summary>
+    public virtual bool MeetsAll => true;
+
+    /// <summary>Where it does not meet all others: true for a machine that it joins, of those that the matrix has for its operations.</summary>
+    public virtual bool Joins(PairCell cell) => true;
 
     /// <summary>
     /// True if the thread beside it handles its page faults: what the operation looked up may then be taken away and replaced by another page.
@@ -121,7 +142,7 @@ public abstract class MmOperation
     public bool Meets(PageKind kind) => kind switch
     {
         PageKind.Hugetlb => WorksOnHugetlb,
-        PageKind.Huge => WorksOn(PageKind.Anonymous),
+        PageKind.Huge or PageKind.HugeCopyOnWrite => WorksOn(PageKind.Anonymous),
         _ => WorksOn(kind),
     };
 

@@ -13,6 +13,9 @@ public sealed class NumaHintOperation : MmOperation
     public override string Role => "numa hints";
 
     /// <inheritdoc/>
+    public override bool HidesPages => true;
+
+    /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true, MisplacedPages = true };
 
     /// <inheritdoc/>

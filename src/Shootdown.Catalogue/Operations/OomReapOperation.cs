@@ -14,8 +14,11 @@ public sealed class OomReapOperation : MmOperation
     /// <inheritdoc/>
     public override bool IsKernelThread => true;
 
-    /// <summary>On CPUs it does what madvise-dontneed does.</summary>
-    public override bool MeetsOthers => false;
+    /// <inheritdoc/>
+    public override bool MeetsAll => false;
+
+    /// <summary>Alone: on CPUs it does what madvise-dontneed does.</summary>
+    public override bool Joins(PairCell cell) => cell is { Operations.Count: 1 };
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)

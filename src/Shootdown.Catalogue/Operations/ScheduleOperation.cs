@@ -18,6 +18,17 @@ public sealed class ScheduleOperation : MmOperation
     public override bool HasChild => true;
 
     /// <inheritdoc/>
+    public override bool MeetsAll => false;
+
+    /// <inheritdoc/>
+    public override bool Joins(PairCell cell)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        return cell is { Bystander: Bystander.Switching, Relation: RangeRelation.Same, Operations.Count: 2 }
+            && cell.Operations.Any(operation => operation.RulesOutTranslations);
+    }
+
+    /// <inheritdoc/>
     public override int FramesHeld => 0;
 
     /// <inheritdoc/>

@@ -22,6 +22,9 @@ public enum Bystander
     /// <summary>It runs a thread of the process that stores to the pages.</summary>
     Busy,
 
+    /// <summary>It runs a thread of the process that loads from pages that are clean, and stores: accessed and dirty bits appear while others look.</summary>
+    Dirtying,
+
     /// <summary>It goes to a kernel thread (lazy TLB mode) and back, and loads.</summary>
     Lazy,
 
@@ -31,7 +34,7 @@ public enum Bystander
     /// <summary>It runs a vCPU, whose guest has the process's memory and stores to the pages.</summary>
     Guest,
 
-    /// <summary>It runs another process, with which copy-on-write memory is shared, and loads.</summary>
+    /// <summary>It runs another process, with which copy-on-write memory is shared, and loads; or gives its part of a huge page up.</summary>
     Sharer,
 
     /// <summary>It reclaims all pages of the operations in one batch.</summary>
@@ -70,10 +73,13 @@ public sealed record PairCell(
     /// <summary>Pages of the process that the operations work on.</summary>
     public int Pages => Relation switch
     {
-        RangeRelation.Same => Kind == PageKind.Huge ? PagesOfHuge : 1,
+        RangeRelation.Same => IsHuge ? PagesOfHuge : 1,
         RangeRelation.NeighbouringTables => FirstOfNeighbours + 2,
         _ => 2,
     };
+
+    /// <summary>True if a huge entry maps the memory.</summary>
+    internal bool IsHuge => Kind is PageKind.Huge or PageKind.HugeCopyOnWrite;
 
     /// <summary>Small pages of a huge page.</summary>
     internal const int PagesOfHuge = 2;
@@ -106,12 +112,15 @@ public sealed record PairCell(
         PageKind.CopyOnWrite => "copy-on-write",
         PageKind.Referenced => "referenced anonymous",
         PageKind.Hinted => "anonymous, hinted",
+        PageKind.HugeCopyOnWrite => "huge copy-on-write",
+        PageKind.PrivateFile => "private file",
         _ => Kind.ToString().ToLowerInvariant(),
     };
 
     private string BystanderText => Bystander switch
     {
         Bystander.Busy => "CPU that runs user code",
+        Bystander.Dirtying => "CPU that stores to clean pages",
         Bystander.Lazy => "CPU that is lazy for a time",
         Bystander.Switching => "CPU that switches away and back",
         Bystander.Guest => "CPU that runs a guest",

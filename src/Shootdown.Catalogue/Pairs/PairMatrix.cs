@@ -1,3 +1,5 @@
+using Shootdown.Kernel;
+
 namespace Shootdown.Catalogue;
 
 /// <summary>Which machines a matrix of operations consists of.</summary>
@@ -48,11 +50,13 @@ public static class PairMatrix
             .. from operation in operations
                where chosen.All(one => one == operation)
                from kind in Enum.GetValues<PageKind>()
-               where operation is not ScheduleOperation && MeetsAlone(operation, kind, bystander)
+               where MeetsAlone(operation, kind, bystander)
                where operation.Meets(kind) && kind != PageKind.Hugetlb && !IsSpecial(kind)
                    && (relation == RangeRelation.Same || kind is not (PageKind.CopyOnWrite or PageKind.Huge))
                where relation != RangeRelation.NeighbouringTables || (kind == PageKind.Anonymous && operation.DestinationPages(2) == 0)
-               select new PairCell([operation], relation, kind, bystander),
+               let cell = new PairCell([operation], relation, kind, bystander)
+               where operation.MeetsAll || operation.Joins(cell)
+               select cell,
         ];
     }
 
@@ -103,19 +107,21 @@ public static class PairMatrix
                where chosen.All(operations.Contains)
                where operations.All(operation => operation.MeetsItself || operations.Count(other => other == operation) == 1)
                from kind in Enum.GetValues<PageKind>()
-               where operations.All(operation => operation.Meets(kind) && operation.MeetsOthers)
+               where operations.All(operation => operation.Meets(kind))
                from relation in relations
                from bystander in Enum.GetValues<Bystander>()
                where IsWorthwhile(operations, relation, kind, bystander)
-               select new PairCell(operations, relation, kind, bystander),
+               let cell = new PairCell(operations, relation, kind, bystander)
+               where operations.All(operation => operation.MeetsAll || operation.Joins(cell))
+               select cell,
         ];
 
     /// <summary>Ranges, kinds of memory and bystanders are varied one at a time: what they bring about is independent.</summary>
     private static bool IsWorthwhile(MmOperation[] operations, RangeRelation relation, PageKind kind, Bystander bystander) => bystander switch
     {
-        _ when operations.Any(operation => operation is ScheduleOperation) => bystander == Bystander.Switching
-            && relation == RangeRelation.Same && kind != PageKind.Huge && operations.Length == 2 && operations.Any(operation => operation.RulesOutTranslations),
+        _ when kind is PageKind.HugeCopyOnWrite or PageKind.PrivateFile => MeetsCopies(operations, relation, kind, bystander),
         Bystander.Guest or Bystander.Mirror or Bystander.NewGuest or Bystander.NewMirror or Bystander.NewDevice => false,
+        Bystander.Dirtying => MeetsFirstStore(operations, relation, kind),
         Bystander.Device => MeetsDevice(operations, relation, kind),
         Bystander.Sharer => MeetsSharer(operations, relation, kind),
         Bystander.Reclaim => false,
@@ -133,8 +139,29 @@ public static class PairMatrix
         => relation == RangeRelation.Same && operations.Length == 2 && !operations.All(operation => operation.SplitsHugePages)
             && operations.Sum(operation => operation.DestinationPages(PairCell.PagesOfHuge)) <= PairCell.PagesOfHuge;
 
-    /// <summary>Anonymous memory in a state that few operations make a difference for.</summary>
-    private static bool IsSpecial(PageKind kind) => kind is PageKind.Referenced or PageKind.Hinted;
+    /// <summary>Memory in a state that few operations make a difference for.</summary>
+    private static bool IsSpecial(PageKind kind)
+        => kind is PageKind.Referenced or PageKind.Hinted or PageKind.HugeCopyOnWrite or PageKind.PrivateFile;
+
+    /// <summary>
+    /// Who stores to what is mapped read-only gets a copy: of a page of a file beside a busy CPU, of a part of a huge page beside the process
+    /// that shares it and gives it up.
+    /// </summary>
+    private static bool MeetsCopies(MmOperation[] operations, RangeRelation relation, PageKind kind, Bystander bystander)
+        => relation == RangeRelation.Same && operations.Length == 2 && operations.Any(operation => operation is UserStoreOperation)
+            && (kind == PageKind.PrivateFile ? bystander == Bystander.Busy : bystander == Bystander.Sharer && operations.All(MeetsSharedHugePage));
+
+    /// <summary>Operations that look at a read-only huge entry as such, or take it away.</summary>
+    private static bool MeetsSharedHugePage(MmOperation operation) => operation is GupSlowOperation or MprotectReadOnlyOperation
+        or MprotectWritableOperation or MunmapOperation or UserfaultResolveOperation or UserLoadOperation or UserStoreOperation;
+
+    /// <summary>
+    /// A dirty bit that is lost shows when reclaim takes the page for clean. Anonymous pages that others may have too it writes in any case.
+    /// </summary>
+    private static bool MeetsFirstStore(MmOperation[] operations, RangeRelation relation, PageKind kind)
+        => relation == RangeRelation.Same && kind == PageKind.Anonymous && operations.Length == 2
+            && operations.Any(operation => operation is ReclaimOperation)
+            && !operations.Aggregate(new KernelOptions(), (options, operation) => operation.Configure(options)).AnonFolios;
 
     /// <summary>Another process shows an operation that forgets CPUs of one of several address spaces: beside a thread of the first that loads.</summary>
     private static bool MeetsSharer(MmOperation[] operations, RangeRelation relation, PageKind kind)

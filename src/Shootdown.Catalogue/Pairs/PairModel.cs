@@ -46,18 +46,31 @@ public static class PairModel
 
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         Property[] secondaries = secondary?.HasTable == true ? [new PSecondary()] : [];
-        Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: true)] : [];
-        Property[] sharing = stage.Kernel.Mms.Count > 1 && cell.Kind is not (PageKind.File or PageKind.Driver) ? [new PCow()] : [];
+        Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: !DiscardsPrivateFile(cell))] : [];
+        Property[] sharing = cell.Kind == PageKind.PrivateFile ? [new PCow(stage.Kernel.PageCache)]
+            : stage.Kernel.Mms.Count > 1 && (IsAnonymous(cell) || cell.Kind == PageKind.Hugetlb) ? [new PCow()] : [];
+        Property[] removals = cell.Operations.Any(operation => operation.HidesPages) && IsAnonymous(cell) && cell.Bystander == Bystander.Busy ? [new PGone()] : [];
         Property[] marks = stage.Kernel.Options.UserfaultWp ? [new PUserfault()] : [];
         Property[] pins = stage.Machine.PinRequests.Count > 0 ? [new PPin(judgesSharing: true)] : [];
         return new CheckModel(
             stage.Machine,
             [
-                new PRet(knowledge: knowledge), new PLife(knowledge), WriteOf(stage.Kernel, cell), .. copies, .. sharing, .. marks, .. secondaries, .. pins,
+                new PRet(knowledge: knowledge), new PLife(knowledge), WriteOf(stage.Kernel, cell),
+                .. copies, .. sharing, .. removals, .. marks, .. secondaries, .. pins,
                 new Assertions(),
             ],
             cell.Operations.Any(operation => operation.RulesOutTranslations) ? ["P-ret"] : []);
     }
+
+    private static bool IsAnonymous(PairCell cell)
+        => cell.Kind is not (PageKind.File or PageKind.PrivateFile or PageKind.Driver or PageKind.Hugetlb);
+
+    /// <summary>
+    /// True if a page of a file that a store made a copy of may be discarded: the next store makes another one, while stores through a stale
+    /// translation may go on to the first, which is no loss.
+    /// </summary>
+    private static bool DiscardsPrivateFile(PairCell cell) => cell.Kind == PageKind.PrivateFile
+        && cell.Operations.Any(operation => operation.Promises == PromiseKind.Removed || operation is TruncateOperation);
 
     /// <summary>
     /// P-write; where munmap and its like can take a page from under reclaim that would write it: small pages with counts meet that on their machines
@@ -65,7 +78,7 @@ public static class PairModel
     /// </summary>
     private static PWrite WriteOf(KernelModel kernel, PairCell cell) => new(kernel.PageCache)
     {
-        ReclaimMeetsDiscarded = cell.Kind == PageKind.Huge || (cell.Operations.Count > 2 && kernel.Options.AnonFolios),
+        ReclaimMeetsDiscarded = cell.IsHuge || (cell.Operations.Count > 2 && kernel.Options.AnonFolios),
     };
 
     private static KernelOptions Initial(PairCell cell, PairSetup setup)
@@ -79,9 +92,9 @@ public static class PairModel
 
         return cell.Kind switch
         {
-            PageKind.CopyOnWrite or PageKind.Referenced => options with { AnonFolios = true },
+            PageKind.CopyOnWrite or PageKind.Referenced or PageKind.PrivateFile => options with { AnonFolios = true },
             PageKind.Hinted => options with { AnonFolios = true, MisplacedPages = true, MixedNodes = true },
-            PageKind.Huge => options with { AnonFolios = true, Thp = true, HugeCollapse = true, RcuTableFree = true },
+            PageKind.Huge or PageKind.HugeCopyOnWrite => options with { AnonFolios = true, Thp = true, HugeCollapse = true, RcuTableFree = true },
             _ => options,
         };
     }
@@ -93,15 +106,19 @@ public static class PairModel
         PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters) => cell.Kind switch
         {
             PageKind.Anonymous => Stage.WithMappedPages(
-                options, cell.Pages, mmapWriters, cell.Bystander is not (Bystander.Lazy or Bystander.Switching), setup.Parts, kernelOptions),
+                options, cell.Pages, mmapWriters, StartsDirty(cell), setup.Parts, kernelOptions),
             PageKind.Referenced => WithReferencedPages(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.Hinted => WithHintedPages(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.Huge => WithHugePage(cell, setup, options, kernelOptions, mmapWriters),
+            PageKind.HugeCopyOnWrite => WithSharedHugePage(cell, setup, options, kernelOptions, mmapWriters),
+            PageKind.PrivateFile => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Private, setup.Parts, kernelOptions),
             PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.Hugetlb => WithSharedTables(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts, kernelOptions),
             _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts, kernelOptions),
         };
+
+    private static bool StartsDirty(PairCell cell) => cell.Bystander is not (Bystander.Lazy or Bystander.Switching or Bystander.Dirtying);
 
     private static Stage WithSharedPages(
         PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters)
@@ -123,7 +140,17 @@ public static class PairModel
     {
         var kernel = new KernelModel(new MachineModel(options), kernelOptions, setup.Parts);
         Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
-        kernel.BuildHugeMapping(mm, 0, Pte.Leaf(0, write: true, dirty: cell.Bystander is not (Bystander.Lazy or Bystander.Switching)));
+        kernel.BuildHugeMapping(mm, 0, Pte.Leaf(0, write: true, dirty: StartsDirty(cell)));
+        return new Stage(kernel, mm);
+    }
+
+    private static Stage WithSharedHugePage(
+        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters)
+    {
+        var kernel = new KernelModel(new MachineModel(options), kernelOptions, setup.Parts);
+        Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
+        kernel.BuildHugeMapping(mm, 0, Pte.Leaf(0, write: false));
+        kernel.BuildHugeMapping(kernel.NewMm("child", cell.Pages, mmapWriters), 0, Pte.Leaf(0, write: false));
         return new Stage(kernel, mm);
     }
 
@@ -178,7 +205,7 @@ public static class PairModel
         bool faults = Faults(cell);
         int pages = cell.Pages + destinations;
         bool twoTables = cell.Relation == RangeRelation.NeighbouringTables;
-        int span = cell.Kind == PageKind.Huge ? PairCell.PagesOfHuge : freesTables ? Math.Max(2, pages) : pages;
+        int span = cell.IsHuge ? PairCell.PagesOfHuge : freesTables ? Math.Max(2, pages) : pages;
         return new MachineOptions
         {
             Cpus = cell.Cpus,
@@ -189,9 +216,10 @@ public static class PairModel
                 ? 3 + (faults ? 1 : 0) + cell.Operations.Count(operation => operation.FreesTables) + ((twoTables ? 3 : 2) * Spaces(cell))
                 : 1 + Spaces(cell),
             Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld)
-                + (cell.Bystander == Bystander.Reclaim || HandlesSecondaryFaults(cell) || faults ? 1 : 0)),
+                + (cell.Bystander == Bystander.Reclaim || HandlesSecondaryFaults(cell) || faults || cell.Kind == PageKind.PrivateFile ? 1 : 0)),
             FrameColours = destinations > 0 ? 1 : span,
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
+            AccessedBit = cell.Bystander == Bystander.Dirtying,
             Tlb = setup.Tlb,
             Model = setup.Model,
             MovableTables = kernel.MremapTables,
@@ -202,7 +230,8 @@ public static class PairModel
     /// <summary>Address spaces besides the first.</summary>
     private static int Spaces(PairCell cell)
         => cell.Operations.Count(operation => operation.HasChild) + (cell.Bystander == Bystander.Switching ? 1 : 0)
-            + (cell.Kind is PageKind.CopyOnWrite or PageKind.Hugetlb ? 1 : 0) + (cell.EndsProcess && cell.Bystander == Bystander.Lazy ? 1 : 0);
+            + (cell.Kind is PageKind.CopyOnWrite or PageKind.HugeCopyOnWrite or PageKind.Hugetlb ? 1 : 0)
+            + (cell.EndsProcess && cell.Bystander == Bystander.Lazy ? 1 : 0);
 
     private static void Add(Stage stage, int index, MmOperation operation, OperationCall call, bool mayStop)
     {
@@ -226,6 +255,9 @@ public static class PairModel
                 stage.Machine.AddAgent(
                     "user", AgentKind.Task, cpu, cell.Operations.Any(one => one.MayLeaveOthersWaiting), () => Stage.StorePages(kernel, cpu, mm, cell.Pages));
                 break;
+            case Bystander.Dirtying:
+                stage.AddThread(index, "user", () => LoadAndStore(cpu, cell.Pages));
+                break;
             case Bystander.Busy:
                 stage.AddThread(index, "user", () => StoreOnce(cpu, cell.Kind == PageKind.Huge ? cell.Pages - 1 : 0, cell.Pages));
                 break;
@@ -236,6 +268,10 @@ public static class PairModel
                 break;
             case Bystander.Lazy:
                 stage.AddThread(index, "kthread", () => GoLazy(kernel, cpu, mm, cell.Pages));
+                break;
+            case Bystander.Sharer when cell.IsHuge:
+                kernel.BuildRunning(cpu, kernel.Mms[1]);
+                stage.Machine.AddTask(cpu, "other", () => GiveUp(kernel, cpu, kernel.Mms[1], cell.Pages));
                 break;
             case Bystander.Sharer:
                 kernel.BuildRunning(cpu, kernel.Mms[1]);
@@ -273,6 +309,24 @@ public static class PairModel
 
     /// <summary>A CPU on which no thread of the process comes back: it keeps the page tables loaded until it has something else to run.</summary>
     private static async Proc SwitchTo(KernelModel kernel, Cpu cpu, Mm next) => await kernel.SwitchMm.SwitchTo(cpu, next);
+
+    /// <summary>The load makes the entries look used; the store makes them dirty later, while somebody may be changing them.</summary>
+    private static async Proc LoadAndStore(Cpu cpu, int pages)
+    {
+        for (int page = 0; page < pages; page++)
+        {
+            await cpu.AccessLoad(page);
+        }
+
+        await StoreOnce(cpu, 0, pages);
+    }
+
+    private static async Proc GiveUp(KernelModel kernel, Cpu cpu, Mm mm, int pages)
+    {
+        await kernel.MmapLock.MmapReadLock(cpu, mm);
+        await kernel.Truncate.ZapPageRangeSingle(cpu, mm, 0, pages);
+        await kernel.MmapLock.MmapReadUnlock(cpu, mm);
+    }
 
     private static async Proc GoLazy(KernelModel kernel, Cpu cpu, Mm mm, int pages)
     {

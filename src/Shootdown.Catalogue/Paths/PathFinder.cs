@@ -16,7 +16,7 @@ public static class PathFinder
 
     /// <summary>Runs the library.</summary>
     /// <param name="function">The function, as the kernel spells it (<see cref="CallGraph.Resolve"/>).</param>
-    /// <param name="operations">The operations to start from; all if empty.</param>
+    /// <param name="operations">The operations to start from; if empty, all but those that meet a few others only (<see cref="MmOperation.MeetsAll"/>).</param>
     /// <param name="build">The kernel's build-time choices, e.g. the kinds of locks.</param>
     public static PathReport Find(string function, IReadOnlyList<MmOperation> operations, KernelOptions? build = null)
     {
@@ -32,7 +32,7 @@ public static class PathFinder
             Prepare = stage => _ = new Listener(stage.Kernel, stage.Mm),
         };
         MmOperation user = OperationList.All.First(one => one.Id == "user-store");
-        foreach (MmOperation operation in operations.Count > 0 ? operations : OperationList.All)
+        foreach (MmOperation operation in operations.Count > 0 ? operations : OperationList.All.Where(IsAsked))
         {
             foreach (PairCell cell in CellsOf(operation, user))
             {
@@ -58,9 +58,12 @@ public static class PathFinder
         return new PathReport(function, [.. paths.Values], machines, states, cut, unseen, operations.Count > 0 ? [] : CallGraph.Library.RootsOf(function));
     }
 
+    private static bool IsAsked(MmOperation operation) => operation.MeetsAll || operation is ScheduleOperation or ExitOperation;
+
     private static IEnumerable<PairCell> CellsOf(MmOperation operation, MmOperation user)
     {
-        foreach (PageKind kind in Enum.GetValues<PageKind>().Where(operation.Meets))
+        foreach (PageKind kind in Enum.GetValues<PageKind>().Where(operation.Meets)
+            .Where(kind => kind is not (PageKind.HugeCopyOnWrite or PageKind.PrivateFile)))
         {
             RangeRelation relation = operation.Id.Contains("munmap", StringComparison.Ordinal) ? RangeRelation.Overlapping : RangeRelation.Same;
             yield return new PairCell([operation], relation, kind, Bystander.Busy);

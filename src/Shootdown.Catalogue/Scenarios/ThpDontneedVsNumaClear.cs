@@ -112,7 +112,8 @@ public sealed class ThpDontneedVsNumaClear : Scenario
     private static async Proc ChangeProtNuma(KernelModel kernel, Cpu cpu, Mm mm)
     {
         TlbGather tlb = await kernel.MmuGather.TlbGatherMmu(cpu, mm);
-        await kernel.HugeMemory.ChangeHugePmd(tlb, 0);
+        PageTable pmd = await kernel.PageWalk.TableAt(cpu, mm, 0, 1);
+        await kernel.HugeMemory.ChangeHugePmd(tlb, pmd, 0, ProtectionChange.NumaHint);
         await kernel.MmuGather.TlbFinishMmu(tlb);
     }
 

@@ -130,7 +130,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     /// mm/mprotect.c: <c>change_pte_range</c>: what becomes of the rights and the software bits of a mapped page. The
     /// rights of a private area never include writing: that comes back with a write fault.
     /// </summary>
-    protected internal virtual Pte PteModify(Pte old, ProtectionChange change)
+    public virtual Pte PteModify(Pte old, ProtectionChange change)
     {
         Pte present = old.With(Pte.PresentBit).Without(Pte.ProtNoneBit | Pte.WriteBit);
         return change switch

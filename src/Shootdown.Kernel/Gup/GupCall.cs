@@ -28,7 +28,12 @@ public enum GupFlags
 public sealed class GupCall : MachineHandle
 {
     /// <summary>Creates the call.</summary>
-    public GupCall(Cpu cpu, Mm mm, int page, GupFlags flags)
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="mm">The address space.</param>
+    /// <param name="page">The virtual page.</param>
+    /// <param name="flags">What is asked for.</param>
+    /// <param name="function">What reports call it; null for the name of the fast way, or with FOLL_FORCE that of the slow one.</param>
+    public GupCall(Cpu cpu, Mm mm, int page, GupFlags flags, string? function = null)
         : base(Owner(cpu))
     {
         ArgumentNullException.ThrowIfNull(mm);
@@ -38,7 +43,7 @@ public sealed class GupCall : MachineHandle
         Flags = flags;
         Request = new PinRequest(
             Machine, cpu, mm.Space, page, Writes, (flags & GupFlags.Force) != 0, Pins && mm.FileAreaOf(page) is null,
-            Pins ? "pin_user_pages_fast()" : (flags & GupFlags.Force) != 0 ? "get_user_pages()" : "get_user_pages_fast()");
+            function ?? (Pins ? "pin_user_pages_fast()" : (flags & GupFlags.Force) != 0 ? "get_user_pages()" : "get_user_pages_fast()"));
     }
 
     /// <summary>The CPU.</summary>

@@ -7,11 +7,23 @@ namespace Shootdown.Kernel;
 /// allow what is asked for. The fault drops all locks, so the page that it made may be gone again at the next try.
 /// </summary>
 /// <remarks>
-/// The kernel keeps mmap_lock from try to try unless the fault drops it (FAULT_FLAG_ALLOW_RETRY); here it is always dropped. A fault
+/// The kernel keeps mmap_lock from try to try unless the fault drops it (FAULT_FLAG_ALLOW_RETRY); here it is always dropped in between. A fault
 /// that only unshares (FAULT_FLAG_UNSHARE) is a write fault here, where the area may be written.
 /// </remarks>
 public class GupSlow(KernelModel kernel) : Mechanism(kernel)
 {
+    /// <summary>
+    /// mm/gup.c: <c>pin_user_pages</c>, or <c>get_user_pages</c>, for one page: the frame; -1 if the area does not allow it.
+    /// </summary>
+    public virtual async Proc<int> PinUserPages(GupCall call)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        await call.Cpu.BeginPin(call.Request);
+        int frame = await GetUserPages(call);
+        await call.Cpu.ReturnPin(call.Request, frame);
+        return frame;
+    }
+
     /// <summary>mm/gup.c: <c>__get_user_pages</c> for one page: the frame; -1 if the area does not allow it.</summary>
     [KernelName("__get_user_pages")]
     public virtual async Proc<int> GetUserPages(GupCall call)
@@ -20,7 +32,9 @@ public class GupSlow(KernelModel kernel) : Mechanism(kernel)
         GupFlags flags = call.Flags;
         while (true)
         {
+            await Kernel.MmapLock.MmapReadLock(call.Cpu, call.Mm);
             int frame = await FollowPagePte(call, flags);
+            await Kernel.MmapLock.MmapReadUnlock(call.Cpu, call.Mm);
             if (frame >= 0)
             {
                 return frame;

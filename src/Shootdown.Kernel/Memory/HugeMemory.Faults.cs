@@ -78,7 +78,8 @@ public partial class HugeMemory
     }
 
     /// <summary>The test of <c>do_huge_pmd_wp_page</c>: true if all of the page belongs to the process alone.</summary>
-    private async Proc<bool> CanReuseHugePage(Cpu cpu, int frame)
+    [KernelName]
+    protected virtual async Proc<bool> CanReuseHugePage(Cpu cpu, int frame)
     {
         for (int i = 0; i < FoliosOf(frame); i++)
         {

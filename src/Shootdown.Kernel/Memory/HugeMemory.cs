@@ -92,7 +92,20 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
             return false;
         }
 
-        entry = await PmdTransHugeLock(tlb.Cpu, pmd, page);
+        return await ChangeHugePmd(tlb, pmd, page, change);
+    }
+
+    /// <summary>
+    /// mm/huge_memory.c: <c>change_huge_pmd</c>: false if the entry is not huge any more. For NUMA hinting and userfaultfd it runs with
+    /// mmap_lock for reading, as MADV_DONTNEED does: the entry must not look empty at any time.
+    /// </summary>
+    /// <param name="tlb">The gather, which flushes later.</param>
+    /// <param name="pmd">The table with the entry.</param>
+    /// <param name="page">The first page that the entry maps.</param>
+    /// <param name="change">What is changed.</param>
+    public virtual async Proc<bool> ChangeHugePmd(TlbGather tlb, PageTable pmd, int page, ProtectionChange change)
+    {
+        Pte entry = await PmdTransHugeLock(tlb.Cpu, pmd, page);
         if (!entry.Huge)
         {
             return false;
@@ -120,30 +133,6 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 
         await tlb.Cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
         return true;
-    }
-
-    /// <summary>
-    /// mm/huge_memory.c: <c>change_huge_pmd</c> for NUMA hinting: the entry becomes inaccessible, so that the next access
-    /// faults. Runs with mmap_lock for reading, as MADV_DONTNEED does.
-    /// </summary>
-    public virtual async Proc ChangeHugePmd(TlbGather tlb, int page)
-    {
-        PageTable pmd = await Kernel.PageWalk.TableAt(tlb.Cpu, tlb.Mm, page, 1);
-        Pte entry = await PmdTransHugeLock(tlb.Cpu, pmd, page);
-        if (!entry.Huge)
-        {
-            return;
-        }
-
-        if (entry.Present)
-        {
-            Pte old = await PmdpInvalidateAd(tlb.Cpu, pmd, page, entry);
-            Pte value = old.Without(Pte.PresentBit | Pte.WriteBit).With(Pte.ProtNoneBit);
-            await tlb.Cpu.EntryStore(pmd, page, value, "set_pmd_at");
-            await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 1);
-        }
-
-        await tlb.Cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
     }
 
     /// <summary>

@@ -39,6 +39,16 @@ public class SwitchMm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
+    /// kernel/kthread.c: <c>kthread_unuse_mm</c>: the kernel thread goes on with the address space loaded, in lazy TLB mode.
+    /// </summary>
+    public virtual async Proc KthreadUnuseMm(Cpu cpu)
+    {
+        await cpu.InterruptsOff();
+        await Kernel.LazyTlb.EnterLazyTlb(cpu);
+        await cpu.InterruptsOn();
+    }
+
+    /// <summary>
     /// arch/x86/mm/tlb.c: <c>switch_mm_irqs_off</c>. Interrupts are off, so the flush handler cannot run in between.
     /// Null is init_mm.
     /// </summary>

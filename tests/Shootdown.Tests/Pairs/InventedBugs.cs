@@ -8,7 +8,7 @@ namespace Shootdown.Tests.Pairs;
 /// Mistakes that no kernel is known to have made, each written as docs/operation.md shows a patch: one method of one mechanism. They
 /// are in no scenario, and no operation was written for them.
 /// </summary>
-internal static class InventedBugs
+internal static partial class InventedBugs
 {
     public static IReadOnlyList<KernelPatch> All { get; } =
     [
@@ -73,6 +73,7 @@ internal static class InventedBugs
 
         // Notifiers.
         new Invented("madvise-free-no-end", parts => parts with { Madvise = kernel => new FreeWithoutEnd(kernel) }),
+        .. Rare,
     ];
 
     private sealed class Invented(string id, Func<KernelParts, KernelParts> apply) : KernelPatch

@@ -92,8 +92,8 @@ public sealed class SwarmOfRaces : SeedItem
     private static IEnumerable<PairCell> Triples => PairMatrix.Triples([.. OperationList.All.Where(operation => AtOnce.Contains(operation.Id))], [])
         .Where(cell => cell is { Kind: PageKind.Anonymous, Bystander: Bystander.Busy } && cell.Operations.Distinct().Count() == cell.Operations.Count);
 
-    /// <summary>mremap moves whole tables since 2019.</summary>
-    internal static bool WasThere(PairCell cell) => !cell.Operations.Any(operation => operation is MremapTablesOperation);
+    /// <summary>mremap moves whole tables since 2019. Operations that meet a few others only are left out.</summary>
+    internal static bool WasThere(PairCell cell) => cell.Operations.All(operation => operation.MeetsAll && operation is not MremapTablesOperation);
 
     private static string Pair(PairCell cell) => string.Join(" x ", cell.Operations.Select(operation => operation.Id));
 }
