@@ -32,9 +32,7 @@ public class GupSlow(KernelModel kernel) : Mechanism(kernel)
         GupFlags flags = call.Flags;
         while (true)
         {
-            await Kernel.MmapLock.MmapReadLock(call.Cpu, call.Mm);
             int frame = await FollowPagePte(call, flags);
-            await Kernel.MmapLock.MmapReadUnlock(call.Cpu, call.Mm);
             if (frame >= 0)
             {
                 return frame;
@@ -52,14 +50,19 @@ public class GupSlow(KernelModel kernel) : Mechanism(kernel)
     /// <summary>Result of <see cref="FollowPagePte"/>: the page is there, but must be unshared first (-EMLINK).</summary>
     protected const int MustUnshare = -2;
 
-    /// <summary>mm/gup.c: <c>follow_page_pte</c>: the frame, with a reference or a pin; negative if there must be a fault first.</summary>
+    /// <summary>
+    /// mm/gup.c: <c>follow_page_pte</c>, with the mmap_lock that <c>__get_user_pages</c> holds: the frame, with a reference or a pin; negative if
+    /// there must be a fault first.
+    /// </summary>
     public virtual async Proc<int> FollowPagePte(GupCall call, GupFlags flags)
     {
         ArgumentNullException.ThrowIfNull(call);
         Cpu cpu = call.Cpu;
+        await Kernel.MmapLock.MmapReadLock(cpu, call.Mm);
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, call.Mm, call.Page);
         if (table.Index < 0)
         {
+            await Kernel.MmapLock.MmapReadUnlock(cpu, call.Mm);
             return -1;
         }
 
@@ -76,6 +79,7 @@ public class GupSlow(KernelModel kernel) : Mechanism(kernel)
         }
 
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+        await Kernel.MmapLock.MmapReadUnlock(cpu, call.Mm);
         return result;
     }
 
