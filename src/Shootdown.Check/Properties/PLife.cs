@@ -44,6 +44,25 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
         }
     }
 
+    /// <summary>The kernel itself reads a page to copy it: it must have a reference.</summary>
+    public override void OnFrameCopied(MachineState state, Cpu cpu, int from, int to)
+    {
+        Judge(state);
+        if (state.Read(_machine.Paging.Frames[from].RefCount.Address) == 0)
+        {
+            Report(state, $"{cpu} copies frame {from} after the frame was freed.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnFramesEqual(MachineState state, Cpu cpu, int from, int to)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override void AddCopyFootprint(Footprint footprint, int from, int to)
+        => footprint.Read(_machine.Paging.Frames[from].RefCount.Address);
+
     /// <inheritdoc/>
     public override void OnLocklessRead(MachineState state, Cpu cpu, int page, int table, string? fate)
     {

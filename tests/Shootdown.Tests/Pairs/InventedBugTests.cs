@@ -9,7 +9,8 @@ namespace Shootdown.Tests.Pairs;
 /// </summary>
 public sealed class InventedBugTests
 {
-    private static readonly CheckOptions Options = new() { Time = TimeSpan.FromSeconds(60), MinimiserStatesMax = 1 };
+    /// <summary>One worker: some bugs break two properties, and of several workers sometimes one is first, sometimes the other.</summary>
+    private static readonly CheckOptions Options = new() { Workers = 1, Time = TimeSpan.FromSeconds(60), MinimiserStatesMax = 1 };
 
     /// <summary>The bug, two operations, the machine and the property that shows it.</summary>
     public static TheoryData<string, string, string, string, string> Found => new()
@@ -80,7 +81,8 @@ public sealed class InventedBugTests
         { "cow-fault-maps-cached-page", "user-store", "reclaim", "same-privatefile-busy", "P-cow" },
         { "cow-fault-overwrites", "user-store", "user-store", "same-privatefile-busy", "P-copy" },
         { "move-pages-isolates-late", "move-pages", "munmap", "overlapping-anonymous-busy", "deadlock" },
-        { "move-pages-flushes-last", "move-pages", "madvise-dontneed", "overlapping-anonymous-busy", "P-copy" },
+        { "cow-fault-copies-behind-put", "truncate", "user-store", "same-privatefile-busy", "P-life" },
+        { "move-pages-flushes-last", "move-pages", "madvise-dontneed", "overlapping-anonymous-busy", "P-life" },
         { "madvise-collapse-unlocked", "madvise-collapse", "madvise-dontneed", "same-anonymous-busy", "P-ret" },
     };
 

@@ -28,10 +28,36 @@ internal static partial class InventedBugs
         new Invented("empty-table-not-locked", parts => parts with { PtReclaim = kernel => new LooksWithoutLock(kernel) }),
         new Invented("cow-fault-maps-cached-page", parts => parts with { FileFault = kernel => new MapsCachedPage(kernel) }),
         new Invented("cow-fault-overwrites", parts => parts with { FileFault = kernel => new OverwritesEntry(kernel) }),
+        new Invented("cow-fault-copies-behind-put", parts => parts with { FileFault = kernel => new CopiesBehindPut(kernel) }),
         new Invented("move-pages-isolates-late", parts => parts with { MovePages = kernel => new IsolatesLate(kernel) }),
         new Invented("move-pages-flushes-last", parts => parts with { Migrate = kernel => new FlushesLast(kernel) }),
         new Invented("madvise-collapse-unlocked", parts => parts with { Madvise = kernel => new CollapsesUnlocked(kernel) }),
     ];
+
+    private sealed class CopiesBehindPut(KernelModel kernel) : FileFault(kernel)
+    {
+        public override async Proc<bool> DoCowFault(Cpu cpu, FileArea area, int page)
+        {
+            int copy = await Kernel.PageFault.AllocFrame(cpu, page);
+            int frame = await Kernel.Filemap.FilemapFault(cpu, area.File, area.IndexOf(page), page);
+            if (frame < 0)
+            {
+                await Kernel.Filemap.FolioPut(cpu, copy);
+                return false;
+            }
+
+            await Kernel.Filemap.FolioUnlock(cpu, frame);
+            await Kernel.Filemap.FolioPut(cpu, frame);
+            await cpu.CopyFrame(frame, copy, "copy_mc_user_highpage");
+            await cpu.Store(Kernel.Folios[copy].AnonExclusive, 1);
+            if (!await FinishFault(cpu, area, page, Pte.Leaf(copy, write: true, dirty: true)))
+            {
+                await Kernel.Filemap.FolioPut(cpu, copy);
+            }
+
+            return true;
+        }
+    }
 
     private sealed class NeverUnshares(KernelModel kernel) : AnonExclusive(kernel)
     {
