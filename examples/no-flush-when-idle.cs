@@ -43,6 +43,12 @@ sealed class TakePages : MmOperation
     public override async Proc Run(OperationCall call)
     {
         await call.Cpu.BeginPromise(call.Promise);
+        await call.Kernel.MmapLock.MmapReadLock(call.Cpu, call.Mm);
+        if (call.Mm.HasNotifiers)
+        {
+            await call.Kernel.MmuNotifier.InvalidateRangeStart(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
+        }
+
         for (int page = call.FirstPage; page < call.FirstPage + call.PageCount; page++)
         {
             PageTable table = await call.Kernel.PageWalk.PteOffsetMapLock(call.Cpu, call.Mm, page);
@@ -53,13 +59,18 @@ sealed class TakePages : MmOperation
 
             await call.Kernel.TlbBatch.FlushTlbBatchedPending(call.Cpu, call.Mm);
             Pte old = await call.Cpu.EntryRead(table, page);
-            if (old.Present)
+            if (old.MapsFrame)
             {
                 old = await call.Kernel.PteOps.PtepClearFlush(call.Cpu, call.Mm, table, page);
             }
+            else if (!old.IsNone)
+            {
+                // A swap or migration entry: what it stands for would come back.
+                await call.Kernel.PteOps.PteClear(call.Cpu, table, page);
+            }
 
             await call.Kernel.PageWalk.PteUnmapUnlock(call.Cpu, table);
-            if (old.Present)
+            if (old.MapsFrame)
             {
                 await call.Cpu.PutFrames(1UL << old.Frame, "put_page");
             }
@@ -71,6 +82,12 @@ sealed class TakePages : MmOperation
             await call.Kernel.TlbFlush.FlushTlbMm(call.Cpu, call.Mm);
         }
 
+        if (call.Mm.HasNotifiers)
+        {
+            await call.Kernel.MmuNotifier.InvalidateRangeEnd(call.Cpu, call.Mm, call.FirstPage, call.PageCount);
+        }
+
+        await call.Kernel.MmapLock.MmapReadUnlock(call.Cpu, call.Mm);
         await call.Cpu.ReturnPromise(call.Promise);
     }
 }

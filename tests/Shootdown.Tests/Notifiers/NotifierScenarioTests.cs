@@ -32,7 +32,7 @@ public sealed class NotifierScenarioTests
         { "change-pte-in-vain", "cpus=3 alone=0", 27, 934 },
         { "change-pte-uncounted", "cpus=2 range=0", 38, 75 },
         { "change-pte-uncounted", "cpus=3 range=0", 267, 1_793 },
-        { "change-pte-order", "range=0", 22, 117 },
+        { "change-pte-order", "range=0", 22, 119 },
         { "change-pte-maps", "cpus=2 form=0", 583, 1_093 },
         { "hugetlb-unshare-lazy", "cpus=3 pages=1", 58, 568 },
         { "hugetlb-unshare-lazy", "cpus=4 pages=1", 95, 1_668 },
