@@ -28,6 +28,7 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
         return _wanted.Count > 0 && _wanted.Contains((mm.Index, page / Span))
             ? HandleWantedHugePmd(cpu, mm, page, write, mayWrite) : base.HandleHugePmd(cpu, mm, page, write, mayWrite);
     }
+
     /// <inheritdoc/>
     public override async Proc SplitHugePmd(Cpu cpu, Mm mm, int page)
     {

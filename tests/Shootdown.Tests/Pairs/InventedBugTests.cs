@@ -105,6 +105,24 @@ public sealed class InventedBugTests
         Assert.Equal(Verdict.Pass, PairRun.Check(cell, new PairSetup(), Options).Verdict);
     }
 
+    /// <summary>P-gone, the copies of P-life and the cached pages of P-cow: what they read is in the footprints that reduction goes by.</summary>
+    [Theory]
+    [InlineData("zap-keeps-migration-entry", "madvise-dontneed", "migrate", "same-anonymous-busy")]
+    [InlineData("cow-fault-copies-behind-put", "truncate", "user-store", "same-privatefile-busy")]
+    [InlineData("cow-fault-maps-cached-page", "truncate", "user-store", "same-privatefile-busy")]
+    public void Without_reduction_the_verdicts_are_the_same(string bug, string first, string second, string machine)
+    {
+        PairCell cell = Cells(first, second).First(one => one.Machine == machine);
+        foreach (PairSetup setup in new[] { SetupOf(bug), new PairSetup() })
+        {
+            CheckReport fast = PairRun.Check(cell, setup, Options);
+            CheckReport slow = PairRun.Check(cell, setup, Options with { Reduction = false });
+            Assert.Equal((slow.Verdict, slow.Counterexample?.PropertyId), (fast.Verdict, fast.Counterexample?.PropertyId));
+            Assert.NotEqual(Verdict.Inconclusive, slow.Verdict);
+            Assert.True(slow.Stats.States > fast.Stats.States);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Missed))]
     public void What_is_missed_is_known(string bug, string first, string second)
