@@ -10,7 +10,8 @@ namespace Shootdown.Check;
 /// <para>Contents are protected in an address space once an entry with the mark maps their frame there. The protection goes with copies and
 /// swap slots, and ends with the contents, or when a call that lifts it returns. Judged is every entry of that address space that is set to
 /// them, that of a page, of a migration or of a swap slot: it must have the mark. What TLBs may still hold from before is P-ret's business.</para>
-/// <para>Where KSM puts another page in place, protection ends: what becomes of the mark then is not judged.</para>
+/// <para>Where KSM puts another page with the same contents in place, the entry must have the mark too. Later that page is not judged: it
+/// may be mapped elsewhere in the address space without protection.</para>
 /// <para>While a call that lifts protection is under way anywhere, nothing is judged, and entries without the mark end the protection.</para>
 /// </remarks>
 public sealed class PUserfault : Property
@@ -20,6 +21,8 @@ public sealed class PUserfault : Property
     private int _mapped;
     private int _swapped;
     private int _lifting;
+    private int _equal;
+    private int _shared;
 
     /// <inheritdoc/>
     public override string Id => "P-uffd";
@@ -63,6 +66,7 @@ public sealed class PUserfault : Property
         if (value.MapsFrame)
         {
             SwapIn(state, space, old, value.Frame);
+            JudgeReplacement(state, space, page, value);
             state.Write(Mapped(space, page), (ulong)value.Frame + 1);
             JudgeEntry(state, space, page, value, value.Frame);
         }
@@ -80,13 +84,20 @@ public sealed class PUserfault : Property
     /// <inheritdoc/>
     public override void OnFrameCopied(MachineState state, Cpu cpu, int from, int to) => state.Write(_protected + to, state.Read(_protected + from));
 
-    /// <summary>The page that KSM puts in place is no copy of the protected one.</summary>
+    /// <summary>One page may now take the place of the other, which it is no copy of.</summary>
     public override void OnFramesEqual(MachineState state, Cpu cpu, int from, int to)
     {
+        state.Write(_equal + from, (ulong)to + 1);
+        state.Write(_shared + to, 1);
     }
 
     /// <inheritdoc/>
-    public override void OnFrameFreed(MachineState state, Cpu cpu, int frame) => state.Write(_protected + frame, 0);
+    public override void OnFrameFreed(MachineState state, Cpu cpu, int frame)
+    {
+        state.Write(_protected + frame, 0);
+        state.Write(_equal + frame, 0);
+        state.Write(_shared + frame, 0);
+    }
 
     /// <inheritdoc/>
     public override void AddPromiseFootprint(Footprint footprint, Promise promise)
@@ -103,6 +114,8 @@ public sealed class PUserfault : Property
     public override void AddEntryChangedFootprint(Footprint footprint, int page)
     {
         footprint.Read(_lifting);
+        footprint.ReadRange(_equal, _machine.Paging.Frames.Count);
+        footprint.ReadRange(_shared, _machine.Paging.Frames.Count);
         footprint.WriteRange(_protected, _machine.Paging.Frames.Count);
         footprint.WriteRange(_mapped, Places);
         footprint.WriteRange(_swapped, Places);
@@ -113,10 +126,17 @@ public sealed class PUserfault : Property
     {
         footprint.Read(_protected + from);
         footprint.Write(_protected + to);
+        footprint.Write(_equal + from);
+        footprint.Write(_shared + to);
     }
 
     /// <inheritdoc/>
-    public override void AddFrameFootprint(Footprint footprint, int frame) => footprint.Write(_protected + frame);
+    public override void AddFrameFootprint(Footprint footprint, int frame)
+    {
+        footprint.Write(_protected + frame);
+        footprint.Write(_equal + frame);
+        footprint.Write(_shared + frame);
+    }
 
     /// <inheritdoc/>
     protected override void AllocateWords(MachineModel machine)
@@ -126,13 +146,37 @@ public sealed class PUserfault : Property
         _mapped = machine.AllocateRange("p_uffd.mapped", WordKind.Hardware, Places);
         _swapped = machine.AllocateRange("p_uffd.swapped", WordKind.Hardware, Places);
         _lifting = machine.AllocateRange("p_uffd.lifting", WordKind.Hardware, 1);
+        _equal = machine.AllocateRange("p_uffd.equal", WordKind.Hardware, machine.Paging.Frames.Count);
+        _shared = machine.AllocateRange("p_uffd.shared", WordKind.Hardware, machine.Paging.Frames.Count);
     }
 
     private int Places => _machine.Paging.Spaces.Count * _machine.Paging.PageCount;
 
+    /// <summary>KSM puts a page with the same contents in the place of the one that was mapped last.</summary>
+    private void JudgeReplacement(MachineState state, AddressSpace space, int page, Pte value)
+    {
+        int replaced = (int)state.Read(Mapped(space, page)) - 1;
+        if (replaced < 0 || state.Read(_equal + replaced) != (ulong)value.Frame + 1 || !IsProtected(state, space, replaced)
+            || state.Read(_lifting) != 0)
+        {
+            return;
+        }
+
+        Judge(state);
+        if (!value.UserfaultWp)
+        {
+            ReportLostMark(state, space, page, value);
+        }
+    }
+
     /// <summary>The entry stands for the contents of the frame.</summary>
     private void JudgeEntry(MachineState state, AddressSpace space, int page, Pte value, int frame)
     {
+        if (state.Read(_shared + frame) != 0)
+        {
+            return;
+        }
+
         int address = _protected + frame;
         if (value.UserfaultWp)
         {
@@ -145,10 +189,14 @@ public sealed class PUserfault : Property
         else if (IsProtected(state, space, frame))
         {
             Judge(state);
-            Report(state, $"The entry of {Paging.AddressText(page)} ({value}) has no uffd-wp mark, though userfaultfd write-protected these contents "
-                + $"in {space} and nobody lifted that: the next store will not be reported.");
+            ReportLostMark(state, space, page, value);
         }
     }
+
+    private void ReportLostMark(MachineState state, AddressSpace space, int page, Pte value) => Report(
+        state,
+        $"The entry of {Paging.AddressText(page)} ({value}) has no uffd-wp mark, though userfaultfd write-protected these contents "
+            + $"in {space} and nobody lifted that: the next store will not be reported.");
 
     /// <summary>What comes back from a swap slot is protected if what went there was.</summary>
     private void SwapIn(MachineState state, AddressSpace space, Pte old, int frame)

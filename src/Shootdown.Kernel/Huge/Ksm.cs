@@ -148,7 +148,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
                 await cpu.AddReturn(Kernel.Folios[stable].Frame.RefCount, 1);
                 await Kernel.Rmap.FolioAddRmapPte(cpu, stable);
                 await Kernel.PteOps.PtepClearFlush(cpu, mm, table, address);
-                await Kernel.PteOps.SetPteAtNotify(cpu, mm, table, address, Pte.Leaf(stable, write: false));
+                await Kernel.PteOps.SetPteAtNotify(cpu, mm, table, address, MkPte(stable, expected));
                 await Kernel.Rmap.FolioRemoveRmapPte(cpu, frame);
                 await cpu.PutFrames(FrameSet.Of(frame), "folio_put");
             }
@@ -159,6 +159,13 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
         await MmuNotifierInvalidateRangeEnd(cpu, mm, address);
         return replaced;
     }
+
+    /// <summary>
+    /// The call of <c>mk_pte</c> in <c>replace_page</c>. Linux makes the entry from the area's rights alone; here it keeps the mark of
+    /// userfaultfd's write protection, without which the next store would be let through unreported (scenario <c>ksm-drops-uffd-wp</c>).
+    /// </summary>
+    protected virtual Pte MkPte(int stable, Pte replaced)
+        => Pte.Leaf(stable, write: false).With(replaced.UserfaultWp ? Pte.UserfaultWpBit : 0);
 
     /// <summary>The calls of <c>mmu_notifier_invalidate_range_start</c>.</summary>
     [KernelName]

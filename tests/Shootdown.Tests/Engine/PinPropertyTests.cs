@@ -32,7 +32,7 @@ public sealed class PinPropertyTests
     public void A_pin_that_has_been_dropped_binds_nobody()
         => Assert.Equal(Verdict.Pass, Check(Lookup.Dropped, replaces: true, givesUp: false).Verdict);
 
-    /// <summary>Reduction, symmetry of orders and the TLB's representation change no verdict of any program with pins.</summary>
+    /// <summary>Reduction, symmetry of orders and the TLB's representation change no verdict of programs that pin pages or count their references.</summary>
     [Theory]
     [InlineData("gup-fast-vs-collapse")]
     [InlineData("gup-fast-vs-collapse-table-reuse")]
@@ -40,6 +40,7 @@ public sealed class PinPropertyTests
     [InlineData("anon-exclusive-vs-gup-fast")]
     [InlineData("fork-vs-pin-seqcount")]
     [InlineData("cow-family")]
+    [InlineData("ksm-drops-uffd-wp")]
     [InlineData("ksm-vs-gup-fast")]
     [InlineData("odirect-vs-fork")]
     public void Shortcuts_change_no_verdict(string id)

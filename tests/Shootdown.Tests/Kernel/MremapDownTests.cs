@@ -92,7 +92,7 @@ public sealed class MremapDownTests
     private static async Proc LoadOld(KernelModel kernel, Cpu cpu, Mm mm, int page) => await kernel.UserAccess.UserLoad(cpu, mm, page);
 
     private static CheckReport Check(Func<CheckModel> build, CheckOptions options)
-        => Checker.Check(new CheckSubject("mremap-down", "", "", "fix", null, []), build, options with { Time = TimeSpan.FromSeconds(60) });
+        => Checker.Check(new CheckSubject("mremap-down", "", "", "fix", null, []), build, options with { Time = TimeSpan.FromMinutes(10) });
 
     /// <summary>mremap that counts on every walk to meet the page.</summary>
     private sealed class NeverLocksRmap(KernelModel kernel) : Mremap(kernel)

@@ -8,7 +8,7 @@ namespace Shootdown.Tests.Pairs;
 /// </summary>
 public sealed class InventedDeviceBugTests
 {
-    private static readonly CheckOptions Options = new() { Time = TimeSpan.FromSeconds(60), MinimiserStatesMax = 1 };
+    private static readonly CheckOptions Options = new() { Time = TimeSpan.FromMinutes(10), MinimiserStatesMax = 1 };
 
     /// <summary>The bug, the operation, the machine and the property that shows it.</summary>
     public static TheoryData<string, string, string, string> Found => new()

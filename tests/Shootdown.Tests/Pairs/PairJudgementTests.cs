@@ -11,7 +11,7 @@ namespace Shootdown.Tests.Pairs;
 /// </summary>
 public sealed class PairJudgementTests
 {
-    private static readonly CheckOptions Options = new() { Time = TimeSpan.FromSeconds(60), MinimiserStatesMax = 20_000 };
+    private static readonly CheckOptions Options = new() { Time = TimeSpan.FromMinutes(10), MinimiserStatesMax = 20_000 };
 
     /// <summary>Correct core and bugs.</summary>
     public static TheoryData<string, string, string, Verdict> Cells => new()

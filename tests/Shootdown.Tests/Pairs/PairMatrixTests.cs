@@ -8,7 +8,7 @@ namespace Shootdown.Tests.Pairs;
 /// <summary>The matrix of operations: the correct core passes, bugs are found, and shortcuts do not change a verdict.</summary>
 public sealed class PairMatrixTests
 {
-    private static readonly CheckOptions Options = new() { Time = TimeSpan.FromSeconds(60), MinimiserStatesMax = 20_000 };
+    private static readonly CheckOptions Options = new() { Time = TimeSpan.FromMinutes(10), MinimiserStatesMax = 20_000 };
 
     /// <summary>Bugs of the catalogue, and a pair of operations in which the matrix shows each.</summary>
     public static TheoryData<string, string, string> Bugs => new()
@@ -33,6 +33,7 @@ public sealed class PairMatrixTests
         { "B51", "munmap", "writeback" },
         { "B35", "munmap-hugetlb", "munmap-hugetlb-other" },
         { "hugetlb-unshare-lazy", "munmap-hugetlb", "munmap-hugetlb-other" },
+        { "ksm-drops-uffd-wp", "ksm-merge", "uffd-wp" },
     };
 
     [Fact]

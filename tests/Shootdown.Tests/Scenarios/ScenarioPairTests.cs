@@ -70,6 +70,8 @@ public sealed class ScenarioPairTests
         { "S06", "cpus=2 pages=1", 7, 58 },
         { "S06", "cpus=3 pages=1", 2_640, 2_690 },
         { "S06", "cpus=2 pages=2", 178, 260 },
+        { "ksm-drops-uffd-wp", "cpus=2", 11, 51 },
+        { "ksm-drops-uffd-wp", "cpus=3", 69, 3_536 },
     };
 
     /// <summary>Those that take long enough to be run only once.</summary>
