@@ -153,9 +153,9 @@ public sealed record KernelParts
     public Func<KernelModel, Mm, NotifierRegistration, Kvm> Kvm { get; init; }
         = (kernel, mm, registration) => new Kvm(kernel, mm, 1, registration, registration != NotifierRegistration.Always);
 
-    /// <summary>A driver with an interval notifier, where the matrix has one.</summary>
-    public Func<KernelModel, Mm, NotifierRegistration, IntervalDriver> IntervalDriver { get; init; } = (kernel, mm, registration) => new IntervalDriver(
-        kernel, mm, PageRange.All, "gpu", registration != NotifierRegistration.Unregistered, registration != NotifierRegistration.Always);
+    /// <summary>The driver of a device that mirrors the process's page tables (HMM), where the matrix has one.</summary>
+    public Func<KernelModel, Mm, NotifierRegistration, SecondaryDriver> MirrorDriver { get; init; }
+        = (kernel, mm, registration) => new IntervalDriver(kernel, mm, PageRange.All, registration);
 
     /// <summary>
     /// The driver of the IOMMU, where the matrix has a device; with <see cref="NotifierRegistration.Unregistered"/> a program binds it and turns

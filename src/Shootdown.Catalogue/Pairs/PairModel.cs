@@ -55,7 +55,7 @@ public static class PairModel
         return new CheckModel(
             stage.Machine,
             [
-                new PRet(knowledge: knowledge), new PLife(knowledge), WriteOf(stage.Kernel, cell),
+                new PRet(knowledge: knowledge), new PLife(knowledge), WriteOf(stage.Kernel, cell, setup),
                 .. copies, .. sharing, .. removals, .. marks, .. secondaries, .. pins,
                 new Assertions(),
             ],
@@ -74,11 +74,11 @@ public static class PairModel
 
     /// <summary>
     /// P-write; where munmap and its like can take a page from under reclaim that would write it: small pages with counts meet that on their machines
-    /// only beside a third operation.
+    /// only beside a third operation, or where the whole kernel counts them.
     /// </summary>
-    private static PWrite WriteOf(KernelModel kernel, PairCell cell) => new(kernel.PageCache)
+    private static PWrite WriteOf(KernelModel kernel, PairCell cell, PairSetup setup) => new(kernel.PageCache)
     {
-        ReclaimMeetsDiscarded = cell.IsHuge || (cell.Operations.Count > 2 && kernel.Options.AnonFolios),
+        ReclaimMeetsDiscarded = cell.IsHuge || setup.Options.AnonFolios || (cell.Operations.Count > 2 && kernel.Options.AnonFolios),
     };
 
     private static KernelOptions Initial(PairCell cell, PairSetup setup)

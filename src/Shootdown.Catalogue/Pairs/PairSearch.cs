@@ -60,7 +60,7 @@ public sealed record PairSearch(IReadOnlyList<MmOperation> Reaching, PairCell? S
             .. typeof(KernelModel).GetProperties().Where(property => typeof(Mechanism).IsAssignableFrom(property.PropertyType))
                 .Select(property => property.GetValue(kernel)),
             setup.Parts.Kvm(kernel, mm, NotifierRegistration.Always),
-            setup.Parts.IntervalDriver(kernel, mm, NotifierRegistration.Always),
+            setup.Parts.MirrorDriver(kernel, mm, NotifierRegistration.Always),
             setup.Parts.IommuSva(kernel, mm, machine.Devices[0], NotifierRegistration.Always),
         ];
         const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;

@@ -67,6 +67,14 @@ public sealed class AtsEnableVsUnmap : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup)
+    {
+        ArgumentNullException.ThrowIfNull(setup);
+        int order = setup["order"];
+        return new() { IommuSva = (kernel, mm, device, registration) => new WrongOrder(kernel, mm, device, order, registration) };
+    }
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -76,7 +84,7 @@ public sealed class AtsEnableVsUnmap : Scenario
         MachineOptions options = Stage.FlatOptions(setup, setup["cpus"], pages, 2) with { Devices = 1 };
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true);
         (KernelModel kernel, Mm mm) = stage;
-        IommuSva sva = setup.IsBug ? new WrongOrder(stage, order) : new IommuSva(kernel, mm, stage.Machine.Devices[0], !enables, true, enables);
+        IommuSva sva = setup.IsBug ? new WrongOrder(kernel, mm, stage.Machine.Devices[0], order) : new IommuSva(kernel, mm, stage.Machine.Devices[0], !enables, true, enables);
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
         stage.AddThread(0, "munmap", () => kernel.Munmap.DoMunmap(stage.Cpu(0), mm, promise));
         if (enables)
@@ -98,8 +106,16 @@ public sealed class AtsEnableVsUnmap : Scenario
     }
 
     /// <summary>A driver that gets one of the orders wrong.</summary>
-    private sealed class WrongOrder(Stage stage, int order) : IommuSva(
-        stage.Kernel, stage.Mm, stage.Machine.Devices[0], order != EnableBeforeCount, true, order == EnableBeforeCount)
+    private sealed class WrongOrder(
+        KernelModel kernel, Mm mm, Device device, int order, NotifierRegistration registration = NotifierRegistration.Always)
+        : IommuSva(
+            kernel,
+            mm,
+            device,
+            order != EnableBeforeCount && registration == NotifierRegistration.Always,
+            registration != NotifierRegistration.Unregistered,
+            order == EnableBeforeCount || registration != NotifierRegistration.Always,
+            registration)
     {
         private readonly int _order = order;
 

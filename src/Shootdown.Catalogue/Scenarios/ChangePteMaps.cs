@@ -67,6 +67,12 @@ public sealed class ChangePteMaps : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => ChangePteParts.InRange with
+    {
+        Kvm = (kernel, mm, registration) => new KvmChangePte(kernel, mm, ChangePteForm.Maps, 1, registration),
+    };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);

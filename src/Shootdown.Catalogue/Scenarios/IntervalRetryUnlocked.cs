@@ -56,6 +56,10 @@ public sealed class IntervalRetryUnlocked : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup)
+        => new() { MirrorDriver = (kernel, mm, registration) => new RetryThenLock(kernel, mm, PageRange.All, registration) };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -70,7 +74,8 @@ public sealed class IntervalRetryUnlocked : Scenario
     }
 
     /// <summary>The lock is taken for the device's table only.</summary>
-    private sealed class RetryThenLock(KernelModel kernel, Mm mm, PageRange range) : IntervalDriver(kernel, mm, range)
+    private sealed class RetryThenLock(KernelModel kernel, Mm mm, PageRange range, NotifierRegistration registration = NotifierRegistration.Always)
+        : IntervalDriver(kernel, mm, range, registration)
     {
         /// <inheritdoc/>
         [KernelName("gpu_fault")]

@@ -62,6 +62,15 @@ public sealed class ReclaimUnderDriverLock : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup) => new()
+    {
+        MirrorDriver = (kernel, mm, registration) => new AllocatingDriver(kernel, mm, PageRange.All, underLock: true, registration),
+    };
+
+    /// <inheritdoc/>
+    public override KernelOptions BugOptions => new() { AnonFolios = true };
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
@@ -80,7 +89,9 @@ public sealed class ReclaimUnderDriverLock : Scenario
     }
 
     /// <summary>A driver whose fault allocates a page of the device's page table, which reclaims a page of the process.</summary>
-    private sealed class AllocatingDriver(KernelModel kernel, Mm mm, PageRange range, bool underLock) : IntervalDriver(kernel, mm, range)
+    private sealed class AllocatingDriver(
+        KernelModel kernel, Mm mm, PageRange range, bool underLock, NotifierRegistration registration = NotifierRegistration.Always)
+        : IntervalDriver(kernel, mm, range, registration)
     {
         private readonly bool _underLock = underLock;
 

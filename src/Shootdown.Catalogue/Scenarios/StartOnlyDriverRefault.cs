@@ -71,6 +71,17 @@ public sealed class StartOnlyDriverRefault : Scenario
     ];
 
     /// <inheritdoc/>
+    public override KernelParts? BugParts(ScenarioSetup setup)
+    {
+        var core = new KernelParts();
+        return core with
+        {
+            MirrorDriver = (kernel, mm, registration) => registration == NotifierRegistration.Always
+                ? new StartOnlyDriver(kernel, mm) : core.MirrorDriver(kernel, mm, registration),
+        };
+    }
+
+    /// <inheritdoc/>
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);

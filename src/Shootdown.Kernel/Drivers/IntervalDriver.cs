@@ -23,6 +23,12 @@ public class IntervalDriver : SecondaryDriver
         Closed = closes ? Machine.NewWord($"{name}.closed") : null;
     }
 
+    /// <summary>Makes the device, whose notifier is in the tree all the time or is inserted and removed by programs.</summary>
+    public IntervalDriver(KernelModel kernel, Mm mm, PageRange pages, NotifierRegistration registration)
+        : this(kernel, mm, pages, "gpu", registration != NotifierRegistration.Unregistered, registration != NotifierRegistration.Always)
+    {
+    }
+
     /// <summary>1 once the driver is gone; null if no program closes it.</summary>
     protected Word? Closed { get; }
 
@@ -72,12 +78,15 @@ public class IntervalDriver : SecondaryDriver
         return true;
     }
 
+    /// <inheritdoc/>
+    public override Proc Open(Cpu cpu) => Kernel.MmuInterval.MmuIntervalNotifierInsert(cpu, Interval);
+
     /// <summary>
     /// The driver's release: the device is stopped, its entries go, then its interval. In this order: pages that an entry maps are protected by
     /// the interval only. What the callback uses is freed when this returns.
     /// </summary>
     [KernelName("gpu_close")]
-    public virtual async Proc Close(Cpu cpu)
+    public override async Proc Close(Cpu cpu)
     {
         await cpu.MutexLock(DriverLock);
         await Unmap(cpu, PageRange.All);

@@ -22,7 +22,10 @@ public enum ChangePteForm
 /// <param name="mm">The process whose memory the guest has.</param>
 /// <param name="form">What the callback does.</param>
 /// <param name="vcpus">Number of vCPUs.</param>
-public class KvmChangePte(KernelModel kernel, Mm mm, ChangePteForm form, int vcpus = 1) : Kvm(kernel, mm, vcpus)
+/// <param name="registration">Whether it is registered all the time; if not, a program closes it.</param>
+public class KvmChangePte(
+    KernelModel kernel, Mm mm, ChangePteForm form, int vcpus = 1, NotifierRegistration registration = NotifierRegistration.Always)
+    : Kvm(kernel, mm, vcpus, registration, registration != NotifierRegistration.Always)
 {
     private readonly ChangePteForm _form = form;
 

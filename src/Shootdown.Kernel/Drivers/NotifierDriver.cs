@@ -55,8 +55,11 @@ public abstract class NotifierDriver : SecondaryDriver
     {
     }
 
-    /// <summary>The driver's end: what the callbacks use is freed when <c>mmu_notifier_unregister</c> has returned.</summary>
-    public virtual async Proc Close(Cpu cpu)
+    /// <inheritdoc/>
+    public override Proc Open(Cpu cpu) => Kernel.MmuNotifierList.MmuNotifierRegister(cpu, Subscription);
+
+    /// <inheritdoc/>
+    public override async Proc Close(Cpu cpu)
     {
         await Kernel.MmuNotifierList.MmuNotifierUnregister(cpu, Subscription);
         if (Closed is not null)

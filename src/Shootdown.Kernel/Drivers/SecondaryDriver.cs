@@ -40,6 +40,12 @@ public abstract class SecondaryDriver : MachineHandle
     /// <summary>The device's page table, and the TLBs in front of it.</summary>
     public SoftwareMmu Mmu { get; }
 
+    /// <summary>The driver begins: its notifier is registered, and the device may be used.</summary>
+    public abstract Proc Open(Cpu cpu);
+
+    /// <summary>The driver's end: what its callbacks use is freed once this has returned.</summary>
+    public abstract Proc Close(Cpu cpu);
+
     /// <summary>Handles a fault of the device: maps the page, or leaves it for another try; false if there is nothing to map.</summary>
     public abstract Proc<bool> HandleFault(Cpu cpu, int page, bool write);
 

@@ -9,8 +9,12 @@ namespace Shootdown.Kernel;
 public class StartEndDriver : NotifierDriver
 {
     /// <summary>Makes the device.</summary>
-    public StartEndDriver(KernelModel kernel, Mm mm, string name = "device")
-        : base(kernel, mm, name)
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="mm">The address space.</param>
+    /// <param name="name">Name for reports.</param>
+    /// <param name="registration">Whether it is registered all the time; if not, a program closes it.</param>
+    public StartEndDriver(KernelModel kernel, Mm mm, string name = "device", NotifierRegistration registration = NotifierRegistration.Always)
+        : base(kernel, mm, name, 1, registration, registration != NotifierRegistration.Always)
     {
         DriverLock = Machine.NewSpinLock($"{name}.lock");
         NotifiersCount = Machine.NewWord($"{name}.notifiers_count");

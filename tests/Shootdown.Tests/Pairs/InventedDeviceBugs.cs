@@ -22,11 +22,11 @@ internal static class InventedDeviceBugs
         new Invented("interval-insert-looks-old", parts => parts with { MmuInterval = kernel => new InsertsAsOld(kernel) }),
 
         // A driver with an interval notifier.
-        new Invented("mirror-looks-before-begin", parts => parts with { IntervalDriver = Driver((k, m, i, c) => new LooksFirst(k, m, i, c)) }),
-        new Invented("mirror-callback-unlocked", parts => parts with { IntervalDriver = Driver((k, m, i, c) => new CallbackUnlocked(k, m, i, c)) }),
-        new Invented("mirror-keeps-tlb", parts => parts with { IntervalDriver = Driver((k, m, i, c) => new KeepsTlb(k, m, i, c)) }),
-        new Invented("mirror-unmaps-one-page", parts => parts with { IntervalDriver = Driver((k, m, i, c) => new UnmapsOnePage(k, m, i, c)) }),
-        new Invented("mirror-removes-first", parts => parts with { IntervalDriver = Driver((k, m, i, c) => new RemovesFirst(k, m, i, c)) }),
+        new Invented("mirror-looks-before-begin", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new LooksFirst(k, m, i, c)) }),
+        new Invented("mirror-callback-unlocked", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new CallbackUnlocked(k, m, i, c)) }),
+        new Invented("mirror-keeps-tlb", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new KeepsTlb(k, m, i, c)) }),
+        new Invented("mirror-unmaps-one-page", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new UnmapsOnePage(k, m, i, c)) }),
+        new Invented("mirror-removes-first", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new RemovesFirst(k, m, i, c)) }),
 
         // The end of a process.
         new Invented("exit-forgets-intervals", parts => parts with { MmuNotifier = kernel => new ForgetsIntervals(kernel) }),

@@ -10,32 +10,6 @@ public sealed class PairMatrixTests
 {
     private static readonly CheckOptions Options = new() { Time = TimeSpan.FromMinutes(10), MinimiserStatesMax = 20_000 };
 
-    /// <summary>Bugs of the catalogue, and a pair of operations in which the matrix shows each.</summary>
-    public static TheoryData<string, string, string> Bugs => new()
-    {
-        { "B01", "mprotect-ro", "reclaim-batched" },
-        { "B02", "madvise-dontneed", "uffd-wp" },
-        { "B05", "migrate-batched", "numa-hint" },
-        { "B06", "munmap", "writeback" },
-        { "B07", "mprotect-ro", "reclaim-batched" },
-        { "B08", "mremap", "reclaim" },
-        { "B10", "madvise-dontneed", "migrate-device" },
-        { "B11", "driver-free", "munmap" },
-        { "B12", "clear-refs", "clear-refs" },
-        { "B13", "uffd-unprotect", "user-store" },
-        { "mremap-table-rmap-locks", "mremap-tables", "reclaim" },
-        { "B17", "madvise-dontneed", "reclaim-batched" },
-        { "B18", "mprotect-ro", "reclaim" },
-        { "B19", "madvise-dontneed", "munmap-tables" },
-        { "B20", "madvise-dontneed", "mprotect-ro" },
-        { "B29", "munmap-tables", "user-load" },
-        { "B31", "clear-refs", "collapse" },
-        { "B51", "munmap", "writeback" },
-        { "B35", "munmap-hugetlb", "munmap-hugetlb-other" },
-        { "hugetlb-unshare-lazy", "munmap-hugetlb", "munmap-hugetlb-other" },
-        { "ksm-drops-uffd-wp", "ksm-merge", "uffd-wp" },
-    };
-
     [Fact]
     public void The_correct_core_passes_on_one_page_beside_a_busy_cpu()
     {
@@ -55,23 +29,6 @@ public sealed class PairMatrixTests
         Assert.True(cells.Length > 150, $"{cells.Length} machines");
         Assert.Empty(PairRun.Run(cells, new PairSetup(), Options).Where(result => result.Report.Verdict != Verdict.Pass)
             .Select(result => $"{result.Cell.Name}: {result.Report.Verdict} {result.Report.Reason}{result.Report.Counterexample?.Sentence}"));
-    }
-
-    [Theory]
-    [MemberData(nameof(Bugs))]
-    public void A_bug_of_the_catalogue_is_found(string bug, string first, string second)
-    {
-        PairSetup setup = PairSetup.OfBug(ScenarioList.Find(bug)!)!;
-        IReadOnlyList<PairCell> cells = PairMatrix.Pairs(OperationList.All, Chosen(first, second));
-        PairResult[] found = [.. PairRun.Run(cells, setup, Options).Where(result => result.Report.Verdict == Verdict.Violation)];
-        Assert.NotEmpty(found);
-        foreach (PairResult result in found)
-        {
-            CheckReport replayed = PairRun.Check(
-                result.Cell, setup, Options with { Schedule = result.Report.Counterexample!.Schedule, Workers = 1 });
-            Assert.Equal(Verdict.Violation, replayed.Verdict);
-            Assert.Equal(result.Report.Counterexample.Sentence, replayed.Counterexample!.Sentence);
-        }
     }
 
     [Fact]

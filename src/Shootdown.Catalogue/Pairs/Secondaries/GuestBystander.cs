@@ -54,7 +54,7 @@ internal sealed class GuestBystander : SecondaryBystander
 
     private static async Proc OpenAndClose(Kvm kvm, Cpu cpu, int pages)
     {
-        await kvm.Kernel.MmuNotifierList.MmuNotifierRegister(cpu, kvm.Subscription);
+        await kvm.Open(cpu);
         for (int page = 0; page < pages; page++)
         {
             await kvm.GuestStore(cpu, page, 1);

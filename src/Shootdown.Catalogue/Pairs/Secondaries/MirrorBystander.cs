@@ -10,13 +10,13 @@ namespace Shootdown.Catalogue;
 /// </summary>
 internal sealed class MirrorBystander : SecondaryBystander
 {
-    private readonly IntervalDriver _driver;
+    private readonly SecondaryDriver _driver;
 
     /// <summary>Makes it.</summary>
     public MirrorBystander(Stage stage, PairCell cell, KernelParts parts)
     {
         NotifierRegistration registration = RegistrationOf(cell);
-        _driver = parts.IntervalDriver(stage.Kernel, stage.Mm, registration);
+        _driver = parts.MirrorDriver(stage.Kernel, stage.Mm, registration);
         for (int page = 0; registration != NotifierRegistration.Unregistered && page < cell.Pages; page++)
         {
             _driver.Mmu.BuildSpte(page, page, cell.Kind != PageKind.CopyOnWrite);
@@ -31,7 +31,7 @@ internal sealed class MirrorBystander : SecondaryBystander
     /// <inheritdoc/>
     public override void AddPrograms(Stage stage, PairCell cell, Cpu cpu)
     {
-        IntervalDriver driver = _driver;
+        SecondaryDriver driver = _driver;
         int pages = cell.Pages;
         if (cell.Bystander == Bystander.Mirror && !cell.EndsProcess)
         {
@@ -45,7 +45,7 @@ internal sealed class MirrorBystander : SecondaryBystander
     }
 
     /// <summary>The device stores, or leaves the memory alone: then what it has mapped must go by itself.</summary>
-    private static async Proc Store(IntervalDriver driver, Cpu cpu, int pages)
+    private static async Proc Store(SecondaryDriver driver, Cpu cpu, int pages)
     {
         if (await cpu.Choose(2, "whether the device stores") == 0)
         {
@@ -58,9 +58,9 @@ internal sealed class MirrorBystander : SecondaryBystander
         }
     }
 
-    private static async Proc OpenAndClose(IntervalDriver driver, Cpu cpu, int pages)
+    private static async Proc OpenAndClose(SecondaryDriver driver, Cpu cpu, int pages)
     {
-        await driver.Kernel.MmuInterval.MmuIntervalNotifierInsert(cpu, driver.Interval);
+        await driver.Open(cpu);
         for (int page = 0; page < pages; page++)
         {
             await driver.DeviceStore(cpu, page, 1);
@@ -69,7 +69,7 @@ internal sealed class MirrorBystander : SecondaryBystander
         await driver.Close(cpu);
     }
 
-    private static async Proc Close(IntervalDriver driver, Cpu cpu) => await driver.Close(cpu);
+    private static async Proc Close(SecondaryDriver driver, Cpu cpu) => await driver.Close(cpu);
 
     /// <summary>An interval whose device has nothing mapped.</summary>
     private sealed class OtherInterval(KernelModel kernel, Mm mm, PageRange pages) : MmuIntervalNotifier(kernel, mm, pages, "other")
