@@ -16,7 +16,7 @@ public sealed class GupFastOperation : MmOperation
     public override int FramesHeld => 1;
 
     /// <inheritdoc/>
-    public override bool BystanderFaults => true;
+    public override bool BystanderFaults(IReadOnlyList<MmOperation> others) => true;
 
     /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true, Pins = true, WriteProtectSeq = true };

@@ -41,6 +41,9 @@ public sealed class MadviseDontneedTablesOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options)
         => options with { PtReclaim = true, RcuTableFree = true, GatherFrames = 1 };
 
+    /// <summary>Beside a store: two faults make the table again at a time.</summary>
+    public override bool BystanderFaults(IReadOnlyList<MmOperation> others) => others.Any(one => one is UserStoreOperation);
+
     /// <inheritdoc/>
     public override bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
 

@@ -112,9 +112,10 @@ public abstract class MmOperation
     public virtual bool Joins(PairCell cell) => true;
 
     /// <summary>
-    /// True if the thread beside it handles its page faults: what the operation looked up may then be taken away and replaced by another page.
+    /// True if the thread beside it handles its page faults: what the operation looked up or took away may then be there again, as another page.
     /// </summary>
-    public virtual bool BystanderFaults => false;
+    /// <param name="others">The operations of the machine, this one among them.</param>
+    public virtual bool BystanderFaults(IReadOnlyList<MmOperation> others) => false;
 
     /// <summary>False if a page that it takes away would come back by a fault as something that the model does not have.</summary>
     public virtual bool PagesComeBack => true;

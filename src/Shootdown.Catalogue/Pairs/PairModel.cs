@@ -296,7 +296,7 @@ public static class PairModel
 
     /// <summary>True if the busy thread handles its faults.</summary>
     private static bool Faults(PairCell cell)
-        => cell.Operations.Any(operation => operation.BystanderFaults) && cell.Operations.All(operation => operation.PagesComeBack);
+        => cell.Operations.Any(operation => operation.BystanderFaults(cell.Operations)) && cell.Operations.All(operation => operation.PagesComeBack);
 
     /// <summary>Stores to each page, of a huge one to its last, but does not handle faults: those are operations of their own.</summary>
     private static async Proc StoreOnce(Cpu cpu, int first, int end)

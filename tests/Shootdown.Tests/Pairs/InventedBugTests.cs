@@ -78,6 +78,8 @@ public sealed class InventedBugTests
         { "idle-leaves-mask-first", "munmap-tables", "kthread-use-mm", "same-anonymous-busy", "P-life" },
         { "empty-table-freed-at-once", "madvise-dontneed-tables", "fork", "overlapping-anonymous-busy", "P-life" },
         { "empty-table-not-locked", "madvise-dontneed-tables", "gup-fast", "overlapping-anonymous-busy", "P-life" },
+        { "table-installed-without-lock", "madvise-dontneed-tables", "user-store", "overlapping-anonymous-busy", "P-life" },
+        { "table-not-looked-at-again", "madvise-dontneed-tables", "user-store", "overlapping-anonymous-busy", "P-life" },
         { "cow-fault-maps-cached-page", "user-store", "reclaim", "same-privatefile-busy", "P-cow" },
         { "cow-fault-overwrites", "user-store", "user-store", "same-privatefile-busy", "P-copy" },
         { "move-pages-isolates-late", "move-pages", "munmap", "overlapping-anonymous-busy", "deadlock" },

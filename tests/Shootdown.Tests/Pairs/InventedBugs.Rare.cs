@@ -26,6 +26,8 @@ internal static partial class InventedBugs
         new Invented("idle-leaves-mask-first", parts => parts with { SwitchMm = kernel => new IdleLeavesMaskFirst(kernel) }),
         new Invented("empty-table-freed-at-once", parts => parts with { PtReclaim = kernel => new FreesEmptyTableAtOnce(kernel) }),
         new Invented("empty-table-not-locked", parts => parts with { PtReclaim = kernel => new LooksWithoutLock(kernel) }),
+        new Invented("table-installed-without-lock", parts => parts with { PageWalk = kernel => new InstallsBlindly(kernel) }),
+        new Invented("table-not-looked-at-again", parts => parts with { PageWalk = kernel => new LocksWithoutLook(kernel) }),
         new Invented("cow-fault-maps-cached-page", parts => parts with { FileFault = kernel => new MapsCachedPage(kernel) }),
         new Invented("cow-fault-overwrites", parts => parts with { FileFault = kernel => new OverwritesEntry(kernel) }),
         new Invented("cow-fault-copies-behind-put", parts => parts with { FileFault = kernel => new CopiesBehindPut(kernel) }),
@@ -33,6 +35,31 @@ internal static partial class InventedBugs
         new Invented("move-pages-flushes-last", parts => parts with { Migrate = kernel => new FlushesLast(kernel) }),
         new Invented("madvise-collapse-unlocked", parts => parts with { Madvise = kernel => new CollapsesUnlocked(kernel) }),
     ];
+
+    private sealed class InstallsBlindly(KernelModel kernel) : PageWalk(kernel)
+    {
+        public override async Proc<Pte> PmdInstall(Cpu cpu, Mm mm, PageTable table, int page)
+        {
+            int made = await cpu.AllocTable(mm.Space, table.Level - 1, page);
+            await cpu.EntryStore(table, page, Pte.Table(made), "pmd_populate");
+            return Pte.Table(made);
+        }
+    }
+
+    private sealed class LocksWithoutLook(KernelModel kernel) : PageWalk(kernel)
+    {
+        public override async Proc<PageTable> PteOffsetMapLock(Cpu cpu, Mm mm, int page)
+        {
+            PageTable table = await TableAt(cpu, mm, page, 0);
+            if (table.Index < 0)
+            {
+                return await base.PteOffsetMapLock(cpu, mm, page);
+            }
+
+            await cpu.SpinLock(Machine.Paging.LockOf(table.Index));
+            return table;
+        }
+    }
 
     private sealed class CopiesBehindPut(KernelModel kernel) : FileFault(kernel)
     {
