@@ -97,7 +97,7 @@ public class KhugepagedFile(KernelModel kernel) : Mechanism(kernel)
     /// frees it without a flush.
     /// </summary>
     /// <remarks>
-    /// 6.1 and 6.12 flush when the page is unlocked and back on its list, and ask in a comment whether a collapse that fails has to flush at all.
+    /// Linux (6.1) flushes when the page is unlocked and back on its list, and asks in a comment whether a collapse that fails has to flush at all.
     /// </remarks>
     [KernelName]
     protected virtual async Proc FlushBeforeUnlock(Cpu cpu) => await Kernel.TlbBatch.TryToUnmapFlush(cpu);

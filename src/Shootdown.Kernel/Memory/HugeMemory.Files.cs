@@ -88,8 +88,8 @@ public partial class HugeMemory
     /// </summary>
     /// <remarks>
     /// As <c>zap_pte_range</c> does for small pages, what was dirty is flushed before the lock is dropped and counts as mapped until then
-    /// (<see cref="FlushesDirtyHugePage"/>): writeback waits for that, and nobody stores to a clean page through what a TLB still holds. 6.1 and 6.12
-    /// do not: there a huge folio that is written back is either shmem, or mapped read-only (CONFIG_READ_ONLY_THP_FOR_FS).
+    /// (<see cref="FlushesDirtyHugePage"/>): writeback waits for that, and nobody stores to a clean page through what a TLB still holds. Linux (6.1)
+    /// leaves the flush to the gather: shmem's huge folios are not written back, and those of CONFIG_READ_ONLY_THP_FOR_FS not mapped writable.
     /// </remarks>
     protected virtual async Proc ZapFileHugePmd(TlbGather tlb, Pte old)
     {
@@ -146,7 +146,7 @@ public partial class HugeMemory
     /// it first and flushes then, both under that lock, and this call may not return before the flush. True: there is nothing to do below.
     /// </summary>
     /// <remarks>
-    /// 6.12 does so only while it truncates one folio. mprotect and madvise do not wait there: for as long as the IPI takes they may return while
+    /// Linux (6.1) does so only while it truncates one folio. mprotect and madvise do not wait there: for as long as the IPI takes they may return while
     /// a CPU still has the old translation.
     /// </remarks>
     protected virtual async Proc<bool> WaitForSplit(Cpu cpu, Mm mm, PageTable pmd, int page)

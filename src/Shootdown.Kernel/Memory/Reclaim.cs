@@ -50,7 +50,7 @@ public partial class Reclaim(KernelModel kernel) : RmapWalker(kernel)
                     reclaimed = new FrameSet(reclaimed.Mask | (await Kernel.CompoundFolios.FramesOf(cpu, frame)).Mask);
                 }
 
-                if (discarded.Count + reclaimed.Count == Kernel.Options.FreeBatch)
+                if (discarded.Count + reclaimed.Count >= Kernel.Options.FreeBatch)
                 {
                     await FreeUnrefFolios(cpu, discarded, reclaimed);
                     discarded = Kernel.NewFrameSet();
@@ -96,7 +96,8 @@ public partial class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     /// mm/vmscan.c: <c>isolate_lru_folios</c>: false if the folio is being freed. Of a huge folio only the first frame is on a list.
     /// </summary>
     public virtual async Proc<bool> FolioIsolateLru(Cpu cpu, int frame)
-        => (!Kernel.Options.HugeFiles || await Kernel.CompoundFolios.CompoundHead(cpu, frame) == frame) && Kernel.FolioKinds.IsOnLru(frame) && await cpu.FrameTryGet(frame) != 0;
+        => (!Kernel.Options.HugeFiles || await Kernel.CompoundFolios.CompoundHead(cpu, frame) == frame)
+            && Kernel.FolioKinds.IsOnLru(frame) && await cpu.FrameTryGet(frame) != 0;
 
     /// <summary>
     /// mm/vmscan.c: the body of the loop of <c>shrink_folio_list</c>: true if the frame is to be freed behind the
