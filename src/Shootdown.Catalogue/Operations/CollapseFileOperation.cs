@@ -40,7 +40,8 @@ public sealed class CollapseFileOperation : MmOperation
     public override bool Joins(PairCell cell)
     {
         ArgumentNullException.ThrowIfNull(cell);
-        return cell is { Relation: RangeRelation.Same, Kind: PageKind.File, Bystander: Bystander.Busy or Bystander.Guest or Bystander.Mirror or Bystander.Device };
+        return cell is { Relation: RangeRelation.Same, Kind: PageKind.File }
+            && cell.Bystander is Bystander.Busy or Bystander.Guest or Bystander.Mirror or Bystander.Device;
     }
 
     /// <inheritdoc/>

@@ -46,7 +46,8 @@ public static class PairModel
 
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
         Property[] secondaries = secondary?.HasTable == true ? [new PSecondary { Folios = FoliosOf(stage.Kernel) }] : [];
-        Property[] copies = stage.Kernel.Options.HugeFiles ? [new PCopy()] : stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: !DiscardsPrivateFile(cell))] : [];
+        Property[] copies = stage.Kernel.Options.HugeFiles ? [new PCopy()]
+            : stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: !DiscardsPrivateFile(cell))] : [];
         Property[] sharing = cell.Kind == PageKind.PrivateFile ? [new PCow(stage.Kernel.PageCache)]
             : stage.Kernel.Mms.Count > 1 && (IsAnonymous(cell) || cell.Kind == PageKind.Hugetlb) ? [new PCow()] : [];
         Property[] removals = cell.Operations.Any(operation => operation.HidesPages) && IsAnonymous(cell) && cell.Bystander == Bystander.Busy ? [new PGone()] : [];
