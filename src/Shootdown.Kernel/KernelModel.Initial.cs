@@ -97,6 +97,28 @@ public sealed partial class KernelModel
         }
     }
 
+    /// <summary>
+    /// Initial state: a huge folio of a file is in the page cache, and one entry maps it, writable and dirty, as a store leaves it, or clean
+    /// and read-only. Needs <see cref="KernelOptions.HugeFiles"/>.
+    /// </summary>
+    /// <param name="area">The area; the pages are the first huge page's worth of it.</param>
+    /// <param name="frame">First frame.</param>
+    /// <param name="dirty">True if it was stored to.</param>
+    public void BuildHugeFile(FileArea area, int frame, bool dirty)
+    {
+        ArgumentNullException.ThrowIfNull(area);
+        var pmd = new PageTable(area.Mm.Space.RootTable, 1, 0);
+        Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, area.First), Pte.Leaf(frame, dirty, dirty).With(Pte.HugeBit).Bits);
+        AddInitial(Folios[frame].Frame.MapCount, 1);
+        Machine.SetInitial(Folios[frame].Frame.Dirty.Address, dirty ? 1UL : 0);
+        for (int i = 0; i < Machine.Paging.SpanOf(1); i++)
+        {
+            BuildCached(area.File, area.Offset + i, frame + i);
+            AddInitial(Folios[frame + i].Frame.RefCount, 1);
+            Machine.SetInitial(Folios[frame + i].CompoundHead.Address, (ulong)frame + 1);
+        }
+    }
+
     /// <summary>The list of notifiers of an address space whose programs change it.</summary>
     internal void BuildNotifierList(Mm mm, ulong registered)
     {

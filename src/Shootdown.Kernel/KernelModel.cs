@@ -31,7 +31,7 @@ public sealed partial class KernelModel : MachineHandle
         UnmapBatches = [.. machine.Cpus.Select(cpu => new UnmapBatch(cpu))];
         Gathers = [.. machine.Cpus.Select(cpu => new GatherWords(cpu))];
         bool locks = Options.Files || Options.AnonFolios;
-        Folios = machine.Timed is null ? [.. machine.Paging.Frames.Select(frame => new Folio(frame, locks))] : new TimedFolios(machine, locks);
+        Folios = machine.Timed is null ? [.. machine.Paging.Frames.Select(frame => new Folio(frame, locks, Options.HugeFiles))] : new TimedFolios(machine, locks);
         PteOps = parts.PteOps(this);
         PageWalk = parts.PageWalk(this);
         MmapLock = parts.MmapLock(this);
@@ -77,6 +77,8 @@ public sealed partial class KernelModel : MachineHandle
         Gup = parts.Gup(this);
         GupSlow = parts.GupSlow(this);
         Khugepaged = parts.Khugepaged(this);
+        KhugepagedFile = parts.KhugepagedFile(this);
+        CompoundFolios = parts.CompoundFolios(this);
         Ksm = parts.Ksm(this);
         Hugetlb = parts.Hugetlb(this);
     }
@@ -86,6 +88,11 @@ public sealed partial class KernelModel : MachineHandle
         if (Options.Thp && machine.Options.Levels < 2)
         {
             throw new ArgumentException("KernelOptions.Thp needs a machine with two levels of page tables: MachineOptions.Levels");
+        }
+
+        if (Options.HugeFiles && (!Options.Thp || !Options.Files || machine.Timed is not null))
+        {
+            throw new ArgumentException("KernelOptions.HugeFiles needs KernelOptions.Thp and KernelOptions.Files, and a checked machine");
         }
 
         if (Options.MremapTables && machine.Timed is null && !machine.Options.MovableTables)
@@ -255,6 +262,12 @@ public sealed partial class KernelModel : MachineHandle
 
     /// <summary>Collapse of small pages into a huge one.</summary>
     public Khugepaged Khugepaged { get; }
+
+    /// <summary>Collapse of a file's small pages into a huge folio.</summary>
+    public KhugepagedFile KhugepagedFile { get; }
+
+    /// <summary>Huge folios of the page cache.</summary>
+    public CompoundFolios CompoundFolios { get; }
 
     /// <summary>hugetlbfs.</summary>
     public Hugetlb Hugetlb { get; }

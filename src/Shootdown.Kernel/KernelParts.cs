@@ -143,6 +143,12 @@ public sealed record KernelParts
     /// <summary>Collapse of small pages into a huge one.</summary>
     public Func<KernelModel, Khugepaged> Khugepaged { get; init; } = kernel => new Khugepaged(kernel);
 
+    /// <summary>Collapse of a file's small pages into a huge folio.</summary>
+    public Func<KernelModel, KhugepagedFile> KhugepagedFile { get; init; } = kernel => new KhugepagedFile(kernel);
+
+    /// <summary>Huge folios of the page cache.</summary>
+    public Func<KernelModel, CompoundFolios> CompoundFolios { get; init; } = kernel => new CompoundFolios(kernel);
+
     /// <summary>hugetlbfs.</summary>
     public Func<KernelModel, Hugetlb> Hugetlb { get; init; } = kernel => new Hugetlb(kernel);
 
@@ -221,6 +227,12 @@ public sealed record KernelOptions
 
     /// <summary>With <see cref="Thp"/>: true if frame 0 and those that follow are the huge zero page.</summary>
     public bool HugeZeroPage { get; init; }
+
+    /// <summary>
+    /// With <see cref="Thp"/> and <see cref="Files"/>: true if the page cache may hold huge folios, and one entry may map all of one. Not on
+    /// machines of real size.
+    /// </summary>
+    public bool HugeFiles { get; init; }
 
     /// <summary>What kind of lock a file's areas are walked under.</summary>
     public RmapLockKind IMmapLock { get; init; }

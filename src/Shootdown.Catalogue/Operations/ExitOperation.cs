@@ -24,7 +24,7 @@ public sealed class ExitOperation : MmOperation
     public override bool FreesTables => true;
 
     /// <inheritdoc/>
-    public override bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.File;
+    public override bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.File or PageKind.HugeFile;
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)

@@ -21,8 +21,8 @@ public sealed class GupFastOperation : MmOperation
     /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true, Pins = true, WriteProtectSeq = true };
 
-    /// <inheritdoc/>
-    public override bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
+    /// <summary>Small pages of a file beside khugepaged only, which must see the reference.</summary>
+    public override bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.File or PageKind.HugeFile;
 
     /// <inheritdoc/>
     public override Proc Run(OperationCall call)

@@ -35,6 +35,12 @@ public enum PageKind
     /// <summary>A shared mapping of a file.</summary>
     File,
 
+    /// <summary>
+    /// A shared mapping of a file that one huge entry maps, writable and dirty, of a huge folio of the page cache. An operation on a part of it splits
+    /// the entry: nothing is left, and faults map the folio again.
+    /// </summary>
+    HugeFile,
+
     /// <summary>A private mapping of a file, of which nothing is mapped yet: a store makes a copy.</summary>
     PrivateFile,
 
@@ -86,6 +92,9 @@ public abstract class MmOperation
     /// <see cref="PageKind.Huge"/>.
     /// </summary>
     public virtual bool SplitsHugePages => false;
+
+    /// <summary>True if it works on a huge page's worth of small pages: the machine has as many, and all operations work on them.</summary>
+    public virtual bool NeedsHugePage => false;
 
     /// <summary>True if it makes a child process.</summary>
     public virtual bool HasChild => false;

@@ -15,7 +15,7 @@ public sealed class TruncateOperation : MmOperation
     public override bool IsKernelThread => true;
 
     /// <inheritdoc/>
-    public override bool WorksOn(PageKind kind) => kind is PageKind.File or PageKind.PrivateFile;
+    public override bool WorksOn(PageKind kind) => kind is PageKind.File or PageKind.HugeFile or PageKind.PrivateFile;
 
     /// <inheritdoc/>
     public override int FramesHeld => 0;

@@ -15,7 +15,7 @@ public sealed class WritebackOperation : MmOperation
     public override bool IsKernelThread => true;
 
     /// <inheritdoc/>
-    public override bool WorksOn(PageKind kind) => kind is PageKind.File;
+    public override bool WorksOn(PageKind kind) => kind is PageKind.File or PageKind.HugeFile;
 
     /// <inheritdoc/>
     public override int FramesHeld => 0;

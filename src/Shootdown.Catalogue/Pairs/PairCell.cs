@@ -73,13 +73,13 @@ public sealed record PairCell(
     /// <summary>Pages of the process that the operations work on.</summary>
     public int Pages => Relation switch
     {
-        RangeRelation.Same => IsHuge ? PagesOfHuge : 1,
+        RangeRelation.Same => IsHuge || Operations.Any(operation => operation.NeedsHugePage) ? PagesOfHuge : 1,
         RangeRelation.NeighbouringTables => FirstOfNeighbours + 2,
         _ => 2,
     };
 
     /// <summary>True if a huge entry maps the memory.</summary>
-    internal bool IsHuge => Kind is PageKind.Huge or PageKind.HugeCopyOnWrite;
+    internal bool IsHuge => Kind is PageKind.Huge or PageKind.HugeCopyOnWrite or PageKind.HugeFile;
 
     /// <summary>Small pages of a huge page.</summary>
     internal const int PagesOfHuge = 2;
@@ -113,6 +113,7 @@ public sealed record PairCell(
         PageKind.Referenced => "referenced anonymous",
         PageKind.Hinted => "anonymous, hinted",
         PageKind.HugeCopyOnWrite => "huge copy-on-write",
+        PageKind.HugeFile => "huge file",
         PageKind.PrivateFile => "private file",
         _ => Kind.ToString().ToLowerInvariant(),
     };

@@ -50,9 +50,9 @@ public static class PairMatrix
             .. from operation in operations
                where chosen.All(one => one == operation)
                from kind in Enum.GetValues<PageKind>()
-               where MeetsAlone(operation, kind, bystander)
+               where MeetsAlone(operation, kind, bystander) && !(kind == PageKind.File && operation is GupFastOperation)
                where operation.Meets(kind) && kind != PageKind.Hugetlb && !IsSpecial(kind)
-                   && (relation == RangeRelation.Same || kind is not (PageKind.CopyOnWrite or PageKind.Huge))
+                   && (relation == RangeRelation.Same || kind is not (PageKind.CopyOnWrite or PageKind.Huge or PageKind.HugeFile))
                where relation != RangeRelation.NeighbouringTables || (kind == PageKind.Anonymous && operation.DestinationPages(2) == 0)
                let cell = new PairCell([operation], relation, kind, bystander)
                where operation.MeetsAll || operation.Joins(cell)
@@ -119,6 +119,7 @@ public static class PairMatrix
     /// <summary>Ranges, kinds of memory and bystanders are varied one at a time: what they bring about is independent.</summary>
     private static bool IsWorthwhile(MmOperation[] operations, RangeRelation relation, PageKind kind, Bystander bystander) => bystander switch
     {
+        _ when kind == PageKind.File && operations.Any(operation => operation is GupFastOperation) => MeetsKhugepaged(operations, relation, bystander),
         _ when kind is PageKind.HugeCopyOnWrite or PageKind.PrivateFile => MeetsCopies(operations, relation, kind, bystander),
         Bystander.Guest or Bystander.Mirror or Bystander.NewGuest or Bystander.NewMirror or Bystander.NewDevice => false,
         Bystander.Dirtying => MeetsFirstStore(operations, relation, kind),
@@ -126,9 +127,10 @@ public static class PairMatrix
         Bystander.Sharer => MeetsSharer(operations, relation, kind),
         Bystander.Reclaim => false,
         Bystander.Busy when kind == PageKind.Huge => FitsHugePage(operations, relation),
+        Bystander.Busy when kind == PageKind.HugeFile => FitsHugeFile(operations, relation),
         Bystander.Busy => relation == RangeRelation.Same
             || (relation != RangeRelation.NeighbouringTables && kind != PageKind.CopyOnWrite && !IsSpecial(kind)),
-        _ => relation == RangeRelation.Same && kind is not (PageKind.CopyOnWrite or PageKind.Huge) && !IsSpecial(kind),
+        _ => relation == RangeRelation.Same && kind is not (PageKind.CopyOnWrite or PageKind.Huge or PageKind.HugeFile) && !IsSpecial(kind),
     };
 
     /// <summary>
@@ -138,6 +140,15 @@ public static class PairMatrix
     private static bool FitsHugePage(MmOperation[] operations, RangeRelation relation)
         => relation == RangeRelation.Same && operations.Length == 2 && !operations.All(operation => operation.SplitsHugePages)
             && operations.Sum(operation => operation.DestinationPages(PairCell.PagesOfHuge)) <= PairCell.PagesOfHuge;
+
+    /// <summary>Small pages of a file that are looked up matter to khugepaged, which must see the reference.</summary>
+    private static bool MeetsKhugepaged(MmOperation[] operations, RangeRelation relation, Bystander bystander)
+        => relation == RangeRelation.Same && bystander == Bystander.Busy && operations.Any(operation => operation.NeedsHugePage);
+
+    /// <summary>All of the huge page of a file; beside those that truncate or unmap the second half also that.</summary>
+    private static bool FitsHugeFile(MmOperation[] operations, RangeRelation relation) => operations.Length == 2
+        && (relation == RangeRelation.Same
+            || (relation == RangeRelation.Overlapping && operations[1] is TruncateOperation or MunmapOperation));
 
     /// <summary>Memory in a state that few operations make a difference for.</summary>
     private static bool IsSpecial(PageKind kind)

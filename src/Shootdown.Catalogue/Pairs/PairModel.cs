@@ -45,8 +45,9 @@ public static class PairModel
         }
 
         var knowledge = new KernelFlushKnowledge(stage.Kernel);
-        Property[] secondaries = secondary?.HasTable == true ? [new PSecondary()] : [];
-        Property[] copies = stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: !DiscardsPrivateFile(cell))] : [];
+        Property[] secondaries = secondary?.HasTable == true ? [new PSecondary { Folios = FoliosOf(stage.Kernel) }] : [];
+        Property[] copies = stage.Kernel.Options.HugeFiles ? [new PCopy()]
+            : stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: !DiscardsPrivateFile(cell))] : [];
         Property[] sharing = cell.Kind == PageKind.PrivateFile ? [new PCow(stage.Kernel.PageCache)]
             : stage.Kernel.Mms.Count > 1 && (IsAnonymous(cell) || cell.Kind == PageKind.Hugetlb) ? [new PCow()] : [];
         Property[] removals = cell.Operations.Any(operation => operation.HidesPages) && IsAnonymous(cell) && cell.Bystander == Bystander.Busy ? [new PGone()] : [];
@@ -55,7 +56,8 @@ public static class PairModel
         return new CheckModel(
             stage.Machine,
             [
-                new PRet(knowledge: knowledge), new PLife(knowledge), WriteOf(stage.Kernel, cell, setup),
+                new PRet(knowledge: knowledge), new PLife(knowledge) { CopiesFrozen = stage.Kernel.Options.HugeFiles },
+                WriteOf(stage.Kernel, cell, setup),
                 .. copies, .. sharing, .. removals, .. marks, .. secondaries, .. pins,
                 new Assertions(),
             ],
@@ -63,7 +65,7 @@ public static class PairModel
     }
 
     private static bool IsAnonymous(PairCell cell)
-        => cell.Kind is not (PageKind.File or PageKind.PrivateFile or PageKind.Driver or PageKind.Hugetlb);
+        => cell.Kind is not (PageKind.File or PageKind.HugeFile or PageKind.PrivateFile or PageKind.Driver or PageKind.Hugetlb);
 
     /// <summary>
     /// True if a page of a file that a store made a copy of may be discarded: the next store makes another one, while stores through a stale
@@ -78,8 +80,14 @@ public static class PairModel
     /// </summary>
     private static PWrite WriteOf(KernelModel kernel, PairCell cell, PairSetup setup) => new(kernel.PageCache)
     {
-        ReclaimMeetsDiscarded = cell.IsHuge || setup.Options.AnonFolios || (cell.Operations.Count > 2 && kernel.Options.AnonFolios),
+        Folios = FoliosOf(kernel),
+        ReclaimMeetsDiscarded = cell.Kind is PageKind.Huge or PageKind.HugeCopyOnWrite || setup.Options.AnonFolios
+            || (cell.Operations.Count > 2 && kernel.Options.AnonFolios),
     };
+
+    /// <summary>Says which frames are a huge folio of a file.</summary>
+    private static IReadOnlyList<Word> FoliosOf(KernelModel kernel)
+        => kernel.Options.HugeFiles ? [.. kernel.Folios.Select(folio => folio.CompoundHead)] : [];
 
     private static KernelOptions Initial(PairCell cell, PairSetup setup)
     {
@@ -95,6 +103,7 @@ public static class PairModel
             PageKind.CopyOnWrite or PageKind.Referenced or PageKind.PrivateFile => options with { AnonFolios = true },
             PageKind.Hinted => options with { AnonFolios = true, MisplacedPages = true, MixedNodes = true },
             PageKind.Huge or PageKind.HugeCopyOnWrite => options with { AnonFolios = true, Thp = true, HugeCollapse = true, RcuTableFree = true },
+            PageKind.HugeFile => options with { Files = true, Thp = true, HugeFiles = true, RcuTableFree = true },
             _ => options,
         };
     }
@@ -110,6 +119,7 @@ public static class PairModel
             PageKind.Referenced => WithReferencedPages(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.Hinted => WithHintedPages(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.Huge => WithHugePage(cell, setup, options, kernelOptions, mmapWriters),
+            PageKind.HugeFile => WithHugeFile(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.HugeCopyOnWrite => WithSharedHugePage(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.PrivateFile => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Private, setup.Parts, kernelOptions),
             PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions, mmapWriters),
@@ -151,6 +161,15 @@ public static class PairModel
         Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
         kernel.BuildHugeMapping(mm, 0, Pte.Leaf(0, write: false));
         kernel.BuildHugeMapping(kernel.NewMm("child", cell.Pages, mmapWriters), 0, Pte.Leaf(0, write: false));
+        return new Stage(kernel, mm);
+    }
+
+    private static Stage WithHugeFile(
+        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters)
+    {
+        var kernel = new KernelModel(new MachineModel(options), kernelOptions, setup.Parts);
+        Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
+        kernel.BuildHugeFile(mm.AddSharedFileArea(kernel.NewFile("file", cell.Pages), 0, cell.Pages, 0), 0, dirty: true);
         return new Stage(kernel, mm);
     }
 

@@ -16,6 +16,12 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
 {
     private MachineModel _machine = null!;
 
+    /// <summary>
+    /// True where the kernel copies pages that it has frozen at no references itself (khugepaged, pages of files): then a page counts as freed once
+    /// the allocator has it.
+    /// </summary>
+    public bool CopiesFrozen { get; init; }
+
     /// <inheritdoc/>
     public override string Id => "P-life";
 
@@ -48,7 +54,8 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
     public override void OnFrameCopied(MachineState state, Cpu cpu, int from, int to)
     {
         Judge(state);
-        if (state.Read(_machine.Paging.Frames[from].RefCount.Address) == 0)
+        bool held = CopiesFrozen ? TlbInspector.IsAllocated(state, from) : state.Read(_machine.Paging.Frames[from].RefCount.Address) != 0;
+        if (!held)
         {
             Report(state, $"{cpu} copies frame {from} after the frame was freed.");
         }
@@ -61,7 +68,16 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
 
     /// <inheritdoc/>
     public override void AddCopyFootprint(Footprint footprint, int from, int to)
-        => footprint.Read(_machine.Paging.Frames[from].RefCount.Address);
+    {
+        if (CopiesFrozen)
+        {
+            TlbInspector.AddAllocatedFootprint(footprint, _machine, from);
+        }
+        else
+        {
+            footprint.Read(_machine.Paging.Frames[from].RefCount.Address);
+        }
+    }
 
     /// <inheritdoc/>
     public override void OnLocklessRead(MachineState state, Cpu cpu, int page, int table, string? fate)

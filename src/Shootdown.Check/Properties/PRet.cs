@@ -211,7 +211,8 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
         Judge(state);
         foreach ((SoftwareMmu mmu, Translation held) in TlbInspector.HeldBySecondaries(state, promise.Space, page))
         {
-            if ((promise.Kind == PromiseKind.Removed || held.Write) && !TlbInspector.Contains(exempt, TlbInspector.Plain(held)))
+            if ((promise.Kind == PromiseKind.Removed || held.Write) && !TlbInspector.Contains(exempt, TlbInspector.Plain(held))
+                && !TlbInspector.Contains(exempt, PartOfHuge(held)))
             {
                 Report(state, $"{promise.Function} returns while {mmu} may still reach {Paging.AddressText(page)} "
                     + $"(frame {held.Frame}{(held.Write ? ", writable" : string.Empty)}).");
@@ -232,6 +233,10 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
             }
         }
     }
+
+    /// <summary>What a huge entry of the page tables gives a page that a secondary MMU maps by a small one.</summary>
+    private static Translation PartOfHuge(Translation held)
+        => TlbInspector.Plain(Translation.Of(Pte.Leaf(held.Frame, held.Write).With(Pte.HugeBit)));
 
     /// <summary>The member of a set that says that the promise is in force; no translation looks like it.</summary>
     private Translation Marker(int page)

@@ -11,6 +11,9 @@ public sealed class PSecondary : Property
 {
     private MachineModel _machine = null!;
 
+    /// <summary>Where the page cache may hold huge folios: as <see cref="PWrite.Folios"/>.</summary>
+    public IReadOnlyList<Word> Folios { get; init; } = [];
+
     /// <inheritdoc/>
     public override string Id => "P-sec";
 
@@ -48,7 +51,7 @@ public sealed class PSecondary : Property
         {
             Report(state, $"{maps} and the page tables allow no stores.");
         }
-        else if (held.Write && !entry.Dirty && state.Read(_machine.Paging.Frames[held.Frame].Dirty.Address) == 0)
+        else if (held.Write && !entry.Dirty && state.Read(_machine.Paging.Frames[HugeFolios.FirstOf(Folios, state, held.Frame)].Dirty.Address) == 0)
         {
             Report(state, $"{maps} and nothing says that the page is dirty: a store would be lost.");
         }

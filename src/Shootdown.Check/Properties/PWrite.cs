@@ -30,6 +30,12 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     /// </summary>
     public bool ReclaimMeetsDiscarded { get; init; }
 
+    /// <summary>
+    /// Where the page cache may hold huge folios: a word a frame with the first frame, + 1, of the folio that it is part of, or 0. The first frame's flag is
+    /// that of all, and the knowledge goes with the contents when they are copied.
+    /// </summary>
+    public IReadOnlyList<Word> Folios { get; init; } = [];
+
     /// <inheritdoc/>
     public override string Id => "P-write";
 
@@ -104,7 +110,7 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     /// <inheritdoc/>
     public override void OnFrameCopied(MachineState state, Cpu cpu, int from, int to)
     {
-        if (_givesUp)
+        if (_givesUp || Folios.Count > 0)
         {
             state.Write(_modified + to, state.Read(_modified + from));
         }
@@ -113,7 +119,7 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
     /// <inheritdoc/>
     public override void AddCopyFootprint(Footprint footprint, int from, int to)
     {
-        if (_givesUp)
+        if (_givesUp || Folios.Count > 0)
         {
             footprint.Read(_modified + from);
             footprint.Write(_modified + to);
@@ -239,7 +245,7 @@ public sealed class PWrite(params IReadOnlyList<Word> pageCache) : Property
 
     private bool IsKnownDirty(MachineState state, int frame)
     {
-        if (state.Read(_machine.Paging.Frames[frame].Dirty.Address) != 0)
+        if (state.Read(_machine.Paging.Frames[HugeFolios.FirstOf(Folios, state, frame)].Dirty.Address) != 0)
         {
             return true;
         }

@@ -72,14 +72,20 @@ public class Fork(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
-    /// <summary>mm/memory.c: <c>copy_page_range</c>, between the two halves of the notifier: table by table.</summary>
+    /// <summary>
+    /// mm/memory.c: <c>copy_page_range</c>, between the two halves of the notifier: table by table. A shared mapping of a file is not copied
+    /// (<c>vma_needs_copy</c>): faults of the child map it, with huge entries too.
+    /// </summary>
     [KernelName("copy_page_range")]
     protected virtual async Proc CopyTables(Cpu cpu, Mm parent, Mm child, int first, int count)
     {
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < first + count; page = (page / span + 1) * span)
         {
-            await CopyPteRange(cpu, parent, child, page, Math.Min((page / span + 1) * span, first + count));
+            if (!Kernel.HugeMemory.MapsFile(parent, page))
+            {
+                await CopyPteRange(cpu, parent, child, page, Math.Min((page / span + 1) * span, first + count));
+            }
         }
     }
 

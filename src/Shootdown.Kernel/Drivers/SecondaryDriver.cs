@@ -153,6 +153,11 @@ public abstract class SecondaryDriver : MachineHandle
         PageTable above = await Kernel.PageWalk.TableAt(cpu, Mm, page, 1);
         await cpu.SpinLock(Machine.Paging.LockOf(above.Index));
         Pte entry = await cpu.EntryRead(above, page, "pmdp_get");
+        if (Kernel.HugeMemory.MapsFile(Mm, page) && entry is { Huge: true, Present: true, Write: true, Dirty: false } && write)
+        {
+            await Kernel.Filemap.FolioMarkDirty(cpu, entry.Frame);
+        }
+
         await cpu.SpinUnlock(Machine.Paging.LockOf(above.Index));
         bool allowed = entry.Present && entry.Huge && (!write || entry.Write);
         return allowed ? Pte.Leaf(entry.Frame + (page % Machine.Paging.SpanOf(1)), entry.Write, entry.Dirty) : Pte.None;

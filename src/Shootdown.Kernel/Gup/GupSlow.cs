@@ -59,6 +59,16 @@ public class GupSlow(KernelModel kernel) : Mechanism(kernel)
         ArgumentNullException.ThrowIfNull(call);
         Cpu cpu = call.Cpu;
         await Kernel.MmapLock.MmapReadLock(cpu, call.Mm);
+        if (Kernel.HugeMemory.MapsFile(call.Mm, call.Page))
+        {
+            int part = await Kernel.HugeMemory.FollowTransHugePmd(call, flags);
+            if (part >= 0)
+            {
+                await Kernel.MmapLock.MmapReadUnlock(cpu, call.Mm);
+                return part;
+            }
+        }
+
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, call.Mm, call.Page);
         if (table.Index < 0)
         {

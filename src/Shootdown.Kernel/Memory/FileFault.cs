@@ -31,6 +31,12 @@ public class FileFault(KernelModel kernel) : Mechanism(kernel)
             return false;
         }
 
+        if (Kernel.Options.HugeFiles)
+        {
+            await MapFolio(cpu, area, page, frame, write);
+            return true;
+        }
+
         if (write)
         {
             await DoPageMkwrite(cpu, frame);
@@ -44,6 +50,46 @@ public class FileFault(KernelModel kernel) : Mechanism(kernel)
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// mm/memory.c: <c>finish_fault</c> where folios may be huge: what the fault has locked is mapped by one entry if nothing is mapped there yet,
+    /// else by a small one; tables are made only then.
+    /// </summary>
+    [KernelName("finish_fault")]
+    protected virtual async Proc MapFolio(Cpu cpu, FileArea area, int page, int frame, bool write)
+    {
+        ArgumentNullException.ThrowIfNull(area);
+        bool large = await Kernel.CompoundFolios.FolioTestLarge(cpu, frame);
+        int folio = large ? await Kernel.CompoundFolios.CompoundHead(cpu, frame) : frame;
+        if (write)
+        {
+            await DoPageMkwrite(cpu, folio);
+        }
+
+        bool keeps = !large;
+        if (!large || !await Kernel.HugeMemory.PmdNone(cpu, area.Mm, page) || !await Kernel.HugeMemory.DoSetPmd(cpu, area, page, folio, write))
+        {
+            await Kernel.PageWalk.PteAlloc(cpu, area.Mm, page);
+            if (large)
+            {
+                await cpu.AddReturn(Kernel.Folios[frame].Frame.RefCount, 1);
+            }
+
+            bool mapped = await FinishFault(cpu, area, page, Pte.Leaf(frame, write, write));
+            if (large && !mapped)
+            {
+                await Kernel.Filemap.FolioPut(cpu, frame);
+            }
+
+            keeps &= mapped;
+        }
+
+        await Kernel.Filemap.FolioUnlock(cpu, folio);
+        if (!keeps)
+        {
+            await Kernel.Filemap.FolioPut(cpu, folio);
+        }
     }
 
     /// <summary>mm/memory.c: <c>do_cow_fault</c>: a copy of the cached page, which belongs to this process alone.</summary>
@@ -113,18 +159,19 @@ public class FileFault(KernelModel kernel) : Mechanism(kernel)
             return;
         }
 
-        await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
+        int folio = Kernel.Options.HugeFiles ? await Kernel.CompoundFolios.CompoundHead(cpu, entry.Frame) : entry.Frame;
+        await cpu.AddReturn(Kernel.Folios[folio].Frame.RefCount, 1);
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
-        await Kernel.Filemap.FolioLock(cpu, entry.Frame);
-        FolioMapping mapping = await Kernel.Rmap.FolioMappingOf(cpu, entry.Frame);
+        await Kernel.Filemap.FolioLock(cpu, folio);
+        FolioMapping mapping = await Kernel.Rmap.FolioMappingOf(cpu, folio);
         if (!mapping.IsNone)
         {
-            await DoPageMkwrite(cpu, entry.Frame);
+            await DoPageMkwrite(cpu, folio);
             await FinishMkwriteFault(cpu, area, page, entry);
         }
 
-        await Kernel.Filemap.FolioUnlock(cpu, entry.Frame);
-        await Kernel.Filemap.FolioPut(cpu, entry.Frame);
+        await Kernel.Filemap.FolioUnlock(cpu, folio);
+        await Kernel.Filemap.FolioPut(cpu, folio);
     }
 
     /// <summary>mm/memory.c: <c>finish_mkwrite_fault</c>.</summary>

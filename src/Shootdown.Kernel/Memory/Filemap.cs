@@ -13,7 +13,10 @@ public class Filemap(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>mm/page-writeback.c: <c>folio_mark_dirty</c>: sets the flag atomically.</summary>
     public virtual async Proc FolioMarkDirty(Cpu cpu, int frame)
-        => await cpu.FetchOr(Kernel.Folios[frame].Frame.Dirty, 1, StepWeight.Key, $"folio_mark_dirty(frame {frame})");
+    {
+        frame = Kernel.Options.HugeFiles ? await Kernel.CompoundFolios.CompoundHead(cpu, frame) : frame;
+        await cpu.FetchOr(Kernel.Folios[frame].Frame.Dirty, 1, StepWeight.Key, $"folio_mark_dirty(frame {frame})");
+    }
 
     /// <summary>mm/page-writeback.c: <c>folio_test_clear_dirty</c>: false if it was clean.</summary>
     public virtual async Proc<bool> FolioTestClearDirty(Cpu cpu, int frame)
@@ -22,7 +25,7 @@ public class Filemap(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>
     /// mm/filemap.c: <c>filemap_fault</c>: the page of the file with a reference and locked; -1 beyond the end of the
-    /// file (SIGBUS). Reads it in if it is not cached.
+    /// file (SIGBUS). Reads it in if it is not cached. Of a huge folio the first frame is referred to and locked.
     /// </summary>
     /// <param name="cpu">The CPU.</param>
     /// <param name="file">The file.</param>
@@ -47,6 +50,14 @@ public class Filemap(KernelModel kernel) : Mechanism(kernel)
                     return frame;
                 }
             }
+            else if (Kernel.Options.HugeFiles)
+            {
+                int folio = await Kernel.CompoundFolios.FilemapGetEntry(cpu, file.Pages[index], frame);
+                if (folio >= 0 && await LockIfCached(cpu, folio, frame, FolioMapping.Of(file, index)))
+                {
+                    return frame;
+                }
+            }
             else if (await cpu.FrameTryGet(frame) != 0)
             {
                 await FolioLock(cpu, frame);
@@ -62,6 +73,24 @@ public class Filemap(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
+    /// mm/filemap.c: <c>lock_folio_maybe_drop_mmap</c> of <c>filemap_fault</c>, and the look whether the folio was truncated: if so the reference is
+    /// dropped.
+    /// </summary>
+    [KernelName("filemap_fault")]
+    private async Proc<bool> LockIfCached(Cpu cpu, int folio, int frame, FolioMapping mapping)
+    {
+        await FolioLock(cpu, folio);
+        if (await cpu.Load(Kernel.Folios[frame].Mapping) == mapping.Bits)
+        {
+            return true;
+        }
+
+        await FolioUnlock(cpu, folio);
+        await FolioPut(cpu, folio);
+        return false;
+    }
+
+    /// <summary>
     /// mm/filemap.c: <c>filemap_add_folio</c>, with the read from disk, which is done before others can see the folio
     /// (in the kernel they see it, but wait for its lock). One reference for the cache and one for the caller; -1 if
     /// somebody else was faster.
@@ -73,6 +102,11 @@ public class Filemap(KernelModel kernel) : Mechanism(kernel)
         if (frame < 0)
         {
             return frame;
+        }
+
+        if (Kernel.Options.HugeFiles)
+        {
+            await Kernel.CompoundFolios.PrepNewPage(cpu, frame);
         }
 
         Folio folio = Kernel.Folios[frame];

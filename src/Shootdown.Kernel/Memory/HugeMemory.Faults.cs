@@ -33,14 +33,14 @@ public partial class HugeMemory
             return await DoHugePmdWpPage(cpu, mm, pmd, page, entry);
         }
 
-        await DoHugePmdNumaPage(cpu, pmd, page, mayWrite);
+        await DoHugePmdNumaPage(cpu, pmd, page, mayWrite && !MapsFile(mm, page));
         return true;
     }
 
     /// <summary>
     /// mm/huge_memory.c: <c>do_huge_pmd_wp_page</c>, with <c>wp_huge_pmd</c>: a store to a read-only huge entry. A page that nobody
-    /// shares becomes writable, without a flush as rights are raised; any other is split, and false returned: the small entry's fault
-    /// makes a copy.
+    /// shares becomes writable, without a flush as rights are raised; any other, and one of a file, is split, and false returned: the next
+    /// fault makes a copy, or tells the file system.
     /// </summary>
     /// <param name="cpu">The CPU.</param>
     /// <param name="mm">The address space.</param>
@@ -49,6 +49,13 @@ public partial class HugeMemory
     /// <param name="seen">The entry as it was read without the lock.</param>
     public virtual async Proc<bool> DoHugePmdWpPage(Cpu cpu, Mm mm, PageTable pmd, int page, Pte seen)
     {
+        if (MapsFile(mm, page))
+        {
+            // Who maps it again asks the file system first (page_mkwrite).
+            await SplitHugePmd(cpu, mm, page / Span * Span);
+            return false;
+        }
+
         Pte entry = await PmdTransHugeLock(cpu, pmd, page);
         if (!entry.Huge)
         {

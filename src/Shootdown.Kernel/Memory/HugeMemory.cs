@@ -3,13 +3,14 @@ using Shootdown.Machine;
 namespace Shootdown.Kernel;
 
 /// <summary>
-/// Huge pages of anonymous memory, mapped by one entry of the level above the leaf tables (mm/huge_memory.c). The lock of
+/// Huge pages of anonymous memory and of files, mapped by one entry of the level above the leaf tables (mm/huge_memory.c). The lock of
 /// the table that holds the entry protects it. A huge entry may be taken away for a moment, but it must never look
 /// empty (<see cref="PmdpInvalidate"/>): others look without the lock and skip what is empty.
 /// </summary>
 /// <remarks>
-/// Simplified: faults map small pages only; fork, reclaim and migration split first; every small frame of a huge page has counts of its
-/// own, except for the huge zero page, where the first one counts for all.
+/// Simplified: faults map huge pages of files only; fork, reclaim and migration split first; every small frame of a huge page has counts of its
+/// own, except for the huge zero page, where the first one counts for all, and for map counts of files (<see cref="CompoundFolios"/>). Huge
+/// entries of files are those of shared mappings; areas of files are never moved.
 /// </remarks>
 public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 {
@@ -31,7 +32,7 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
         Pte entry = await tlb.Cpu.EntryRead(pmd, page, "pmdp_get");
         if (!entry.Huge)
         {
-            return entry.IsNone;
+            return entry.IsNone && await WaitForSplit(tlb.Cpu, tlb.Mm, pmd, page);
         }
 
         if (end - page == Span)
@@ -57,15 +58,29 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 
         old = await tlb.Cpu.EntryExchange(pmd, page, Pte.None, "pmdp_huge_get_and_clear_full");
         await Kernel.MmuGather.TlbRemoveTlbEntry(tlb, page, 1);
-        await FolioRemoveRmapPmd(tlb.Cpu, old.Frame);
-        if (Kernel.Options.HugeCollapse)
+        if (MapsFile(tlb.Mm, page))
         {
-            await ZapDepositedTable(tlb.Cpu, tlb.Mm, page);
+            await ZapFileHugePmd(tlb, old);
+        }
+        else
+        {
+            await ZapAnonHugePmd(tlb, page, old);
         }
 
         await tlb.Cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
         await PutHugePage(tlb, old.Frame);
         return true;
+    }
+
+    /// <summary>mm/huge_memory.c: the part of <c>zap_huge_pmd</c> for anonymous memory, under the lock.</summary>
+    [KernelName("zap_huge_pmd")]
+    private async Proc ZapAnonHugePmd(TlbGather tlb, int page, Pte old)
+    {
+        await FolioRemoveRmapPmd(tlb.Cpu, old.Frame);
+        if (Kernel.Options.HugeCollapse)
+        {
+            await ZapDepositedTable(tlb.Cpu, tlb.Mm, page);
+        }
     }
 
     /// <summary>
@@ -83,7 +98,7 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
         Pte entry = await tlb.Cpu.EntryRead(pmd, page, "pmdp_get");
         if (!entry.Huge)
         {
-            return entry.IsNone;
+            return entry.IsNone && await WaitForSplit(tlb.Cpu, tlb.Mm, pmd, page);
         }
 
         if (end - page < Span)
@@ -119,7 +134,7 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 
         Pte old = await PmdpInvalidateAd(tlb.Cpu, pmd, page, entry);
         Pte value = Kernel.Mprotect.PteModify(old, change);
-        if (change is ProtectionChange.UserfaultResolve or ProtectionChange.Writable
+        if (change is ProtectionChange.UserfaultResolve or ProtectionChange.Writable && !MapsFile(tlb.Mm, page)
             && await Kernel.Mprotect.CanChangePteWritable(tlb.Cpu, value))
         {
             value = value.With(Pte.WriteBit);
@@ -137,10 +152,16 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>
     /// mm/huge_memory.c: <c>__split_huge_pmd</c>: the huge entry is replaced by a table of small ones with the same rights
-    /// and dirtiness. Invalidated and flushed first: small and huge translations of one page must not exist together.
+    /// and dirtiness; that of a file by nothing. Invalidated and flushed first: small and huge translations of one page must not exist together.
     /// </summary>
     public virtual async Proc SplitHugePmd(Cpu cpu, Mm mm, int page)
     {
+        if (MapsFile(mm, page))
+        {
+            await SplitFileHugePmd(cpu, mm, page);
+            return;
+        }
+
         int made = -1;
         if (!Kernel.Options.HugeCollapse)
         {

@@ -38,6 +38,18 @@ public class MmapLock(KernelModel kernel) : Mechanism(kernel)
         await cpu.DownWrite(mm.MmapLock);
     }
 
+    /// <summary>include/linux/mmap_lock.h: <c>mmap_write_trylock</c>: false if somebody holds it.</summary>
+    public virtual async Proc<bool> MmapWriteTrylock(Cpu cpu, Mm mm)
+    {
+        if (!mm.HasMmapWriters)
+        {
+            throw new ProcRuleException(
+                $"{mm}.mmap_lock is taken for writing, but {mm} was made with mmapWriters: false");
+        }
+
+        return await cpu.DownWriteTrylock(mm.MmapLock) != 0;
+    }
+
     /// <summary>include/linux/mmap_lock.h: <c>mmap_write_unlock</c>.</summary>
     public virtual async Proc MmapWriteUnlock(Cpu cpu, Mm mm) => await cpu.UpWrite(mm.MmapLock);
 

@@ -43,6 +43,12 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     /// <param name="mayWrite">True if the area allows writing.</param>
     public virtual async Proc<bool> HandlePteFault(Cpu cpu, Mm mm, int page, bool write, bool mayWrite)
     {
+        if (Kernel.HugeMemory.MapsFile(mm, page) && await Kernel.HugeMemory.PmdNone(cpu, mm, page))
+        {
+            // No table is made before it is known that a huge entry will not do.
+            return await Kernel.FileFault.DoFault(cpu, mm.FileAreaOf(page)!, page, write);
+        }
+
         await Kernel.PageWalk.PteAlloc(cpu, mm, page);
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
         if (table.Index < 0)
@@ -201,6 +207,11 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     {
         int frame = await cpu.AllocFrame(page);
         await cpu.Assert(frame >= 0, "a page is free");
+        if (Kernel.Options.HugeFiles)
+        {
+            await Kernel.CompoundFolios.PrepNewPage(cpu, frame);
+        }
+
         return frame;
     }
 }

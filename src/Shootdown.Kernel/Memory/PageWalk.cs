@@ -25,7 +25,7 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
             PageTable table = await TableAt(cpu, mm, page, 0);
             if (table.Index < 0)
             {
-                if (Kernel.Options.HugeCollapse && await SplitHugePmd(cpu, mm, page))
+                if (Kernel.Options.HugeCollapse && !Kernel.HugeMemory.MapsFile(mm, page) && await SplitHugePmd(cpu, mm, page))
                 {
                     continue;
                 }

@@ -7,7 +7,7 @@ namespace Shootdown.Kernel;
 /// Simplified: folios are isolated one by one, not in a batch; a locked folio is waited for, not skipped; none is kept
 /// because it was referenced; IO ends before reclaim goes on; the swap cache has no reference of its own.
 /// </remarks>
-public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
+public partial class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 {
     /// <summary>Result of a visit of <see cref="TryToUnmapOne"/>: an entry was removed.</summary>
     protected const ulong Unmapped = 1;
@@ -45,7 +45,12 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
                 kept = freed ? kept : kept.With(frame);
                 discarded = lazyfree ? discarded.With(frame) : discarded;
                 reclaimed = freed && !lazyfree ? reclaimed.With(frame) : reclaimed;
-                if (discarded.Count + reclaimed.Count == Kernel.Options.FreeBatch)
+                if (freed && !lazyfree && Kernel.Options.HugeFiles)
+                {
+                    reclaimed = new FrameSet(reclaimed.Mask | (await Kernel.CompoundFolios.FramesOf(cpu, frame)).Mask);
+                }
+
+                if (discarded.Count + reclaimed.Count >= Kernel.Options.FreeBatch)
                 {
                     await FreeUnrefFolios(cpu, discarded, reclaimed);
                     discarded = Kernel.NewFrameSet();
@@ -88,10 +93,11 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     protected virtual async Proc FreeUnrefFolios(Cpu cpu, FrameSet frames) => await cpu.ReclaimFrames(frames, "free_unref_folios");
 
     /// <summary>
-    /// mm/vmscan.c: <c>isolate_lru_folios</c>: false if the folio is being freed.
+    /// mm/vmscan.c: <c>isolate_lru_folios</c>: false if the folio is being freed. Of a huge folio only the first frame is on a list.
     /// </summary>
     public virtual async Proc<bool> FolioIsolateLru(Cpu cpu, int frame)
-        => Kernel.FolioKinds.IsOnLru(frame) && await cpu.FrameTryGet(frame) != 0;
+        => (!Kernel.Options.HugeFiles || await Kernel.CompoundFolios.CompoundHead(cpu, frame) == frame)
+            && Kernel.FolioKinds.IsOnLru(frame) && await cpu.FrameTryGet(frame) != 0;
 
     /// <summary>
     /// mm/vmscan.c: the body of the loop of <c>shrink_folio_list</c>: true if the frame is to be freed behind the
@@ -284,6 +290,12 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
             await Kernel.Filemap.FolioTestClearDirty(cpu, frame);
         }
 
+        if (Kernel.Options.HugeFiles && await Kernel.CompoundFolios.FolioTestLarge(cpu, frame))
+        {
+            await WriteHugeFolio(cpu, frame, mapping);
+            return;
+        }
+
         ulong contents = await cpu.WriteFrame(frame, mapping.IsNone ? "swap_writepage" : "writepage");
         if (Kernel.Options.SwapData)
         {
@@ -303,6 +315,11 @@ public class Reclaim(KernelModel kernel) : RmapWalker(kernel)
     /// </summary>
     protected virtual async Proc<bool> RemoveMapping(Cpu cpu, int frame, FolioMapping mapping)
     {
+        if (Kernel.Options.HugeFiles && await Kernel.CompoundFolios.FolioTestLarge(cpu, frame))
+        {
+            return await RemoveHugeMapping(cpu, frame, mapping);
+        }
+
         FrameWords words = Kernel.Folios[frame].Frame;
         ulong expected = mapping.IsNone ? 1UL : 2;
         if (await cpu.CompareExchange(words.RefCount, expected, 0) != expected)

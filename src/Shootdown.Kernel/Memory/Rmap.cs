@@ -8,7 +8,7 @@ namespace Shootdown.Kernel;
 /// before it frees its tables. Where nothing can be unlinked, or (for anonymous memory) no table is ever freed and no page moved, the
 /// lock is no step.
 /// </summary>
-public class Rmap(KernelModel kernel) : Mechanism(kernel)
+public partial class Rmap(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>True if the anon_vma lock is a step: something can be unlinked or moved.</summary>
     protected bool AnonVmasChange => Machine.Paging.Levels > 1 || Kernel.Options.AnonMoves || Kernel.RegistersNotifiers;
@@ -18,16 +18,21 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
         => Kernel.Options.Files ? new FolioMapping(await cpu.Load(Kernel.Folios[frame].Mapping)) : default;
 
     /// <summary>
-    /// mm/rmap.c: <c>folio_add_anon_rmap_pte</c>, <c>folio_add_file_rmap_pte</c>: under the table's lock.
+    /// mm/rmap.c: <c>folio_add_anon_rmap_pte</c>, <c>folio_add_file_rmap_pte</c>: under the table's lock. An entry that maps a huge folio of a file
+    /// counts once (<c>folio_add_file_rmap_pmd</c>), as one that maps a part of it does.
     /// </summary>
     public virtual async Proc FolioAddRmapPte(Cpu cpu, int frame)
-        => await cpu.AddReturn(
-            Kernel.Folios[frame].Frame.MapCount, 1, text: $"folio_add_rmap_pte(frame {frame})");
+    {
+        frame = Kernel.Options.HugeFiles ? await Kernel.CompoundFolios.CompoundHead(cpu, frame) : frame;
+        await cpu.AddReturn(Kernel.Folios[frame].Frame.MapCount, 1, text: $"folio_add_rmap_pte(frame {frame})");
+    }
 
     /// <summary>mm/rmap.c: <c>folio_remove_rmap_pte</c>: under the table's lock.</summary>
     public virtual async Proc FolioRemoveRmapPte(Cpu cpu, int frame)
-        => await cpu.AddReturn(
-            Kernel.Folios[frame].Frame.MapCount, -1, StepWeight.Key, $"folio_remove_rmap_pte(frame {frame})");
+    {
+        frame = Kernel.Options.HugeFiles ? await Kernel.CompoundFolios.CompoundHead(cpu, frame) : frame;
+        await cpu.AddReturn(Kernel.Folios[frame].Frame.MapCount, -1, StepWeight.Key, $"folio_remove_rmap_pte(frame {frame})");
+    }
 
     /// <summary>include/linux/mm.h: <c>folio_mapped</c>: reads the count without any lock.</summary>
     public virtual async Proc<bool> FolioMapped(Cpu cpu, int frame)
@@ -117,12 +122,17 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
         Cpu cpu, int frame, FolioMapping mapping, RmapWalker walker, ulong argument)
     {
         FileMapping file = Kernel.Files[mapping.File];
+        bool huge = Kernel.Options.HugeFiles && await Kernel.CompoundFolios.FolioTestLarge(cpu, frame);
         ulong linked = await IMmapLockRead(cpu, file);
         ulong result = 0;
         for (int i = 0; i < file.Areas.Count; i++)
         {
             FileArea area = file.Areas[i];
-            if ((linked & area.Bit) != 0 && area.Covers(mapping.Index))
+            if (huge && (linked & area.Bit) != 0 && area.Offset < mapping.Index + Machine.Paging.SpanOf(1) && mapping.Index < area.Offset + area.Count)
+            {
+                result |= await FolioVmaMappedWalk(cpu, area, frame, mapping, walker, argument);
+            }
+            else if (!huge && (linked & area.Bit) != 0 && area.Covers(mapping.Index))
             {
                 result |= await PageVmaMappedWalk(cpu, area.Mm, area.PageOf(mapping.Index), frame, walker, argument);
             }
@@ -212,19 +222,4 @@ public class Rmap(KernelModel kernel) : Mechanism(kernel)
 
         return result;
     }
-}
-
-/// <summary>Who walks from a page to its entries (<c>struct rmap_walk_control</c>).</summary>
-public abstract class RmapWalker(KernelModel kernel) : Mechanism(kernel)
-{
-    /// <summary>True if the entry is one to visit; by default any that maps the frame.</summary>
-    public virtual bool Matches(Pte entry, int frame) => entry.MapsFrame && entry.Frame == frame;
-
-    /// <summary>True if what it does to entries concerns secondary MMUs.</summary>
-    public virtual bool NotifiesSecondaries => false;
-
-    /// <summary>
-    /// <c>rwc->rmap_one</c>: visits one entry, with the table's lock held; the results of all visits are or-ed.
-    /// </summary>
-    public abstract Proc<ulong> RmapOne(Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument);
 }

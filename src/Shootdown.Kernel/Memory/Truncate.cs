@@ -56,6 +56,12 @@ public class Truncate(KernelModel kernel) : Mechanism(kernel)
     {
         for (int index = first; index < file.PageCount; index++)
         {
+            if (Kernel.Options.HugeFiles)
+            {
+                await TruncateMaybeHuge(cpu, file, first, index);
+                continue;
+            }
+
             int frame = (int)await cpu.Load(file.Pages[index]) - 1;
             if (frame < 0 || await cpu.FrameTryGet(frame) == 0)
             {
@@ -66,19 +72,77 @@ public class Truncate(KernelModel kernel) : Mechanism(kernel)
             FolioMapping mapping = await Kernel.Rmap.FolioMappingOf(cpu, frame);
             if (mapping == FolioMapping.Of(file, index))
             {
-                await Kernel.Writeback.FolioWaitWriteback(cpu, frame);
-                if (await Kernel.Rmap.FolioMapped(cpu, frame))
-                {
-                    await UnmapMappingRange(cpu, file, index, 1);
-                }
-
-                await Kernel.Filemap.FolioTestClearDirty(cpu, frame);
-                await Kernel.Filemap.FilemapRemoveFolio(cpu, frame, mapping);
-                await Kernel.Filemap.FolioPut(cpu, frame);
+                await TruncateInodeFolio(cpu, file, index, FrameSet.Of(frame));
             }
 
             await Kernel.Filemap.FolioUnlock(cpu, frame);
             await Kernel.Filemap.FolioPut(cpu, frame);
         }
+    }
+
+    /// <summary>mm/truncate.c: <c>truncate_inode_folio</c>: the folio, which is locked, leaves all mappings and the page cache.</summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="index">The first page of the file that the folio holds.</param>
+    /// <param name="frames">Its frames.</param>
+    [KernelName]
+    protected virtual async Proc TruncateInodeFolio(Cpu cpu, FileMapping file, int index, FrameSet frames)
+    {
+        int folio = frames.First;
+        await Kernel.Writeback.FolioWaitWriteback(cpu, folio);
+        if (await Kernel.Rmap.FolioMapped(cpu, folio))
+        {
+            await UnmapMappingRange(cpu, file, index, frames.Count);
+        }
+
+        await Kernel.Filemap.FolioTestClearDirty(cpu, folio);
+        for (FrameSet rest = frames; !rest.IsEmpty; rest = rest.WithoutFirst)
+        {
+            await Kernel.Filemap.FilemapRemoveFolio(cpu, rest.First, FolioMapping.Of(file, index + rest.First - folio));
+        }
+
+        await cpu.PutFrames(frames, "folio_put");
+    }
+
+    /// <summary>
+    /// mm/truncate.c: the body of the loop of <c>truncate_inode_pages_range</c> where folios may be huge. One that begins before the end of the file is
+    /// split (<c>truncate_inode_partial_folio</c>), and the rest of it goes as small folios; if somebody else refers to it, it stays as it is, with
+    /// nothing but zeroes behind the end.
+    /// </summary>
+    [KernelName("truncate_inode_pages")]
+    private async Proc TruncateMaybeHuge(Cpu cpu, FileMapping file, int first, int index)
+    {
+        bool done = false;
+        while (!done)
+        {
+            int frame = (int)await cpu.Load(file.Pages[index]) - 1;
+            int folio = frame < 0 ? -1 : await Kernel.CompoundFolios.FilemapGetEntry(cpu, file.Pages[index], frame);
+            if (folio >= 0)
+            {
+                await Kernel.Filemap.FolioLock(cpu, folio);
+                bool cached = await cpu.Load(Kernel.Folios[frame].Mapping) == FolioMapping.Of(file, index).Bits;
+                done = cached && await TruncateCached(cpu, file, first, index, frame);
+                await Kernel.Filemap.FolioUnlock(cpu, folio);
+                await Kernel.Filemap.FolioPut(cpu, folio);
+            }
+
+            done |= frame < 0;
+        }
+    }
+
+    /// <summary>The folio is locked and in the cache: false if it was split, and a part of it is left to truncate.</summary>
+    [KernelName("truncate_inode_pages")]
+    private async Proc<bool> TruncateCached(Cpu cpu, FileMapping file, int first, int index, int frame)
+    {
+        FrameSet frames = await Kernel.CompoundFolios.FramesOf(cpu, frame);
+        int begin = index + frames.First - frame;
+        if (begin >= first)
+        {
+            await TruncateInodeFolio(cpu, file, begin, frames);
+            return true;
+        }
+
+        await Kernel.Writeback.FolioWaitWriteback(cpu, frames.First);
+        return !await Kernel.CompoundFolios.SplitFolio(cpu, frames.First);
     }
 }

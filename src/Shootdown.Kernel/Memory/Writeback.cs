@@ -14,12 +14,35 @@ public class Writeback(KernelModel kernel) : RmapWalker(kernel)
         for (int index = first; index < first + count; index++)
         {
             int frame = (int)await cpu.Load(file.Pages[index]) - 1;
+            if (frame >= 0 && Kernel.Options.HugeFiles)
+            {
+                index = await WriteMaybeHuge(cpu, file, index, frame);
+                continue;
+            }
+
             if (frame >= 0 && await cpu.FrameTryGet(frame) != 0)
             {
                 await WriteFolio(cpu, FolioMapping.Of(file, index), frame);
                 await Kernel.Filemap.FolioPut(cpu, frame);
             }
         }
+    }
+
+    /// <summary>The body of the loop where folios may be huge: a huge one is written as a whole. Returns the last page that it covers.</summary>
+    [KernelName("write_cache_pages")]
+    private async Proc<int> WriteMaybeHuge(Cpu cpu, FileMapping file, int index, int frame)
+    {
+        int folio = await Kernel.CompoundFolios.FilemapGetEntry(cpu, file.Pages[index], frame);
+        if (folio < 0)
+        {
+            return index;
+        }
+
+        bool large = await Kernel.CompoundFolios.FolioTestLarge(cpu, folio);
+        int first = index + folio - frame;
+        await WriteFolio(cpu, FolioMapping.Of(file, first), folio);
+        await Kernel.Filemap.FolioPut(cpu, folio);
+        return large ? first + Machine.Paging.SpanOf(1) - 1 : index;
     }
 
     /// <summary>
@@ -40,10 +63,14 @@ public class Writeback(KernelModel kernel) : RmapWalker(kernel)
 
         await cpu.Store(Kernel.Folios[frame].Writeback, 1);
         await Kernel.Filemap.FolioUnlock(cpu, frame);
-        ulong contents = await cpu.WriteFrame(frame, "submit_bio");
-        if (Kernel.Options.SwapData)
+        FrameSet frames = Kernel.Options.HugeFiles ? await Kernel.CompoundFolios.FramesOf(cpu, frame) : FrameSet.Of(frame);
+        for (FrameSet rest = frames; !rest.IsEmpty; rest = rest.WithoutFirst)
         {
-            await cpu.Store(Kernel.Files[mapping.File].Disk[mapping.Index], contents);
+            ulong contents = await cpu.WriteFrame(rest.First, "submit_bio");
+            if (Kernel.Options.SwapData)
+            {
+                await cpu.Store(Kernel.Files[mapping.File].Disk[mapping.Index + rest.First - frame], contents);
+            }
         }
 
         await cpu.Store(Kernel.Folios[frame].Writeback, 0);
@@ -80,6 +107,13 @@ public class Writeback(KernelModel kernel) : RmapWalker(kernel)
     /// <inheritdoc/>
     public override async Proc<ulong> RmapOne(Cpu cpu, Mm mm, PageTable table, int page, Pte entry, ulong argument)
         => await PageMkcleanOne(cpu, mm, table, page, entry) ? 1UL : 0;
+
+    /// <inheritdoc/>
+    public override bool SplitsHugePmd => false;
+
+    /// <inheritdoc/>
+    public override async Proc<ulong> RmapOnePmd(Cpu cpu, Mm mm, PageTable pmd, int page, Pte entry, ulong argument)
+        => await Kernel.HugeMemory.PageMkcleanPmd(cpu, mm, pmd, page, entry) ? 1UL : 0;
 
     /// <summary>mm/rmap.c: <c>page_vma_mkclean_one</c>.</summary>
     public virtual async Proc<bool> PageMkcleanOne(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)

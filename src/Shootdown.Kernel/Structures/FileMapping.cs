@@ -7,6 +7,7 @@ namespace Shootdown.Kernel;
 public sealed class FileMapping : MachineHandle
 {
     private readonly List<FileArea> _areas = [];
+    private readonly bool _mayBeHuge;
 
     internal FileMapping(KernelModel kernel, int index, string name, int pages, bool truncated)
         : base(kernel.Machine)
@@ -15,6 +16,7 @@ public sealed class FileMapping : MachineHandle
         Name = name;
         PageCount = pages;
         IsTruncated = truncated;
+        _mayBeHuge = kernel.Options.HugeFiles;
         Pages = [.. Enumerable.Range(0, pages).Select(page => Machine.NewWord($"{name}.i_pages[{page}]"))];
         Disk = [.. Enumerable.Range(0, pages).Select(page => Machine.NewWord($"{name}.disk[{page}]"))];
         Size = Machine.NewWord($"{name}.i_size", (ulong)pages);
@@ -66,6 +68,13 @@ public sealed class FileMapping : MachineHandle
 
     internal void Link(FileArea area)
     {
+        if (_mayBeHuge && (area.First - area.Offset) % Machine.Paging.SpanOf(1) != 0)
+        {
+            throw new ArgumentException(
+                $"page {area.Offset} of {Name} is mapped at page {area.First}: with KernelOptions.HugeFiles a huge page's worth of the file must begin "
+                + "where a huge entry does");
+        }
+
         for (int i = 0; i < area.Count; i++)
         {
             if (ColourOf(area.Offset + i) is { } colour && colour != (area.First + i) % Machine.Options.FrameColours)

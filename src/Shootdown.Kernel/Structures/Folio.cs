@@ -14,8 +14,9 @@ public sealed class Folio : MachineHandle
     private Word? _writeback;
     private Word? _anonExclusive;
     private Word? _lazyfree;
+    private readonly Word? _compoundHead;
 
-    internal Folio(FrameWords frame, bool hasLock)
+    internal Folio(FrameWords frame, bool hasLock, bool compound = false)
         : base(frame.Machine)
     {
         int number = frame.Number;
@@ -32,6 +33,7 @@ public sealed class Folio : MachineHandle
         _writeback = Machine.NewWord($"page{number}.writeback", 0, PlaceOf("writeback"));
         _anonExclusive = Machine.NewWord($"page{number}.anon_exclusive", 0, PlaceOf("anon_exclusive"));
         _lazyfree = Machine.NewWord($"page{number}.lazyfree", 0, PlaceOf("lazyfree"));
+        _compoundHead = compound ? Machine.NewWord($"page{number}.compound_head", 0, PlaceOf("compound_head")) : null;
         _lock = hasLock ? Machine.NewMutex($"page{number}.lock") : null;
     }
 
@@ -49,6 +51,12 @@ public sealed class Folio : MachineHandle
 
     /// <summary>1 if the contents may be thrown away unless they are written (not <c>PG_swapbacked</c>).</summary>
     public Word Lazyfree => _lazyfree ??= Frame.Named(FrameSlot.Lazyfree, "page.lazyfree");
+
+    /// <summary>
+    /// <c>page->compound_head</c>: the first frame, + 1, of the huge folio of the page cache that the frame is part of; 0 for a small folio.
+    /// </summary>
+    public Word CompoundHead => _compoundHead ?? throw new ProcRuleException(
+        "a huge folio of a file is looked for in a kernel without any: set KernelOptions.HugeFiles");
 
     /// <summary>The folio lock (<c>PG_locked</c>): its waiters sleep.</summary>
     public KernelMutex Lock => _lock ?? (_hasLock && Machine.Timed is not null ? Frame.NamedLock() : null) ?? throw new ProcRuleException(

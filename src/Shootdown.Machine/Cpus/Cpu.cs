@@ -168,6 +168,11 @@ public sealed partial class Cpu : MachineHandle
         => _timed is { } timed ? timed.Down(this, semaphore, true)
             : new(new RwSemaphoreOperation(this, semaphore, RwAction.DownWrite));
 
+    /// <summary><c>down_write_trylock</c>: 1 if it was free and is now held. Not on machines of real size.</summary>
+    public Op<int> DownWriteTrylock(RwSemaphore semaphore)
+        => _timed is null ? new(new RwSemaphoreOperation(this, semaphore, RwAction.DownWriteTrylock))
+            : throw new ProcRuleException("down_write_trylock() is an operation of checked machines only");
+
     /// <summary><c>up_write</c>.</summary>
     public Op UpWrite(RwSemaphore semaphore)
         => _timed is { } timed ? timed.Up(this, semaphore, true)

@@ -139,6 +139,21 @@ public static class TlbInspector
         }
     }
 
+    /// <summary>True if the allocator has handed the frame out, whether or not anybody has a reference.</summary>
+    public static bool IsAllocated(MachineState state, int frame)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return state.Read(state.Machine.Paging.FrameLifeAddress(frame)) != 0;
+    }
+
+    /// <summary>The word that <see cref="IsAllocated"/> reads.</summary>
+    public static void AddAllocatedFootprint(Footprint footprint, MachineModel machine, int frame)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        ArgumentNullException.ThrowIfNull(machine);
+        footprint.Read(machine.Paging.FrameLifeAddress(frame));
+    }
+
     /// <summary>Drops a page, or everything (page -1), from what a CPU holds under its current ASID; for atomic handlers.</summary>
     public static void Flush(MachineState state, Cpu cpu, int page)
     {

@@ -28,6 +28,7 @@ internal enum RwAction
     DownRead,
     UpRead,
     DownWrite,
+    DownWriteTrylock,
     UpWrite,
     DowngradeWrite,
 }
@@ -65,22 +66,28 @@ internal sealed class RwSemaphoreOperation(Cpu cpu, RwSemaphore semaphore, RwAct
         }
 
         ulong old = state.Read(_address);
+        if (action == RwAction.DownWriteTrylock && old != 0)
+        {
+            state.Record?.Note("fails");
+            return 0;
+        }
+
         state.Write(_address, action switch
         {
             RwAction.DownRead => old + 1,
             RwAction.UpRead => old - 1,
-            RwAction.DownWrite => RwSemaphore.Writer,
+            RwAction.DownWrite or RwAction.DownWriteTrylock => RwSemaphore.Writer,
             RwAction.UpWrite => 0,
             _ => 1,
         });
-        return 0;
+        return action == RwAction.DownWriteTrylock ? 1 : 0;
     }
 
     /// <summary>A downgrade takes it for reading, instead of what was held under its name.</summary>
-    public override HeldChange? HeldAfter(long result) => new HeldChange(
+    public override HeldChange? HeldAfter(long result) => action == RwAction.DownWriteTrylock && result == 0 ? null : new HeldChange(
         semaphore.Word.Name,
-        action is RwAction.DownWrite or RwAction.UpWrite ? HoldKind.Write : HoldKind.Read,
-        action is RwAction.DownRead or RwAction.DownWrite or RwAction.DowngradeWrite);
+        action is RwAction.DownWrite or RwAction.DownWriteTrylock or RwAction.UpWrite ? HoldKind.Write : HoldKind.Read,
+        action is RwAction.DownRead or RwAction.DownWrite or RwAction.DownWriteTrylock or RwAction.DowngradeWrite);
 
     public override void AddFootprint(Footprint footprint)
     {
