@@ -21,6 +21,16 @@ public sealed class MunmapTablesOperation : MmOperation
     public override bool FreesTables => true;
 
     /// <inheritdoc/>
+    public override bool MeetsAll => false;
+
+    /// <summary>Not on a huge page: its machines have two levels of tables in any case, and <see cref="MunmapOperation"/> does the same there.</summary>
+    public override bool Joins(PairCell cell)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        return cell.Kind is not (PageKind.Huge or PageKind.HugeCopyOnWrite);
+    }
+
+    /// <inheritdoc/>
     public override async Proc Run(OperationCall call)
         => await call.Kernel.Munmap.DoMunmap(call.Cpu, call.Mm, call.Promise);
 }
