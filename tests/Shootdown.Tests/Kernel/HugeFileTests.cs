@@ -10,7 +10,13 @@ public sealed class HugeFileTests
 {
     private static readonly MachineOptions Options = new()
     {
-        Cpus = 1, Levels = 2, EntriesPerTable = 2, Tables = 6, Frames = 8, FrameColours = 2, GracePeriods = true,
+        Cpus = 1,
+        Levels = 2,
+        EntriesPerTable = 2,
+        Tables = 6,
+        Frames = 8,
+        FrameColours = 2,
+        GracePeriods = true,
     };
 
     private static readonly KernelOptions Build = new() { Files = true, AnonFolios = true, Thp = true, HugeFiles = true, RcuTableFree = true };
