@@ -112,12 +112,11 @@ public abstract class MmOperation
     public virtual bool HidesPages => false;
 
     /// <summary>
-    /// False if it meets others on a few machines only, because elsewhere it would show what another operation shows: <see cref="Joins"/> says on
-    /// which.
+    /// False if it meets a few others only, because elsewhere it would show what another operation shows: <see cref="Joins"/> says on which machines.
     /// </summary>
     public virtual bool MeetsAll => true;
 
-    /// <summary>Where it does not meet all others: true for a machine that it joins, of those that the matrix has for its operations.</summary>
+    /// <summary>True for a machine that it joins, of those that the matrix has for its operations.</summary>
     public virtual bool Joins(PairCell cell) => true;
 
     /// <summary>

@@ -20,9 +20,6 @@ public sealed class MunmapTablesOperation : MmOperation
     /// <inheritdoc/>
     public override bool FreesTables => true;
 
-    /// <inheritdoc/>
-    public override bool MeetsAll => false;
-
     /// <summary>Not on a huge page: its machines have two levels of tables in any case, and <see cref="MunmapOperation"/> does the same there.</summary>
     public override bool Joins(PairCell cell)
     {

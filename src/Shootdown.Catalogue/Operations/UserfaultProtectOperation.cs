@@ -27,9 +27,6 @@ public sealed class UserfaultProtectOperation : MmOperation
     /// <inheritdoc/>
     public override bool WorksOn(PageKind kind) => kind == PageKind.Referenced || base.WorksOn(kind);
 
-    /// <inheritdoc/>
-    public override bool MeetsAll => false;
-
     /// <summary>
     /// On a huge page not with the two that take longest there, a million states each: what they do to marks, <see cref="ReclaimOperation"/> and
     /// <see cref="MigrateOperation"/> do.

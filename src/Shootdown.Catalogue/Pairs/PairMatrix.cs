@@ -55,7 +55,7 @@ public static class PairMatrix
                    && (relation == RangeRelation.Same || kind is not (PageKind.CopyOnWrite or PageKind.Huge or PageKind.HugeFile))
                where relation != RangeRelation.NeighbouringTables || (kind == PageKind.Anonymous && operation.DestinationPages(2) == 0)
                let cell = new PairCell([operation], relation, kind, bystander)
-               where operation.MeetsAll || operation.Joins(cell)
+               where operation.Joins(cell)
                select cell,
         ];
     }
@@ -112,7 +112,7 @@ public static class PairMatrix
                from bystander in Enum.GetValues<Bystander>()
                where IsWorthwhile(operations, relation, kind, bystander)
                let cell = new PairCell(operations, relation, kind, bystander)
-               where operations.All(operation => operation.MeetsAll || operation.Joins(cell))
+               where operations.All(operation => operation.Joins(cell))
                select cell,
         ];
 
