@@ -84,7 +84,8 @@ public sealed class AtsEnableVsUnmap : Scenario
         MachineOptions options = Stage.FlatOptions(setup, setup["cpus"], pages, 2) with { Devices = 1 };
         Stage stage = Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true);
         (KernelModel kernel, Mm mm) = stage;
-        IommuSva sva = setup.IsBug ? new WrongOrder(kernel, mm, stage.Machine.Devices[0], order) : new IommuSva(kernel, mm, stage.Machine.Devices[0], !enables, true, enables);
+        Device device = stage.Machine.Devices[0];
+        IommuSva sva = setup.IsBug ? new WrongOrder(kernel, mm, device, order) : new IommuSva(kernel, mm, device, !enables, true, enables);
         Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
         stage.AddThread(0, "munmap", () => kernel.Munmap.DoMunmap(stage.Cpu(0), mm, promise));
         if (enables)

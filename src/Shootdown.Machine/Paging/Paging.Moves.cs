@@ -151,4 +151,15 @@ public sealed partial class Paging
             level--;
         }
     }
+
+    /// <summary>An entry goes from one table to another without being empty in between: nobody finds the first one any more.</summary>
+    private static void JudgeLostTable(MachineState state, in EntryChange change)
+    {
+        if (change.Old.Present && change.New.Present && change.Old.Frame != change.New.Frame)
+        {
+            state.Violation ??= new Violation(
+                "P-life", $"The entry of {AddressText(change.Page)} pointed to table {change.Old.Frame} and now points to table {change.New.Frame}: "
+                    + "what the old one maps is lost, and nobody will free it.");
+        }
+    }
 }

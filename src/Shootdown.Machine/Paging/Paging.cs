@@ -249,13 +249,7 @@ public sealed partial class Paging : MachineHandle
         }
         else
         {
-            if (change.Old.Present && change.New.Present && change.Old.Frame != change.New.Frame)
-            {
-                state.Violation ??= new Violation(
-                    "P-life", $"The entry of {AddressText(change.Page)} pointed to table {change.Old.Frame} and now points to table {change.New.Frame}: "
-                        + "what the old one maps is lost, and nobody will free it.");
-            }
-
+            JudgeLostTable(state, change);
             foreach (MachineMonitor monitor in Machine.Monitors)
             {
                 monitor.OnTableChanged(state, change.Space, change.Page, SpanOf(change.Level));

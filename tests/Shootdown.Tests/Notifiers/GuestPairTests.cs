@@ -15,9 +15,9 @@ public sealed class GuestPairTests
     public void Beside_a_guest_the_core_is_clean()
     {
         IReadOnlyList<PairResult> results = Run(new KernelParts());
-        Assert.Equal(65, results.Count);
+        Assert.Equal(77, results.Count);
         Assert.Empty(results.Where(result => result.Report.Verdict != Verdict.Pass).Select(result => result.Cell.Name));
-        Assert.Equal(19_071, results.Sum(result => result.Report.Stats.States));
+        Assert.Equal(45_720, results.Sum(result => result.Report.Stats.States));
     }
 
     [Fact]
