@@ -29,7 +29,8 @@ public enum KsmPeer
 /// </summary>
 public static class KsmStage
 {
-    private const int Stable = 1;
+    /// <summary>The frame of the stable page.</summary>
+    internal const int Stable = 1;
 
     /// <summary>Makes the model.</summary>
     /// <param name="setup">Memory model and TLB.</param>
@@ -46,8 +47,7 @@ public static class KsmStage
         bool protects = peer == KsmPeer.Protects;
         Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: forks || protects, dirty: !protects, parts, build);
         (KernelModel kernel, Mm mm) = stage;
-        kernel.Machine.Paging.BuildFrame(Stable);
-        kernel.Machine.SetInitial(kernel.Folios[Stable].Frame.RefCount.Address, 1);
+        BuildStable(kernel, Stable);
         stage.AddKernelThread(0, "ksmd", () => Merge(kernel, stage.Cpu(0), mm));
         DmaEngine? disk = peer is KsmPeer.Pins or KsmPeer.PinsAndLooks ? new DmaEngine(kernel.Machine) : null;
         Mm? child = forks ? kernel.NewMm("child", 1) : null;
@@ -57,6 +57,30 @@ public static class KsmStage
         }
 
         return stage.ToModel(setup, decisive, new PLife());
+    }
+
+    /// <summary>A page of the stable tree, with the reference that the tree holds.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="stable">Its frame.</param>
+    internal static void BuildStable(KernelModel kernel, int stable)
+    {
+        kernel.Machine.Paging.BuildFrame(stable);
+        kernel.Machine.SetInitial(kernel.Folios[stable].Frame.RefCount.Address, 1);
+    }
+
+    /// <summary>mm/ksm.c: <c>cmp_and_merge_page</c> where the page has been found in the stable tree; its frame has its number.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="cpu">The CPU of ksmd.</param>
+    /// <param name="mm">The address space.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="stable">The frame of the stable page.</param>
+    internal static async Proc Merge(KernelModel kernel, Cpu cpu, Mm mm, int page = 0, int stable = Stable)
+    {
+        if (await cpu.FrameTryGet(page, "follow_page") != 0)
+        {
+            await kernel.Ksm.TryToMergeWithKsmPage(cpu, mm, page, page, stable);
+            await cpu.PutFrames(1UL << page, "put_page");
+        }
     }
 
     private static void Add(Stage stage, int index, KsmPeer peer, DmaEngine? disk, Mm? child)
@@ -81,15 +105,6 @@ public static class KsmStage
         else
         {
             stage.AddThread(index, "user", () => Stage.StorePages(kernel, cpu, mm, 1));
-        }
-    }
-
-    private static async Proc Merge(KernelModel kernel, Cpu cpu, Mm mm)
-    {
-        if (await cpu.FrameTryGet(0, "follow_page") != 0)
-        {
-            await kernel.Ksm.TryToMergeWithKsmPage(cpu, mm, 0, 0, Stable);
-            await cpu.PutFrames(1, "put_page");
         }
     }
 

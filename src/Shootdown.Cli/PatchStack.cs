@@ -45,7 +45,7 @@ internal sealed class PatchStack(PairSetup core)
     {
         try
         {
-            return Setup with { Name = patch.Id, Parts = patch.Apply(Setup.Parts), Options = patch.Configure(Setup.Options) };
+            return Setup.With(patch);
         }
         catch (Exception exception) when (exception is not UsageException)
         {

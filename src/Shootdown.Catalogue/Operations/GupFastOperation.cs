@@ -21,8 +21,16 @@ public sealed class GupFastOperation : MmOperation
     /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => options with { AnonFolios = true, Pins = true, WriteProtectSeq = true };
 
-    /// <summary>Small pages of a file beside khugepaged only, which must see the reference.</summary>
+    /// <inheritdoc/>
     public override bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.File or PageKind.HugeFile;
+
+    /// <summary>Small pages of a file matter to khugepaged only, which must see the reference.</summary>
+    public override bool Joins(PairCell cell)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        return cell.Kind != PageKind.File
+            || (cell.Relation == RangeRelation.Same && cell.Bystander == Bystander.Busy && cell.Operations.Any(operation => operation.NeedsHugePage));
+    }
 
     /// <inheritdoc/>
     public override Proc Run(OperationCall call)

@@ -31,19 +31,7 @@ public sealed class KsmOperation : MmOperation
         KernelModel kernel = call.Kernel;
         int colours = kernel.Machine.Options.FrameColours;
         int stable = kernel.Machine.Paging.Frames.Count - colours + (call.FirstPage % colours);
-        kernel.Machine.Paging.BuildFrame(stable);
-        kernel.Machine.SetInitial(kernel.Folios[stable].Frame.RefCount.Address, 1);
-        return Merge(call, stable);
-    }
-
-    /// <summary>The first page of the range; its frame has its number.</summary>
-    private static async Proc Merge(OperationCall call, int stable)
-    {
-        int frame = call.FirstPage;
-        if (await call.Cpu.FrameTryGet(frame, "follow_page") != 0)
-        {
-            await call.Kernel.Ksm.TryToMergeWithKsmPage(call.Cpu, call.Mm, call.FirstPage, frame, stable);
-            await call.Cpu.PutFrames(1UL << frame, "put_page");
-        }
+        KsmStage.BuildStable(kernel, stable);
+        return KsmStage.Merge(kernel, call.Cpu, call.Mm, call.FirstPage, stable);
     }
 }

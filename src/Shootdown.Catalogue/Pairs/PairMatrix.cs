@@ -50,7 +50,7 @@ public static class PairMatrix
             .. from operation in operations
                where chosen.All(one => one == operation)
                from kind in Enum.GetValues<PageKind>()
-               where MeetsAlone(operation, kind, bystander) && !(kind == PageKind.File && operation is GupFastOperation)
+               where MeetsAlone(operation, kind, bystander)
                where operation.Meets(kind) && kind != PageKind.Hugetlb && !IsSpecial(kind)
                    && (relation == RangeRelation.Same || kind is not (PageKind.CopyOnWrite or PageKind.Huge or PageKind.HugeFile))
                where relation != RangeRelation.NeighbouringTables || (kind == PageKind.Anonymous && operation.DestinationPages(2) == 0)
@@ -119,7 +119,6 @@ public static class PairMatrix
     /// <summary>Ranges, kinds of memory and bystanders are varied one at a time: what they bring about is independent.</summary>
     private static bool IsWorthwhile(MmOperation[] operations, RangeRelation relation, PageKind kind, Bystander bystander) => bystander switch
     {
-        _ when kind == PageKind.File && operations.Any(operation => operation is GupFastOperation) => MeetsKhugepaged(operations, relation, bystander),
         _ when kind is PageKind.HugeCopyOnWrite or PageKind.PrivateFile => MeetsCopies(operations, relation, kind, bystander),
         Bystander.Guest or Bystander.Mirror or Bystander.NewGuest or Bystander.NewMirror or Bystander.NewDevice => false,
         Bystander.Dirtying => MeetsFirstStore(operations, relation, kind),
@@ -140,10 +139,6 @@ public static class PairMatrix
     private static bool FitsHugePage(MmOperation[] operations, RangeRelation relation)
         => relation == RangeRelation.Same && operations.Length == 2 && !operations.All(operation => operation.SplitsHugePages)
             && operations.Sum(operation => operation.DestinationPages(PairCell.PagesOfHuge)) <= PairCell.PagesOfHuge;
-
-    /// <summary>Small pages of a file that are looked up matter to khugepaged, which must see the reference.</summary>
-    private static bool MeetsKhugepaged(MmOperation[] operations, RangeRelation relation, Bystander bystander)
-        => relation == RangeRelation.Same && bystander == Bystander.Busy && operations.Any(operation => operation.NeedsHugePage);
 
     /// <summary>All of the huge page of a file; beside those that truncate or unmap the second half also that.</summary>
     private static bool FitsHugeFile(MmOperation[] operations, RangeRelation relation) => operations.Length == 2

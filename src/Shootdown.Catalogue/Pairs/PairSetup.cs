@@ -29,6 +29,14 @@ public sealed record PairSetup
     /// <summary>Representation of TLBs.</summary>
     public TlbKind Tlb { get; init; } = TlbKind.Lagging;
 
+    /// <summary>The same with a patch upon it, under whose name reports appear.</summary>
+    /// <param name="patch">The patch.</param>
+    public PairSetup With(KernelPatch patch)
+    {
+        ArgumentNullException.ThrowIfNull(patch);
+        return this with { Name = patch.Id, Parts = patch.Apply(Parts), Options = patch.Configure(Options) };
+    }
+
     /// <summary>The kernel in which a scenario's bug is switched on; null if its bug is not in a mechanism of the kernel.</summary>
     public static PairSetup? OfBug(Scenario scenario)
     {

@@ -7,8 +7,6 @@ namespace Shootdown.Catalogue;
 /// <summary>change_pte alone, in a KVM that counts on an invalidation around it: a fault under way maps the old page.</summary>
 public sealed class ChangePteUncounted : Scenario
 {
-    private const int Stable = 1;
-
     /// <inheritdoc/>
     public override string Id => "change-pte-uncounted";
 
@@ -72,10 +70,9 @@ public sealed class ChangePteUncounted : Scenario
         Stage stage = Stage.WithMappedPages(
             options, 1, mmapWriters: false, dirty: true, range ? ChangePteParts.InRange : ChangePteParts.Alone, new KernelOptions { AnonFolios = true });
         (KernelModel kernel, Mm mm) = stage;
-        kernel.Machine.Paging.BuildFrame(Stable);
-        kernel.Machine.SetInitial(kernel.Folios[Stable].Frame.RefCount.Address, 1);
+        KsmStage.BuildStable(kernel, KsmStage.Stable);
         var kvm = new KvmChangePte(kernel, mm, setup.IsBug || range ? ChangePteForm.InRange : ChangePteForm.Counted);
-        stage.AddKernelThread(0, "ksmd", () => Merge(kernel, stage.Cpu(0), mm));
+        stage.AddKernelThread(0, "ksmd", () => KsmStage.Merge(kernel, stage.Cpu(0), mm));
         stage.AddThread(1, "vcpu", () => LoadByGuest(kvm, stage.Cpu(1)));
         if (setup["cpus"] > 2)
         {
@@ -83,15 +80,6 @@ public sealed class ChangePteUncounted : Scenario
         }
 
         return stage.ToModel(setup, new PLife(), new PSecondary());
-    }
-
-    private static async Proc Merge(KernelModel kernel, Cpu cpu, Mm mm)
-    {
-        if (await cpu.FrameTryGet(0, "follow_page") != 0)
-        {
-            await kernel.Ksm.TryToMergeWithKsmPage(cpu, mm, 0, 0, Stable);
-            await cpu.PutFrames(1, "put_page");
-        }
     }
 
     private static async Proc LoadByGuest(Kvm kvm, Cpu cpu) => await kvm.GuestLoad(cpu, 0);

@@ -7,8 +7,6 @@ namespace Shootdown.Catalogue;
 /// <summary>KSM replaces a page that userfaultfd has write-protected, and the mark does not go with it.</summary>
 public sealed class KsmDropsUffdWp : Scenario
 {
-    private const int Stable = 1;
-
     /// <inheritdoc/>
     public override string Id => "ksm-drops-uffd-wp";
 
@@ -78,11 +76,10 @@ public sealed class KsmDropsUffdWp : Scenario
         MachineOptions options = Stage.FlatOptions(setup, setup["cpus"], 1, 2 + setup["cpus"]) with { Tables = 2 };
         Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: false, dirty: true, PartsOf(setup), BugOptions);
         (KernelModel kernel, Mm mm) = stage;
-        kernel.Machine.Paging.BuildFrame(Stable);
-        kernel.Machine.SetInitial(kernel.Folios[Stable].Frame.RefCount.Address, 1);
+        KsmStage.BuildStable(kernel, KsmStage.Stable);
         Promise promise = stage.Promise(0, 1, PromiseKind.WriteProtected, "ioctl(UFFDIO_WRITEPROTECT)");
         stage.AddThread(0, "uffd", () => kernel.Userfaultfd.WriteProtect(stage.Cpu(0), mm, promise));
-        stage.AddKernelThread(1, "ksmd", () => Merge(kernel, stage.Cpu(1), mm));
+        stage.AddKernelThread(1, "ksmd", () => KsmStage.Merge(kernel, stage.Cpu(1), mm));
         for (int index = 2; index < setup["cpus"]; index++)
         {
             // Nobody lifts the protection: a store that is reported waits for ever.
@@ -92,15 +89,6 @@ public sealed class KsmDropsUffdWp : Scenario
         }
 
         return stage.ToModel(setup, new PUserfault(), new PLife());
-    }
-
-    private static async Proc Merge(KernelModel kernel, Cpu cpu, Mm mm)
-    {
-        if (await cpu.FrameTryGet(0, "follow_page") != 0)
-        {
-            await kernel.Ksm.TryToMergeWithKsmPage(cpu, mm, 0, 0, Stable);
-            await cpu.PutFrames(1, "put_page");
-        }
     }
 
     /// <summary>replace_page() of Linux: the entry has the rights of the area, without the right to write.</summary>

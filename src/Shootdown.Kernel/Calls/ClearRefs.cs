@@ -45,7 +45,7 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
         int span = Machine.Paging.SpanOf(1);
         for (int page = first; page < first + count; page++)
         {
-            await SplitHugePmd(cpu, mm, page);
+            await Kernel.HugeMemory.SplitFileHugePmdIfAny(cpu, mm, page);
             PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
             if (table.Index < 0)
             {
@@ -77,7 +77,7 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
     /// <summary>fs/proc/task_mmu.c: <c>clear_refs_pte_range</c>.</summary>
     public virtual async Proc ClearRefsPteRange(Cpu cpu, Mm mm, int first, int end)
     {
-        await SplitHugePmd(cpu, mm, first);
+        await Kernel.HugeMemory.SplitFileHugePmdIfAny(cpu, mm, first);
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, first);
         if (table.Index < 0)
         {
@@ -90,16 +90,6 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
         }
 
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
-    }
-
-    /// <summary>A huge entry of a file goes; the kernel changes it (<c>clear_soft_dirty_pmd</c>).</summary>
-    [KernelName]
-    private async Proc SplitHugePmd(Cpu cpu, Mm mm, int page)
-    {
-        if (Kernel.HugeMemory.MapsFile(mm, page))
-        {
-            await Kernel.HugeMemory.SplitFileHugePmdIfAny(cpu, mm, page);
-        }
     }
 
     /// <summary>fs/proc/task_mmu.c: <c>clear_soft_dirty</c>. Also entries that are not present lose the mark.</summary>

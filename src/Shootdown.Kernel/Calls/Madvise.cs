@@ -103,11 +103,7 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     protected virtual async Proc WalkPteRange(TlbGather tlb, int first, int end, MadviseWalk walk)
     {
-        if (Kernel.HugeMemory.MapsFile(tlb.Mm, first))
-        {
-            await Kernel.HugeMemory.SplitFileHugePmdIfAny(tlb.Cpu, tlb.Mm, first);
-        }
-
+        await Kernel.HugeMemory.SplitFileHugePmdIfAny(tlb.Cpu, tlb.Mm, first);
         PageTable table = await Kernel.PageWalk.PteOffsetMapLock(tlb.Cpu, tlb.Mm, first);
         if (table.Index < 0)
         {

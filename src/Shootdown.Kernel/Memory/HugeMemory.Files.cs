@@ -174,8 +174,13 @@ public partial class HugeMemory
     /// </summary>
     public virtual async Proc SplitFileHugePmdIfAny(Cpu cpu, Mm mm, int page)
     {
+        if (!MapsFile(mm, page))
+        {
+            return;
+        }
+
         PageTable pmd = await Kernel.PageWalk.TableAt(cpu, mm, page, 1);
-        if (pmd.Index >= 0 && MapsFile(mm, page) && (await cpu.EntryRead(pmd, page, "pmdp_get")).Huge)
+        if (pmd.Index >= 0 && (await cpu.EntryRead(pmd, page, "pmdp_get")).Huge)
         {
             await SplitFileHugePmd(cpu, mm, page / Span * Span);
         }

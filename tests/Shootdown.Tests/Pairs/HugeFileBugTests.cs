@@ -49,10 +49,8 @@ public sealed class HugeFileBugTests
     [MemberData(nameof(Found))]
     public void A_mistake_is_found(string bug, string first, string second, string machine, string property)
     {
-        PairCell cell = Cells(first, second).First(one => one.Machine == machine);
-        CheckReport report = PairRun.Check(cell, SetupOf(bug), Options);
-        Assert.Equal((Verdict.Violation, property), (report.Verdict, report.Counterexample?.PropertyId));
-        Assert.Equal(Verdict.Pass, PairRun.Check(cell, new PairSetup(), Options).Verdict);
+        PairCell cell = BugMachines.Of(first, second).First(one => one.Machine == machine);
+        BugMachines.IsFound(cell, SetupOf(bug), property, Options);
     }
 
     [Theory]
@@ -71,7 +69,7 @@ public sealed class HugeFileBugTests
     [Fact]
     public void A_table_is_freed_under_gup_fast_if_the_flush_is_no_interrupt_and_nothing_else_waits()
     {
-        PairCell cell = Cells("collapse-file", "gup-fast").First(one => one.Machine == "same-file-busy");
+        PairCell cell = BugMachines.Of("collapse-file", "gup-fast").First(one => one.Machine == "same-file-busy");
         PairSetup broadcast = new() { Name = "broadcast", Parts = new KernelParts { TlbFlush = kernel => new Broadcasts(kernel) } };
         Assert.Equal(Verdict.Pass, PairRun.Check(cell, broadcast, Options).Verdict);
         KernelPatch bug = HugeFileBugs.All.Single(one => one.Id == "retract-without-sync");
@@ -88,15 +86,8 @@ public sealed class HugeFileBugTests
     [InlineData("mkclean-leaves-writable", "writeback", "writeback", "same-hugefile-guest")]
     public void Without_reduction_the_verdicts_are_the_same(string bug, string first, string second, string machine)
     {
-        PairCell cell = Cells(first, second).First(one => one.Machine == machine);
-        foreach (PairSetup setup in new[] { SetupOf(bug), new PairSetup() })
-        {
-            CheckReport fast = PairRun.Check(cell, setup, Options);
-            CheckReport slow = PairRun.Check(cell, setup, Options with { Reduction = false });
-            Assert.Equal((slow.Verdict, slow.Counterexample?.PropertyId), (fast.Verdict, fast.Counterexample?.PropertyId));
-            Assert.NotEqual(Verdict.Inconclusive, slow.Verdict);
-            Assert.True(slow.Stats.States > fast.Stats.States);
-        }
+        PairCell cell = BugMachines.Of(first, second).First(one => one.Machine == machine);
+        BugMachines.IsSameWithoutReduction(cell, SetupOf(bug), Options);
     }
 
     /// <summary>Operations that work on a huge page of a file meet there on all of it; those that truncate or unmap also on its second half.</summary>
@@ -112,19 +103,7 @@ public sealed class HugeFileBugTests
     private static PairCell[] NewCells() => [.. PairMatrix.Pairs(OperationList.All, [])
         .Where(cell => cell.Kind == PageKind.HugeFile || cell.Operations.Any(operation => operation.Id == "collapse-file"))];
 
-    private static PairSetup SetupOf(string bug)
-    {
-        KernelPatch patch = HugeFileBugs.All.Single(one => one.Id == bug);
-        var core = new PairSetup();
-        return core with { Name = bug, Parts = patch.Apply(core.Parts), Options = patch.Configure(core.Options) };
-    }
-
-    /// <summary>The machines of two operations; of one with itself and alone, if both are the same.</summary>
-    private static IEnumerable<PairCell> Cells(string first, string second)
-    {
-        MmOperation[] chosen = [.. new[] { first, second }.Distinct().Select(id => OperationList.All.Single(operation => operation.Id == id))];
-        return PairMatrix.Pairs(OperationList.All, chosen).Where(cell => cell.Operations.All(chosen.Contains));
-    }
+    private static PairSetup SetupOf(string bug) => BugMachines.Setup(HugeFileBugs.All, bug);
 
     private sealed class Broadcasts(KernelModel kernel) : TlbFlush(kernel)
     {

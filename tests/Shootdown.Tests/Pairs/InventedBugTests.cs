@@ -101,10 +101,8 @@ public sealed class InventedBugTests
     [MemberData(nameof(Found))]
     public void An_invented_bug_is_found(string bug, string first, string second, string machine, string property)
     {
-        PairCell cell = Cells(first, second).First(one => one.Machine == machine);
-        CheckReport report = PairRun.Check(cell, SetupOf(bug), Options);
-        Assert.Equal((Verdict.Violation, property), (report.Verdict, report.Counterexample?.PropertyId));
-        Assert.Equal(Verdict.Pass, PairRun.Check(cell, new PairSetup(), Options).Verdict);
+        PairCell cell = BugMachines.Of(first, second).First(one => one.Machine == machine);
+        BugMachines.IsFound(cell, SetupOf(bug), property, Options);
     }
 
     /// <summary>P-gone, the copies of P-life and the cached pages of P-cow: what they read is in the footprints that reduction goes by.</summary>
@@ -114,21 +112,14 @@ public sealed class InventedBugTests
     [InlineData("cow-fault-maps-cached-page", "truncate", "user-store", "same-privatefile-busy")]
     public void Without_reduction_the_verdicts_are_the_same(string bug, string first, string second, string machine)
     {
-        PairCell cell = Cells(first, second).First(one => one.Machine == machine);
-        foreach (PairSetup setup in new[] { SetupOf(bug), new PairSetup() })
-        {
-            CheckReport fast = PairRun.Check(cell, setup, Options);
-            CheckReport slow = PairRun.Check(cell, setup, Options with { Reduction = false });
-            Assert.Equal((slow.Verdict, slow.Counterexample?.PropertyId), (fast.Verdict, fast.Counterexample?.PropertyId));
-            Assert.NotEqual(Verdict.Inconclusive, slow.Verdict);
-            Assert.True(slow.Stats.States > fast.Stats.States);
-        }
+        PairCell cell = BugMachines.Of(first, second).First(one => one.Machine == machine);
+        BugMachines.IsSameWithoutReduction(cell, SetupOf(bug), Options);
     }
 
     [Theory]
     [MemberData(nameof(Missed))]
     public void What_is_missed_is_known(string bug, string first, string second)
-        => Assert.All(Cells(first, second), cell => Assert.Equal(Verdict.Pass, PairRun.Check(cell, SetupOf(bug), Options).Verdict));
+        => Assert.All(BugMachines.Of(first, second), cell => Assert.Equal(Verdict.Pass, PairRun.Check(cell, SetupOf(bug), Options).Verdict));
 
     [Fact]
     public void Every_invented_bug_is_in_a_table()
@@ -136,17 +127,5 @@ public sealed class InventedBugTests
             InventedBugs.All.Select(bug => bug.Id).Order(),
             Found.Select(row => row.Data.Item1).Concat(Missed.Select(row => row.Data.Item1)).Order());
 
-    private static PairSetup SetupOf(string bug)
-    {
-        KernelPatch patch = InventedBugs.All.Single(one => one.Id == bug);
-        var core = new PairSetup();
-        return core with { Name = bug, Parts = patch.Apply(core.Parts), Options = patch.Configure(core.Options) };
-    }
-
-    /// <summary>The machines of two operations; of one with itself and alone, if both are the same.</summary>
-    private static IEnumerable<PairCell> Cells(string first, string second)
-    {
-        MmOperation[] chosen = [.. new[] { first, second }.Distinct().Select(id => OperationList.All.Single(operation => operation.Id == id))];
-        return PairMatrix.Pairs(OperationList.All, chosen).Where(cell => cell.Operations.All(chosen.Contains));
-    }
+    private static PairSetup SetupOf(string bug) => BugMachines.Setup(InventedBugs.All, bug);
 }

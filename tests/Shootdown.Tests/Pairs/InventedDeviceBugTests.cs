@@ -59,9 +59,7 @@ public sealed class InventedDeviceBugTests
     public void An_invented_bug_is_found(string bug, string operation, string machine, string property)
     {
         PairCell cell = Cells(operation).Single(one => one.Machine == machine);
-        CheckReport report = PairRun.Check(cell, SetupOf(bug), Options);
-        Assert.Equal((Verdict.Violation, property), (report.Verdict, report.Counterexample?.PropertyId));
-        Assert.Equal(Verdict.Pass, PairRun.Check(cell, new PairSetup(), Options).Verdict);
+        BugMachines.IsFound(cell, SetupOf(bug), property, Options);
     }
 
     [Theory]
@@ -84,12 +82,7 @@ public sealed class InventedDeviceBugTests
         Assert.Contains(search.Reaching, operation => operation.Id == "munmap");
     }
 
-    private static PairSetup SetupOf(string bug)
-    {
-        KernelPatch patch = InventedDeviceBugs.All.Single(one => one.Id == bug);
-        var core = new PairSetup();
-        return core with { Name = bug, Parts = patch.Apply(core.Parts), Options = patch.Configure(core.Options) };
-    }
+    private static PairSetup SetupOf(string bug) => BugMachines.Setup(InventedDeviceBugs.All, bug);
 
     /// <summary>The machines of an operation alone.</summary>
     private static IEnumerable<PairCell> Cells(string id)

@@ -22,11 +22,11 @@ internal static class InventedDeviceBugs
         new Invented("interval-insert-looks-old", parts => parts with { MmuInterval = kernel => new InsertsAsOld(kernel) }),
 
         // A driver with an interval notifier.
-        new Invented("mirror-looks-before-begin", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new LooksFirst(k, m, i, c)) }),
-        new Invented("mirror-callback-unlocked", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new CallbackUnlocked(k, m, i, c)) }),
-        new Invented("mirror-keeps-tlb", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new KeepsTlb(k, m, i, c)) }),
-        new Invented("mirror-unmaps-one-page", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new UnmapsOnePage(k, m, i, c)) }),
-        new Invented("mirror-removes-first", parts => parts with { MirrorDriver = Driver((k, m, i, c) => new RemovesFirst(k, m, i, c)) }),
+        new Invented("mirror-looks-before-begin", parts => parts with { MirrorDriver = (k, m, life) => new LooksFirst(k, m, life) }),
+        new Invented("mirror-callback-unlocked", parts => parts with { MirrorDriver = (k, m, life) => new CallbackUnlocked(k, m, life) }),
+        new Invented("mirror-keeps-tlb", parts => parts with { MirrorDriver = (k, m, life) => new KeepsTlb(k, m, life) }),
+        new Invented("mirror-unmaps-one-page", parts => parts with { MirrorDriver = (k, m, life) => new UnmapsOnePage(k, m, life) }),
+        new Invented("mirror-removes-first", parts => parts with { MirrorDriver = (k, m, life) => new RemovesFirst(k, m, life) }),
 
         // The end of a process.
         new Invented("exit-forgets-intervals", parts => parts with { MmuNotifier = kernel => new ForgetsIntervals(kernel) }),
@@ -54,9 +54,6 @@ internal static class InventedDeviceBugs
         new Invented("ats-flush-first-page", parts => parts with { IommuSva = (k, m, d, life) => new InvalidatesFirstPage(k, m, d, life) }),
         new Invented("iopf-never-answered", parts => parts with { IommuSva = (k, m, d, life) => new NeverAnswers(k, m, d, life) }),
     ];
-
-    private static Func<KernelModel, Mm, NotifierRegistration, IntervalDriver> Driver(Func<KernelModel, Mm, bool, bool, IntervalDriver> make)
-        => (kernel, mm, life) => make(kernel, mm, life != NotifierRegistration.Unregistered, life != NotifierRegistration.Always);
 
     private sealed class Invented(string id, Func<KernelParts, KernelParts> apply) : KernelPatch
     {
@@ -161,7 +158,7 @@ internal static class InventedDeviceBugs
         }
     }
 
-    private sealed class LooksFirst(KernelModel kernel, Mm mm, bool inserted, bool closes) : IntervalDriver(kernel, mm, PageRange.All, "gpu", inserted, closes)
+    private sealed class LooksFirst(KernelModel kernel, Mm mm, NotifierRegistration life) : IntervalDriver(kernel, mm, PageRange.All, life)
     {
         public override async Proc<bool> HandleFault(Cpu cpu, int page, bool write)
         {
@@ -178,8 +175,8 @@ internal static class InventedDeviceBugs
         }
     }
 
-    private sealed class CallbackUnlocked(KernelModel kernel, Mm mm, bool inserted, bool closes)
-        : IntervalDriver(kernel, mm, PageRange.All, "gpu", inserted, closes)
+    private sealed class CallbackUnlocked(KernelModel kernel, Mm mm, NotifierRegistration life)
+        : IntervalDriver(kernel, mm, PageRange.All, life)
     {
         public override async Proc<bool> Invalidate(Cpu cpu, NotifierRange range, ulong seq)
         {
@@ -189,7 +186,7 @@ internal static class InventedDeviceBugs
         }
     }
 
-    private sealed class KeepsTlb(KernelModel kernel, Mm mm, bool inserted, bool closes) : IntervalDriver(kernel, mm, PageRange.All, "gpu", inserted, closes)
+    private sealed class KeepsTlb(KernelModel kernel, Mm mm, NotifierRegistration life) : IntervalDriver(kernel, mm, PageRange.All, life)
     {
         public override async Proc<bool> Invalidate(Cpu cpu, NotifierRange range, ulong seq)
         {
@@ -201,15 +198,15 @@ internal static class InventedDeviceBugs
         }
     }
 
-    private sealed class UnmapsOnePage(KernelModel kernel, Mm mm, bool inserted, bool closes)
-        : IntervalDriver(kernel, mm, PageRange.All, "gpu", inserted, closes)
+    private sealed class UnmapsOnePage(KernelModel kernel, Mm mm, NotifierRegistration life)
+        : IntervalDriver(kernel, mm, PageRange.All, life)
     {
         public override Proc<bool> Invalidate(Cpu cpu, NotifierRange range, ulong seq)
             => base.Invalidate(cpu, NotifierRange.Of(range.Pages.Start, 1), seq);
     }
 
-    private sealed class RemovesFirst(KernelModel kernel, Mm mm, bool inserted, bool closes)
-        : IntervalDriver(kernel, mm, PageRange.All, "gpu", inserted, closes)
+    private sealed class RemovesFirst(KernelModel kernel, Mm mm, NotifierRegistration life)
+        : IntervalDriver(kernel, mm, PageRange.All, life)
     {
         public override async Proc Close(Cpu cpu)
         {

@@ -85,11 +85,10 @@ public sealed class NotifyOnWriteProtect : SeedItem
         var parts = new KernelParts { Ksm = kernel => new QuietKsm(kernel, when == Never) };
         Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: false, dirty: true, parts, new KernelOptions { AnonFolios = true });
         (KernelModel kernel, Mm mm) = stage;
-        kernel.Machine.Paging.BuildFrame(1);
-        kernel.Machine.SetInitial(kernel.Folios[1].Frame.RefCount.Address, 1);
+        KsmStage.BuildStable(kernel, KsmStage.Stable);
         _ = new DeviceTlb(kernel, mm, when == WithFlush, when != Never);
         kernel.Machine.Paging.BuildLoadedRoot(stage.Cpu(1), mm.Space, 0);
-        stage.AddKernelThread(0, "ksmd", () => Merge(kernel, stage.Cpu(0), mm));
+        stage.AddKernelThread(0, "ksmd", () => KsmStage.Merge(kernel, stage.Cpu(0), mm));
         stage.AddKernelThread(1, "device", () => Write(stage.Cpu(1)));
         if (stores)
         {
@@ -106,25 +105,15 @@ public sealed class NotifyOnWriteProtect : SeedItem
         var parts = new KernelParts { Ksm = kernel => new SilentKsm(kernel, !told) };
         Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: false, dirty: true, parts, new KernelOptions { AnonFolios = true });
         (KernelModel kernel, Mm mm) = stage;
-        kernel.Machine.Paging.BuildFrame(1);
-        kernel.Machine.SetInitial(kernel.Folios[1].Frame.RefCount.Address, 1);
+        KsmStage.BuildStable(kernel, KsmStage.Stable);
         var kvm = new Kvm(kernel, mm);
         kvm.Mmu.BuildSpte(0, 0, write: true);
-        stage.AddKernelThread(0, "ksmd", () => Merge(kernel, stage.Cpu(0), mm));
+        stage.AddKernelThread(0, "ksmd", () => KsmStage.Merge(kernel, stage.Cpu(0), mm));
         stage.AddThread(1, "vcpu", () => StoreByGuest(kvm, stage.Cpu(1)));
         return new CheckModel(kernel.Machine, [new PCopy(), new PLife(), new PSecondary(), new Assertions()], ["P-life"]);
     }
 
     private static async Proc StoreByGuest(Kvm kvm, Cpu cpu) => await kvm.GuestStore(cpu, 0, 1);
-
-    private static async Proc Merge(KernelModel kernel, Cpu cpu, Mm mm)
-    {
-        if (await cpu.FrameTryGet(0, "follow_page") != 0)
-        {
-            await kernel.Ksm.TryToMergeWithKsmPage(cpu, mm, 0, 0, 1);
-            await cpu.PutFrames(1, "put_page");
-        }
-    }
 
     /// <summary>One store; a fault (a page request) is not answered.</summary>
     private static async Proc Write(Cpu device) => await device.AccessStore(0, 1);
