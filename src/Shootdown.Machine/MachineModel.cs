@@ -134,9 +134,12 @@ public sealed partial class MachineModel
     public CpuMask NewLocalCpuMask(Cpu owner, string name) => MaskFrom(NewLocalWord(owner, name));
 
     /// <summary>A spinlock.</summary>
-    public Spinlock NewSpinLock(string name)
+    public Spinlock NewSpinLock(string name) => NewSpinLock(name, -1);
+
+    /// <summary>A spinlock that is freed with a page table (<c>ptlock_free</c>); -1 for one that lives as long as the machine.</summary>
+    internal Spinlock NewSpinLock(string name, int table)
     {
-        var made = new Spinlock(this, name);
+        var made = new Spinlock(this, name, table);
         _spinLocks.Add(made);
         NoteLock(made.Word);
         return made;

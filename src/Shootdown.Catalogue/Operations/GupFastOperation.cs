@@ -24,12 +24,11 @@ public sealed class GupFastOperation : MmOperation
     /// <inheritdoc/>
     public override bool WorksOn(PageKind kind) => kind is PageKind.Anonymous or PageKind.File or PageKind.HugeFile;
 
-    /// <summary>Small pages of a file matter to khugepaged only, which must see the reference.</summary>
+    /// <summary>Small pages of a file matter to those that move or free them, who must see the reference.</summary>
     public override bool Joins(PairCell cell)
     {
         ArgumentNullException.ThrowIfNull(cell);
-        return cell.Kind != PageKind.File
-            || (cell.Relation == RangeRelation.Same && cell.Bystander == Bystander.Busy && cell.Operations.Any(operation => operation.NeedsHugePage));
+        return cell.Kind != PageKind.File || cell is { Relation: RangeRelation.Same, Bystander: Bystander.Busy };
     }
 
     /// <inheritdoc/>

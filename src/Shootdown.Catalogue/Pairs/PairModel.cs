@@ -14,7 +14,7 @@ public static class PairModel
     {
         ArgumentNullException.ThrowIfNull(cell);
         ArgumentNullException.ThrowIfNull(setup);
-        KernelOptions kernelOptions = cell.Operations.Aggregate(Initial(cell, setup), (chosen, operation) => operation.Configure(chosen));
+        KernelOptions kernelOptions = OptionsOf(cell, setup);
         int destinations = cell.Operations.Select((operation, i) => operation.DestinationPages(cell.RangeOf(i).Count)).Sum();
         MachineOptions options = OptionsOf(cell, kernelOptions, destinations, setup);
         bool mmapWriters = setup.TakesAllLocks || cell.Bystander is Bystander.NewGuest or Bystander.NewDevice
@@ -88,6 +88,13 @@ public static class PairModel
     /// <summary>Says which frames are a huge folio of a file.</summary>
     private static IReadOnlyList<Word> FoliosOf(KernelModel kernel)
         => kernel.Options.HugeFiles ? [.. kernel.Folios.Select(folio => folio.CompoundHead)] : [];
+
+    /// <summary>What the operations need. Where it is known whose a page is alone, mprotect makes entries writable without a fault (since 6.1).</summary>
+    private static KernelOptions OptionsOf(PairCell cell, PairSetup setup)
+    {
+        KernelOptions chosen = cell.Operations.Aggregate(Initial(cell, setup), (options, operation) => operation.Configure(options));
+        return chosen with { TryChangeWritable = chosen.TryChangeWritable || chosen.AnonFolios };
+    }
 
     private static KernelOptions Initial(PairCell cell, PairSetup setup)
     {
@@ -235,7 +242,7 @@ public static class PairModel
                 ? 3 + (faults ? 1 : 0) + cell.Operations.Count(operation => operation.FreesTables) + ((twoTables ? 3 : 2) * Spaces(cell))
                 : 1 + Spaces(cell),
             Frames = span * (1 + cell.Operations.Sum(operation => operation.FramesHeld)
-                + (cell.Bystander == Bystander.Reclaim || HandlesSecondaryFaults(cell) || faults || cell.Kind == PageKind.PrivateFile ? 1 : 0)),
+                + (cell.Bystander == Bystander.Reclaim || HandlesSecondaryFaults(cell) || OtherStores(cell) || faults || cell.Kind == PageKind.PrivateFile ? 1 : 0)),
             FrameColours = destinations > 0 ? 1 : span,
             Asids = cell.Bystander == Bystander.Switching ? 2 : 1,
             AccessedBit = cell.Bystander == Bystander.Dirtying,
@@ -292,6 +299,10 @@ public static class PairModel
                 kernel.BuildRunning(cpu, kernel.Mms[1]);
                 stage.Machine.AddTask(cpu, "other", () => GiveUp(kernel, cpu, kernel.Mms[1], cell.Pages));
                 break;
+            case Bystander.Sharer when OtherStores(cell):
+                kernel.BuildRunning(cpu, kernel.Mms[1]);
+                stage.Machine.AddTask(cpu, "other", () => Stage.StorePages(kernel, cpu, kernel.Mms[1], cell.Pages));
+                break;
             case Bystander.Sharer:
                 kernel.BuildRunning(cpu, kernel.Mms[1]);
                 stage.Machine.AddTask(cpu, "other", () => LoadOnce(cpu, cell.Pages));
@@ -312,6 +323,10 @@ public static class PairModel
     /// <summary>True if the bystander handles faults of something that has the process's memory.</summary>
     private static bool HandlesSecondaryFaults(PairCell cell) => !cell.EndsProcess
         && cell.Bystander is Bystander.Guest or Bystander.Mirror or Bystander.NewGuest or Bystander.NewMirror or Bystander.NewDevice;
+
+    /// <summary>True if the other process stores too, so that both need copies of what they share: beside a store.</summary>
+    private static bool OtherStores(PairCell cell) => cell is { Bystander: Bystander.Sharer, Kind: PageKind.CopyOnWrite }
+        && cell.Operations.Any(operation => operation is UserStoreOperation);
 
     /// <summary>True if the busy thread handles its faults.</summary>
     private static bool Faults(PairCell cell)

@@ -3,7 +3,8 @@ using Shootdown.Machine;
 namespace Shootdown.Check;
 
 /// <summary>
-/// P-life: no access and no walk reaches a frame or a page table after it was freed or given to someone else.
+/// P-life: no access and no walk reaches a frame or a page table after it was freed or given to someone else; kernel code takes no lock of a
+/// table that was freed, and uses no entry of one.
 /// </summary>
 /// <remarks>
 /// Without <paramref name="knowledge"/> an access must really happen. With it, the free itself is judged: nobody may be left
@@ -87,6 +88,13 @@ public sealed class PLife(IFlushKnowledge? knowledge = null) : Property
         {
             Report(state, $"{cpu} reads an entry of page-table page {table} for {Paging.AddressText(page)} after the table {fate}.");
         }
+    }
+
+    /// <inheritdoc/>
+    public override void OnFreedTableUsed(MachineState state, Cpu cpu, int table, string use)
+    {
+        Judge(state);
+        Report(state, $"{cpu} {use} of page-table page {table} after the table was freed.");
     }
 
     /// <inheritdoc/>

@@ -119,7 +119,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
 
             Judge(state);
             Translation used = TlbInspector.Plain(access.Translation);
-            if (access.IsStale && !TlbInspector.Contains(set, used))
+            if (access.IsStale && !IsExempt(set, used))
             {
                 string what = access.IsWrite ? "written" : "read";
                 string still = access.IsWrite ? ", writable" : string.Empty;
@@ -211,8 +211,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
         Judge(state);
         foreach ((SoftwareMmu mmu, Translation held) in TlbInspector.HeldBySecondaries(state, promise.Space, page))
         {
-            if ((promise.Kind == PromiseKind.Removed || held.Write) && !TlbInspector.Contains(exempt, TlbInspector.Plain(held))
-                && !TlbInspector.Contains(exempt, PartOfHuge(held)))
+            if ((promise.Kind == PromiseKind.Removed || held.Write) && !IsExempt(exempt, held) && !TlbInspector.Contains(exempt, PartOfHuge(held)))
             {
                 Report(state, $"{promise.Function} returns while {mmu} may still reach {Paging.AddressText(page)} "
                     + $"(frame {held.Frame}{(held.Write ? ", writable" : string.Empty)}).");
@@ -233,6 +232,10 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
             }
         }
     }
+
+    /// <summary>A secondary MMU may have got the right to load only, from an entry that allows stores.</summary>
+    private static bool IsExempt(ulong exempt, Translation held) => TlbInspector.Contains(exempt, TlbInspector.Plain(held))
+        || TlbInspector.Contains(exempt, TlbInspector.Plain(Translation.Of(Pte.Leaf(held.Frame, write: true))));
 
     /// <summary>What a huge entry of the page tables gives a page that a secondary MMU maps by a small one.</summary>
     private static Translation PartOfHuge(Translation held)

@@ -9,7 +9,8 @@ namespace Shootdown.Check;
 /// <remarks>
 /// <para>Contents are protected in an address space once an entry with the mark maps their frame there. The protection goes with copies and
 /// swap slots, and ends with the contents, or when a call that lifts it returns. Judged is every entry of that address space that is set to
-/// them, that of a page, of a migration or of a swap slot: it must have the mark. What TLBs may still hold from before is P-ret's business.</para>
+/// them, that of a page, of a migration or of a swap slot: it must have the mark, and an entry that has it must not be writable. What TLBs may
+/// still hold from before is P-ret's business.</para>
 /// <para>Where KSM puts another page with the same contents in place, the entry must have the mark too. Later that page is not judged: it
 /// may be mapped elsewhere in the address space without protection.</para>
 /// <para>While a call that lifts protection is under way anywhere, nothing is judged, and entries without the mark end the protection.</para>
@@ -181,6 +182,7 @@ public sealed class PUserfault : Property
         if (value.UserfaultWp)
         {
             state.Write(address, state.Read(address) | Bit(space));
+            JudgeMarked(state, page, value);
         }
         else if (IsProtected(state, space, frame) && state.Read(_lifting) != 0)
         {
@@ -190,6 +192,17 @@ public sealed class PUserfault : Property
         {
             Judge(state);
             ReportLostMark(state, space, page, value);
+        }
+    }
+
+    /// <summary>include/linux/page_table_check.h warns of the same.</summary>
+    private void JudgeMarked(MachineState state, int page, Pte value)
+    {
+        Judge(state);
+        if (value is { Present: true, Write: true })
+        {
+            Report(state, $"The entry of {Paging.AddressText(page)} ({value}) is writable though it has the uffd-wp mark: "
+                + "stores will not be reported.");
         }
     }
 

@@ -43,7 +43,8 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
         int span = Machine.Paging.SpanOf(1);
-        for (int page = first; page < first + count; page++)
+        PageRange part = (await Kernel.MmapLock.FindVma(cpu, mm)).Part(first, count);
+        for (int page = part.Start; page < part.End; page++)
         {
             await Kernel.HugeMemory.SplitFileHugePmdIfAny(cpu, mm, page);
             PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);

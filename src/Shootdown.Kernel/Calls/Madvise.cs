@@ -47,20 +47,31 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc MadviseFree(Cpu cpu, Mm mm, int first, int count)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
+        PageRange part = (await Kernel.MmapLock.FindVma(cpu, mm)).Part(first, count);
+        if (part.Count > 0)
+        {
+            await MadviseFreeSingleVma(cpu, mm, part);
+        }
+
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+    }
+
+    [KernelName]
+    private async Proc MadviseFreeSingleVma(Cpu cpu, Mm mm, PageRange range)
+    {
         TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
         if (mm.HasNotifiers)
         {
-            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, first, count);
+            await Kernel.MmuNotifier.InvalidateRangeStart(cpu, mm, range.Start, range.Count);
         }
 
-        await WalkPageRange(tlb, first, count, MadviseWalk.Free);
+        await WalkPageRange(tlb, range.Start, range.Count, MadviseWalk.Free);
         if (mm.HasNotifiers)
         {
-            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, first, count);
+            await Kernel.MmuNotifier.InvalidateRangeEnd(cpu, mm, range.Start, range.Count);
         }
 
         await Kernel.MmuGather.TlbFinishMmu(tlb);
-        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
     }
 
     /// <summary>mm/madvise.c: <c>madvise_cold</c>: the pages are to be reclaimed before others.</summary>
@@ -215,9 +226,14 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
     protected virtual async Proc MadviseColdOrPageout(Cpu cpu, Mm mm, int first, int count, MadviseWalk walk)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
-        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
-        await WalkPageRange(tlb, first, count, walk);
-        await Kernel.MmuGather.TlbFinishMmu(tlb);
+        PageRange part = (await Kernel.MmapLock.FindVma(cpu, mm)).Part(first, count);
+        if (part.Count > 0)
+        {
+            TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+            await WalkPageRange(tlb, part.Start, part.Count, walk);
+            await Kernel.MmuGather.TlbFinishMmu(tlb);
+        }
+
         await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
     }
 }

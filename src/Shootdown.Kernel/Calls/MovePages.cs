@@ -38,7 +38,8 @@ public class MovePages(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc<int> AddFolioForMigration(Cpu cpu, Mm mm, int page, int node)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
-        PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
+        bool isMapped = (await Kernel.MmapLock.FindVma(cpu, mm)).Covers(page, 1);
+        PageTable table = isMapped ? await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page) : PageWalk.NoTable;
         int frame = -1;
         if (table.Index >= 0)
         {

@@ -108,7 +108,8 @@ public class IntervalDriver : SecondaryDriver
         while (true)
         {
             await Kernel.MmapLock.MmapReadLock(cpu, Mm);
-            Pte entry = await FollowPage(cpu, page, write);
+            bool isMapped = (await Kernel.MmapLock.FindVma(cpu, Mm)).Covers(page, 1);
+            Pte entry = isMapped ? await FollowPage(cpu, page, write) : Pte.None;
             await Kernel.MmapLock.MmapReadUnlock(cpu, Mm);
             if (entry.Present || !await Kernel.PageFault.HandleMmFault(cpu, Mm, page, write))
             {

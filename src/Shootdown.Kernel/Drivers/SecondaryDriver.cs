@@ -95,16 +95,15 @@ public abstract class SecondaryDriver : MachineHandle
     }
 
     /// <summary>
-    /// mm/gup.c: <c>get_user_pages_unlocked</c> of one page: the entry that maps the page, faulted in if it must be; none if the access is
-    /// not allowed. It looks
-    /// without mmap_lock first, as the fast path does. Who looks up for writing marks the page dirty (<c>follow_page_pte</c>).
+    /// mm/gup.c: <c>get_user_pages_fast</c> of one page: the entry that maps the page, faulted in if it must be; none if the access is
+    /// not allowed. It looks without any lock. Who looks up for writing marks the page dirty.
     /// </summary>
-    [KernelName("get_user_pages_unlocked")]
+    [KernelName("get_user_pages_fast")]
     protected async Proc<Pte> GetUserPage(Cpu cpu, int page, bool write)
     {
         while (true)
         {
-            Pte entry = await FollowPage(cpu, page, write);
+            Pte entry = await GupFast(cpu, page, write);
             if (entry.Present)
             {
                 return entry;
@@ -115,6 +114,36 @@ public abstract class SecondaryDriver : MachineHandle
                 return Pte.None;
             }
         }
+    }
+
+    /// <summary>
+    /// mm/gup.c: <c>gup_fast</c>, without the reference, and so without the second look that it needs: what the entries say, level by level.
+    /// Interrupts are off: whoever frees a table waits for that.
+    /// </summary>
+    [KernelName]
+    private async Proc<Pte> GupFast(Cpu cpu, int page, bool write)
+    {
+        await cpu.InterruptsOff();
+        PageTable table = Kernel.PageWalk.Root(Mm);
+        Pte entry = await cpu.EntryReadLockless(Mm.Space, table, page, "ptep_get_lockless", StepWeight.Context);
+        while (table.Level > 0 && entry.Present && !entry.Huge)
+        {
+            table = Kernel.PageWalk.Below(table, entry, page);
+            entry = await cpu.EntryReadLockless(Mm.Space, table, page, "ptep_get_lockless", StepWeight.Context);
+        }
+
+        await cpu.InterruptsOn();
+        if (!entry.Present || (write && !entry.Write))
+        {
+            return Pte.None;
+        }
+
+        if (write && !entry.Dirty && Mm.FileAreaOf(page)?.Kind != FileAreaKind.PfnMap)
+        {
+            await Kernel.Filemap.FolioMarkDirty(cpu, entry.Frame);
+        }
+
+        return entry.Huge ? Pte.Leaf(entry.Frame + (page % Machine.Paging.SpanOf(1)), entry.Write, entry.Dirty) : entry;
     }
 
     /// <summary>mm/gup.c: <c>follow_page_mask</c>: what maps the page now, if it allows the access; huge pages give the small page's frame.</summary>

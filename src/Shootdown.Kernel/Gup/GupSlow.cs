@@ -59,6 +59,12 @@ public class GupSlow(KernelModel kernel) : Mechanism(kernel)
         ArgumentNullException.ThrowIfNull(call);
         Cpu cpu = call.Cpu;
         await Kernel.MmapLock.MmapReadLock(cpu, call.Mm);
+        if (!(await Kernel.MmapLock.FindVma(cpu, call.Mm)).Covers(call.Page, 1))
+        {
+            await Kernel.MmapLock.MmapReadUnlock(cpu, call.Mm);
+            return -1;
+        }
+
         if (Kernel.HugeMemory.MapsFile(call.Mm, call.Page))
         {
             int part = await Kernel.HugeMemory.FollowTransHugePmd(call, flags);

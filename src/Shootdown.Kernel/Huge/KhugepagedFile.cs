@@ -218,8 +218,8 @@ public class KhugepagedFile(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/khugepaged.c: <c>collapse_and_free_pmd</c>: mmap_lock and i_mmap_rwsem, both held for writing, leave hardware and lockless walkers; the
-    /// flush and the IPI wait for them.
+    /// mm/khugepaged.c: <c>collapse_and_free_pmd</c>: mmap_lock and i_mmap_rwsem, both held for writing, leave hardware, for which the flush
+    /// is, and walkers without these locks, for which the table is freed behind a grace period (since 6.5; before, an IPI to all CPUs stood there).
     /// </summary>
     public virtual async Proc CollapseAndFreePmd(Cpu cpu, Mm mm, PageTable pmd, int address)
     {
@@ -227,17 +227,16 @@ public class KhugepagedFile(KernelModel kernel) : Mechanism(kernel)
         await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
         Pte old = await PmdpCollapseFlush(cpu, mm, pmd, address);
         await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
-        await TlbRemoveTableSyncOne(cpu);
         await MmuNotifierInvalidateRangeEnd(cpu, mm, address);
-        await cpu.FreeTable(old.Frame, "pte_free");
+        await PteFreeDefer(cpu, old.Frame);
     }
 
     /// <summary>The call of <c>pmdp_collapse_flush</c>: see <see cref="PmdCollapse"/>.</summary>
     protected virtual async Proc<Pte> PmdpCollapseFlush(Cpu cpu, Mm mm, PageTable pmd, int address)
         => await Kernel.PmdCollapse.PmdpCollapseFlush(cpu, mm, pmd, address);
 
-    /// <summary>The call of <c>tlb_remove_table_sync_one</c> (2ba99c5e0881): GUP-fast may be walking the table.</summary>
-    protected virtual async Proc TlbRemoveTableSyncOne(Cpu cpu) => await Kernel.PageTableFree.TlbRemoveTableSyncOne(cpu);
+    /// <summary>The call of <c>pte_free_defer</c>: GUP-fast, or a walk to the table's lock, may be under way.</summary>
+    protected virtual async Proc PteFreeDefer(Cpu cpu, int table) => await Kernel.PmdCollapse.PteFreeDefer(cpu, table);
 
     /// <summary>The call of <c>mmu_notifier_invalidate_range_start</c> (f268f6cf875f).</summary>
     [KernelName]

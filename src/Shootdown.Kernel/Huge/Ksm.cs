@@ -11,12 +11,13 @@ namespace Shootdown.Kernel;
 public class Ksm(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
-    /// mm/ksm.c: <c>try_to_merge_with_ksm_page</c>: holds mmap_lock for reading: fork, which flushes late, cannot come in between.
+    /// mm/ksm.c: <c>try_to_merge_with_ksm_page</c>: holds mmap_lock for reading: fork, which flushes late, cannot come in between. The page's area
+    /// may be gone by then (<c>find_mergeable_vma</c>).
     /// </summary>
     public virtual async Proc<bool> TryToMergeWithKsmPage(Cpu cpu, Mm mm, int address, int frame, int stable)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
-        bool merged = await TryToMergeOnePage(cpu, mm, address, frame, stable);
+        bool merged = (await Kernel.MmapLock.FindVma(cpu, mm)).Covers(address, 1) && await TryToMergeOnePage(cpu, mm, address, frame, stable);
         await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
         return merged;
     }

@@ -14,12 +14,12 @@ public class MigrateDevice(KernelModel kernel) : Mechanism(kernel)
 {
     /// <summary>
     /// What a driver does: <c>migrate_vma_setup</c>, copy, <c>migrate_vma_pages</c>, <c>migrate_vma_finalize</c>. It
-    /// holds mmap_lock for reading. True if the page was moved.
+    /// holds mmap_lock for reading, and has looked for the area. True if the page was moved.
     /// </summary>
     public virtual async Proc<bool> MigrateVma(Cpu cpu, Mm mm, int page)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
-        int frame = await MigrateVmaSetup(cpu, mm, page);
+        int frame = (await Kernel.MmapLock.FindVma(cpu, mm)).Covers(page, 1) ? await MigrateVmaSetup(cpu, mm, page) : -1;
         bool moved = false;
         if (frame >= 0)
         {

@@ -15,9 +15,14 @@ public class NumaHinting(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc ChangeProtNuma(Cpu cpu, Mm mm, int first, int count)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
-        TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
-        await Kernel.Mprotect.ChangeProtection(tlb, first, count, ProtectionChange.NumaHint);
-        await Kernel.MmuGather.TlbFinishMmu(tlb);
+        PageRange part = (await Kernel.MmapLock.FindVma(cpu, mm)).Part(first, count);
+        if (part.Count > 0)
+        {
+            TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
+            await Kernel.Mprotect.ChangeProtection(tlb, part.Start, part.Count, ProtectionChange.NumaHint);
+            await Kernel.MmuGather.TlbFinishMmu(tlb);
+        }
+
         await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
     }
 

@@ -102,12 +102,27 @@ public class PageTableFree : Mechanism
             && await tlb.Cpu.Choose(2, "whether a page for the table batch can be had") == 1)
         {
             await TlbTableInvalidate(tlb);
-            await TlbRemoveTableSyncOne(tlb.Cpu);
-            await tlb.Cpu.FreeTable(table, "__tlb_remove_table");
+            await TlbRemoveTableOne(tlb.Cpu, table);
             return;
         }
 
         await tlb.Cpu.Store(tlb.Words.Tables, queued | (1UL << table));
+    }
+
+    /// <summary>
+    /// mm/mmu_gather.c: <c>tlb_remove_table_one</c>: no batch, so the IPI that lockless walks wait for. Where tables go away under live
+    /// areas (PT_RECLAIM, 6.14), walks that are not lockless may be under way too, and only RCU waits for these.
+    /// </summary>
+    public virtual async Proc TlbRemoveTableOne(Cpu cpu, int table)
+    {
+        if (Kernel.Options.PtReclaim)
+        {
+            await cpu.CallRcu(_callback, 1UL << table);
+            return;
+        }
+
+        await TlbRemoveTableSyncOne(cpu);
+        await cpu.FreeTable(table, "__tlb_remove_table");
     }
 
     /// <summary>

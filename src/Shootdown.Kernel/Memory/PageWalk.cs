@@ -16,15 +16,26 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
     /// <summary>
     /// mm/pgtable-generic.c: <c>pte_offset_map_lock</c>. Finds the page's leaf table and takes its lock; <see
     /// cref="NoTable"/> if there is none. Under the lock the way to the table is looked at again (since 6.5): it may
-    /// have been unhooked meanwhile.
+    /// have been unhooked meanwhile. Until <see cref="PteUnmapUnlock"/> the table is not freed, hooked in or not: the walk is an RCU read section,
+    /// where tables are freed behind grace periods; elsewhere who frees them keeps walks away.
     /// </summary>
     public virtual async Proc<PageTable> PteOffsetMapLock(Cpu cpu, Mm mm, int page)
     {
         while (true)
         {
+            if (Machine.Options.GracePeriods)
+            {
+                await cpu.RcuReadLock();
+            }
+
             PageTable table = await TableAt(cpu, mm, page, 0);
             if (table.Index < 0)
             {
+                if (Machine.Options.GracePeriods)
+                {
+                    await cpu.RcuReadUnlock();
+                }
+
                 if (Kernel.Options.HugeCollapse && !Kernel.HugeMemory.MapsFile(mm, page) && await SplitHugePmd(cpu, mm, page))
                 {
                     continue;
@@ -45,7 +56,7 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
                 return table;
             }
 
-            await cpu.SpinUnlock(Machine.Paging.LockOf(table.Index));
+            await PteUnmapUnlock(cpu, table);
         }
     }
 
@@ -70,7 +81,13 @@ public class PageWalk(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>include/linux/mm.h: <c>pte_unmap_unlock</c>.</summary>
     public virtual async Proc PteUnmapUnlock(Cpu cpu, PageTable table)
-        => await cpu.SpinUnlock(Machine.Paging.LockOf(table.Index));
+    {
+        await cpu.SpinUnlock(Machine.Paging.LockOf(table.Index));
+        if (Machine.Options.GracePeriods)
+        {
+            await cpu.RcuReadUnlock();
+        }
+    }
 
     /// <summary>
     /// The table of a level on the way to a page, without a lock; <see cref="NoTable"/> if there is none.

@@ -17,6 +17,29 @@ public readonly record struct VmAreas(ulong Bits, AreaTree? Tree = null, AreaCha
     public bool Covers(int first, int count)
         => Tree is null ? (Bits & Mask(first, count)) == Mask(first, count) : Tree.Covers(first, first + count);
 
+    /// <summary>The first part of the range that is in an area, up to the next hole; empty if none is.</summary>
+    public PageRange Part(int first, int count)
+    {
+        int end = first + count;
+        if (Covers(first, count))
+        {
+            return PageRange.Of(first, count);
+        }
+
+        while (first < end && !Covers(first, 1))
+        {
+            first++;
+        }
+
+        int length = 0;
+        while (first + length < end && Covers(first + length, 1))
+        {
+            length++;
+        }
+
+        return PageRange.Of(first, length);
+    }
+
     /// <summary>True if any page of the range is in an area.</summary>
     public bool Touches(int first, int count)
     {

@@ -74,8 +74,9 @@ public sealed partial class Cpu
     public Op ReturnPin(PinRequest request, int frame) => new(new PinRequestOperation(request, true, frame));
 
     /// <summary>Reads an entry without a lock (<c>ptep_get_lockless</c>): the table may be gone.</summary>
-    public Op<Pte> EntryReadLockless(AddressSpace space, PageTable table, int page, string function)
-        => new(new LocklessReadOperation(this, space, table, page, function));
+    public Op<Pte> EntryReadLockless(AddressSpace space, PageTable table, int page, string function, StepWeight weight = StepWeight.Key)
+        => _timed is { } timed ? Op<Pte>.DoneWith(timed.EntryRead(this, table, page))
+            : new(new LocklessReadOperation(this, space, table, page, function, weight));
 
     /// <summary>Takes the frames of a huge page, each with one reference; the first of them, or -1.</summary>
     public Op<int> AllocHugeFrames(int page, int count)

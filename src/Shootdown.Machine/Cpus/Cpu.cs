@@ -124,7 +124,7 @@ public sealed partial class Cpu : MachineHandle
     /// <summary><c>spin_lock</c>.</summary>
     public Op SpinLock(Spinlock spinLock)
         => _timed is { } timed ? timed.Lock(this, spinLock.Word, false)
-            : new(new ExclusiveLockOperation(this, spinLock.Word, "spin_lock", LockAction.Acquire, false));
+            : new(new ExclusiveLockOperation(this, spinLock.Word, "spin_lock", LockAction.Acquire, false, spinLock.Table));
 
     /// <summary><c>spin_trylock</c>: 0 if the lock was free and is now held.</summary>
     public Op<ulong> SpinTrylock(Spinlock spinLock) => _timed is { } timed

@@ -142,6 +142,15 @@ public abstract class MachineMonitor
     {
     }
 
+    /// <summary>Kernel code takes the lock of a table that was freed, or reads or changes an entry of one.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="use">What it does, e.g. <c>takes the lock</c>.</param>
+    public virtual void OnFreedTableUsed(MachineState state, Cpu cpu, int table, string use)
+    {
+    }
+
     /// <summary>A call that looks up pages for somebody to hold begins.</summary>
     public virtual void OnPinBegins(MachineState state, PinRequest request)
     {

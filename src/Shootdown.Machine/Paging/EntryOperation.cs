@@ -37,6 +37,7 @@ internal sealed class EntryOperation(
     public override long Execute(MachineState state, int alternative)
     {
         MemoryModel model = cpu.Machine.Model;
+        TableUse.Report(state, cpu, table.Index, action == EntryAction.Read ? "reads an entry" : "changes an entry");
         if (action == EntryAction.Store)
         {
             model.Store(state, cpu, _address, value.Bits, MemoryOrder.Relaxed);
@@ -73,6 +74,7 @@ internal sealed class EntryOperation(
     {
         MemoryModel model = cpu.Machine.Model;
         footprint.Read(_paging.HomeAddress(table.Index));
+        TableUse.AddFootprint(footprint, cpu, table.Index);
         footprint.Read(_paging.LockOf(table.Index).Word.Address);
         if (action == EntryAction.Store)
         {

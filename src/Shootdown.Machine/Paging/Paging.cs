@@ -50,7 +50,7 @@ public sealed partial class Paging : MachineHandle
         _frameContent = machine.AllocateRange("frame.content", WordKind.Shared, options.Frames);
         DescribeWords();
         Frames = [.. Enumerable.Range(0, options.Frames).Select(f => new FrameWords(machine, f, _frameContent + f))];
-        _tableLocks = [.. Enumerable.Range(0, TableCount).Select(t => machine.NewSpinLock(TableCount == 1 ? "ptl" : $"ptl{t}"))];
+        _tableLocks = [.. Enumerable.Range(0, TableCount).Select(t => machine.NewSpinLock(TableCount == 1 ? "ptl" : $"ptl{t}", t))];
         Tlb = options.Tlb == TlbKind.Lagging ? new LaggingTlb(this) : new ExplicitTlb(this);
     }
 

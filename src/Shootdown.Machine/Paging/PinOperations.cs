@@ -78,14 +78,14 @@ internal sealed class FrameUnpinOperation(Cpu cpu, int frame, PinRequest? reques
 /// A walk in software reads an entry without any lock: the table may have been freed, or given to another range, since the walk
 /// found it.
 /// </summary>
-internal sealed class LocklessReadOperation(Cpu cpu, AddressSpace space, PageTable table, int page, string function) : Operation
+internal sealed class LocklessReadOperation(Cpu cpu, AddressSpace space, PageTable table, int page, string function, StepWeight weight) : Operation
 {
     private readonly Paging _paging = cpu.Machine.Paging;
     private readonly int _address = cpu.Machine.Paging.CheckedEntryAddress(table, page, function);
 
     public override string Text => $"{function}({Paging.AddressText(page)})";
 
-    public override StepWeight Weight => StepWeight.Key;
+    public override StepWeight Weight => weight;
 
     public override int Alternatives(MachineState state)
         => cpu.Machine.Model.LoadAlternatives(state, cpu, _address, MemoryOrder.Relaxed);

@@ -3,8 +3,15 @@ namespace Shootdown.Machine;
 /// <summary>A spinlock. Waiting is an operation that cannot happen yet, not a loop.</summary>
 public sealed class Spinlock : MachineHandle
 {
-    internal Spinlock(MachineModel machine, string name)
-        : base(machine) => Word = machine.NewWord(name, 0, new WordPlace($"lock {name}", Meaning: WordMeaning.CpuOwner));
+    internal Spinlock(MachineModel machine, string name, int table)
+        : base(machine)
+    {
+        Word = machine.NewWord(name, 0, new WordPlace($"lock {name}", Meaning: WordMeaning.CpuOwner));
+        Table = table;
+    }
+
+    /// <summary>The page table that the lock goes with; -1 if none.</summary>
+    internal int Table { get; }
 
     /// <summary>0 when free, else 1 + the index of the CPU that holds it.</summary>
     public Word Word { get; }
@@ -47,7 +54,7 @@ internal enum LockAction
 /// ordering (x86 <c>queued_spin_unlock</c>), so under x86-tso it goes through the store buffer. Trying never waits; its
 /// result is 1 if the lock was taken.
 /// </summary>
-internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function, LockAction action, bool sleeps) : Operation
+internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function, LockAction action, bool sleeps, int table = -1) : Operation
 {
     public override string Text => $"{function}({word.Name})";
 
@@ -91,6 +98,10 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
             }
 
             state.Write(word.Address, (ulong)cpu.Index + 1);
+            if (table >= 0)
+            {
+                TableUse.Report(state, cpu, table, "takes the lock");
+            }
         }
 
         return 0;
@@ -114,6 +125,11 @@ internal sealed class ExclusiveLockOperation(Cpu cpu, Word word, string function
         if (sleeps)
         {
             AtomicContext.AddFootprint(footprint, cpu);
+        }
+
+        if (table >= 0 && action == LockAction.Acquire)
+        {
+            TableUse.AddFootprint(footprint, cpu, table);
         }
     }
 }

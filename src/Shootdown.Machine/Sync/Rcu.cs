@@ -120,6 +120,11 @@ public sealed class Rcu : MachineHandle
         public override long Execute(MachineState state, int alternative)
         {
             int nesting = rcu._nesting[cpu.Index];
+            if (!enters && state.Read(nesting) == 0)
+            {
+                state.Violation ??= new Violation("assert", $"{cpu} leaves an RCU read section that it is not in.");
+            }
+
             state.Write(nesting, state.Read(nesting) + (enters ? 1UL : ulong.MaxValue));
             if (!enters)
             {

@@ -27,9 +27,10 @@ internal static class HugeFileBugs
         // khugepaged.
         new Invented("retract-without-flush", parts => parts with { KhugepagedFile = kernel => new RetractsWithoutFlush(kernel) }),
         new Invented("retract-waits-for-mmap-lock", parts => parts with { KhugepagedFile = kernel => new WaitsForMmapLock(kernel) }),
-        new Invented("retract-without-mmap-lock", parts => parts with { KhugepagedFile = kernel => new TakesNoMmapLock(kernel) }),
+        new Invented("retract-without-mmap-lock", parts => parts with { KhugepagedFile = kernel => new TakesNoMmapLock(kernel, false) }),
         new Invented("retract-without-notifier", parts => parts with { KhugepagedFile = kernel => new RetractsSilently(kernel) }),
-        new Invented("retract-without-sync", parts => parts with { KhugepagedFile = kernel => new RetractsWithoutSync(kernel) }),
+        new Invented("retract-frees-at-once", parts => parts with { KhugepagedFile = kernel => new FreesAtOnce(kernel) }),
+        new Invented("retract-unlocked-frees-at-once", parts => parts with { KhugepagedFile = kernel => new TakesNoMmapLock(kernel, true) }),
         new Invented("collapse-freezes-nothing", parts => parts with { KhugepagedFile = kernel => new FreezesNothing(kernel) }),
         new Invented("collapse-copies-before-flush", parts => parts with { KhugepagedFile = kernel => new CopiesBeforeFlush(kernel) }),
         new Invented("collapse-drops-dirty", parts => parts with { KhugepagedFile = kernel => new CollapseDropsDirty(kernel) }),
@@ -145,9 +146,11 @@ internal static class HugeFileBugs
         }
     }
 
-    /// <summary>As in 6.6 and later, but the table is freed at once.</summary>
-    private sealed class TakesNoMmapLock(KernelModel kernel) : KhugepagedFile(kernel)
+    /// <summary>As in 6.6 and later; or with the table freed as it was before.</summary>
+    private sealed class TakesNoMmapLock(KernelModel kernel, bool atOnce) : KhugepagedFile(kernel)
     {
+        private readonly bool _atOnce = atOnce;
+
         public override async Proc RetractPageTables(Cpu cpu, FileMapping file, int start)
         {
             await file.MmapRwsem.LockWrite(cpu);
@@ -162,6 +165,18 @@ internal static class HugeFileBugs
 
             await file.MmapRwsem.UnlockWrite(cpu);
         }
+
+        protected override async Proc PteFreeDefer(Cpu cpu, int table)
+        {
+            if (_atOnce)
+            {
+                await cpu.FreeTable(table, "pte_free");
+            }
+            else
+            {
+                await base.PteFreeDefer(cpu, table);
+            }
+        }
     }
 
     private sealed class RetractsSilently(KernelModel kernel) : KhugepagedFile(kernel)
@@ -175,11 +190,9 @@ internal static class HugeFileBugs
         }
     }
 
-    private sealed class RetractsWithoutSync(KernelModel kernel) : KhugepagedFile(kernel)
+    private sealed class FreesAtOnce(KernelModel kernel) : KhugepagedFile(kernel)
     {
-        protected override async Proc TlbRemoveTableSyncOne(Cpu cpu)
-        {
-        }
+        protected override async Proc PteFreeDefer(Cpu cpu, int table) => await cpu.FreeTable(table, "pte_free");
     }
 
     private sealed class FreezesNothing(KernelModel kernel) : KhugepagedFile(kernel)

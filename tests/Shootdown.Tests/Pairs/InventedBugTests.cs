@@ -77,14 +77,23 @@ public sealed class InventedBugTests
         { "kthread-leaves-mask", "clear-refs", "kthread-use-mm", "same-anonymous-busy", "P-ret" },
         { "idle-leaves-mask-first", "munmap-tables", "kthread-use-mm", "same-anonymous-busy", "P-life" },
         { "empty-table-freed-at-once", "madvise-dontneed-tables", "fork", "overlapping-anonymous-busy", "P-life" },
-        { "empty-table-not-locked", "madvise-dontneed-tables", "gup-fast", "overlapping-anonymous-busy", "P-life" },
+        { "empty-table-not-locked", "madvise-dontneed-tables", "gup-fast", "overlapping-anonymous-busy", "assert" },
         { "table-installed-without-lock", "madvise-dontneed-tables", "user-store", "overlapping-anonymous-busy", "P-life" },
-        { "table-not-looked-at-again", "madvise-dontneed-tables", "user-store", "overlapping-anonymous-busy", "P-life" },
+        { "table-not-looked-at-again", "madvise-dontneed-tables", "user-store", "overlapping-anonymous-busy", "assert" },
         { "cow-fault-maps-cached-page", "user-store", "reclaim", "same-privatefile-busy", "P-cow" },
         { "cow-fault-overwrites", "user-store", "user-store", "same-privatefile-busy", "P-copy" },
         { "move-pages-isolates-late", "move-pages", "munmap", "overlapping-anonymous-busy", "deadlock" },
         { "cow-fault-copies-behind-put", "truncate", "user-store", "same-privatefile-busy", "P-life" },
         { "move-pages-flushes-last", "move-pages", "madvise-dontneed", "overlapping-anonymous-busy", "P-life" },
+        { "cow-sets-before-flush", "user-load", "user-store", "same-copyonwrite-busy", "P-copy" },
+        { "cow-ends-before-change", "user-store", "user-store", "same-copyonwrite-guest", "P-sec" },
+        { "migration-copies-behind-mapping", "migrate", "user-store", "same-anonymous-busy", "P-copy" },
+        { "mprotect-ignores-uffd-wp", "mprotect-rw", "uffd-wp", "same-huge-busy", "P-uffd" },
+        { "tables-freed-without-grace-period", "madvise-dontneed-tables", "user-load", "overlapping-anonymous-busy", "P-life" },
+        { "tables-freed-before-unlinked", "munmap-tables", "migrate", "same-anonymous-busy", "P-life" },
+        { "table-walk-outside-rcu", "madvise-dontneed-tables", "reclaim", "overlapping-anonymous-busy", "P-life" },
+        { "area-looked-up-without-lock", "munmap-tables", "madvise-cold", "same-anonymous-busy", "P-life" },
+        { "area-not-looked-up", "munmap-tables", "numa-hint", "same-anonymous-busy", "P-life" },
         { "madvise-collapse-unlocked", "madvise-collapse", "madvise-dontneed", "same-anonymous-busy", "P-ret" },
     };
 
@@ -105,11 +114,15 @@ public sealed class InventedBugTests
         BugMachines.IsFound(cell, SetupOf(bug), property, Options);
     }
 
-    /// <summary>P-gone, the copies of P-life and the cached pages of P-cow: what they read is in the footprints that reduction goes by.</summary>
+    /// <summary>P-gone, the copies and freed tables of P-life, loads of P-copy and the cached pages of P-cow: what they read is in the footprints that reduction goes by.</summary>
     [Theory]
     [InlineData("zap-keeps-migration-entry", "madvise-dontneed", "migrate", "same-anonymous-busy")]
     [InlineData("cow-fault-copies-behind-put", "truncate", "user-store", "same-privatefile-busy")]
     [InlineData("cow-fault-maps-cached-page", "truncate", "user-store", "same-privatefile-busy")]
+    [InlineData("tables-freed-without-grace-period", "madvise-dontneed-tables", "user-load", "overlapping-anonymous-busy")]
+    [InlineData("tables-freed-before-unlinked", "munmap-tables", "migrate", "same-anonymous-busy")]
+    [InlineData("cow-sets-before-flush", "user-load", "user-store", "same-copyonwrite-busy")]
+    [InlineData("migration-copies-behind-mapping", "migrate", "user-store", "same-anonymous-busy")]
     public void Without_reduction_the_verdicts_are_the_same(string bug, string first, string second, string machine)
     {
         PairCell cell = BugMachines.Of(first, second).First(one => one.Machine == machine);

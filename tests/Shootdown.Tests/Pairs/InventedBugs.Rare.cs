@@ -50,9 +50,19 @@ internal static partial class InventedBugs
     {
         public override async Proc<PageTable> PteOffsetMapLock(Cpu cpu, Mm mm, int page)
         {
+            if (Machine.Options.GracePeriods)
+            {
+                await cpu.RcuReadLock();
+            }
+
             PageTable table = await TableAt(cpu, mm, page, 0);
             if (table.Index < 0)
             {
+                if (Machine.Options.GracePeriods)
+                {
+                    await cpu.RcuReadUnlock();
+                }
+
                 return await base.PteOffsetMapLock(cpu, mm, page);
             }
 

@@ -74,6 +74,8 @@ internal static partial class InventedBugs
         // Notifiers.
         new Invented("madvise-free-no-end", parts => parts with { Madvise = kernel => new FreeWithoutEnd(kernel) }),
         .. Rare,
+        .. Tables,
+        .. Copies,
     ];
 
     private sealed class Invented(string id, Func<KernelParts, KernelParts> apply) : KernelPatch

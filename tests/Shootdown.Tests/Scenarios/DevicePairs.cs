@@ -23,7 +23,7 @@ internal static class DevicePairs
         { "B44", "cpus=1 pages=3 ats=0", 18, 40 },
         { "B45", "cpus=1 pages=2 ats=0", 16, 27 },
         { "B45", "cpus=1 pages=2 ats=1", 20, 39 },
-        { "B45", "cpus=2 pages=2 ats=0", 44, 130 },
+        { "B45", "cpus=2 pages=2 ats=0", 42, 124 },
         { "B45", "cpus=1 pages=3 ats=0", 22, 52 },
         { "B49", "cpus=1 pages=1", 4, 6 },
         { "B49", "cpus=2 pages=1", 10, 16 },

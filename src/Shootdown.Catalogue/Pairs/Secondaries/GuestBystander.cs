@@ -29,7 +29,8 @@ internal sealed class GuestBystander : SecondaryBystander
         int pages = cell.Pages;
         if (cell.Bystander == Bystander.Guest && !cell.EndsProcess)
         {
-            AddThread(stage, cell, cpu, "vcpu", () => Store(kvm, cpu, pages));
+            bool loads = cell.Kind == PageKind.CopyOnWrite;
+            AddThread(stage, cell, cpu, "vcpu", () => Use(kvm, cpu, pages, loads));
         }
         else if (cell.Bystander == Bystander.NewGuest)
         {
@@ -38,10 +39,19 @@ internal sealed class GuestBystander : SecondaryBystander
         }
     }
 
-    /// <summary>The guest stores, or leaves its memory alone: then what it has mapped must go by itself.</summary>
-    private static async Proc Store(Kvm kvm, Cpu cpu, int pages)
+    /// <summary>
+    /// The guest stores, or leaves its memory alone: then what it has mapped must go by itself. Where a load finds another page than a store, it may
+    /// load too.
+    /// </summary>
+    private static async Proc Use(Kvm kvm, Cpu cpu, int pages, bool loads)
     {
-        if (await cpu.Choose(2, "whether the guest stores") == 0)
+        int use = await cpu.Choose(loads ? 3 : 2, loads ? "whether the guest stores or loads" : "whether the guest stores");
+        for (int page = 0; use == 2 && page < pages; page++)
+        {
+            await kvm.GuestLoad(cpu, page);
+        }
+
+        if (use != 1)
         {
             return;
         }

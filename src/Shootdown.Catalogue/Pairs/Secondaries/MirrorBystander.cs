@@ -35,7 +35,8 @@ internal sealed class MirrorBystander : SecondaryBystander
         int pages = cell.Pages;
         if (cell.Bystander == Bystander.Mirror && !cell.EndsProcess)
         {
-            AddThread(stage, cell, cpu, driver.Name, () => Store(driver, cpu, pages));
+            bool loads = cell.Kind == PageKind.CopyOnWrite;
+            AddThread(stage, cell, cpu, driver.Name, () => Use(driver, cpu, pages, loads));
         }
         else if (cell.Bystander == Bystander.NewMirror)
         {
@@ -44,10 +45,16 @@ internal sealed class MirrorBystander : SecondaryBystander
         }
     }
 
-    /// <summary>The device stores, or leaves the memory alone: then what it has mapped must go by itself.</summary>
-    private static async Proc Store(SecondaryDriver driver, Cpu cpu, int pages)
+    /// <summary>As <see cref="GuestBystander"/>: the device stores, or leaves the memory alone, or loads where that is something else.</summary>
+    private static async Proc Use(SecondaryDriver driver, Cpu cpu, int pages, bool loads)
     {
-        if (await cpu.Choose(2, "whether the device stores") == 0)
+        int use = await cpu.Choose(loads ? 3 : 2, loads ? "whether the device stores or loads" : "whether the device stores");
+        for (int page = 0; use == 2 && page < pages; page++)
+        {
+            await driver.DeviceLoad(cpu, page);
+        }
+
+        if (use != 1)
         {
             return;
         }

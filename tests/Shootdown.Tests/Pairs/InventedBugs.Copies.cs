@@ -1,0 +1,89 @@
+using Shootdown.Catalogue;
+using Shootdown.Kernel;
+using Shootdown.Machine;
+
+namespace Shootdown.Tests.Pairs;
+
+/// <content>Pages that take the place of others, and rights that come back with them.</content>
+internal static partial class InventedBugs
+{
+    private static IReadOnlyList<KernelPatch> Copies =>
+    [
+        new Invented("cow-sets-before-flush", parts => parts with { CopyOnWrite = kernel => new CopiesOnWrite(kernel, flushesLast: true) }),
+        new Invented("cow-ends-before-change", parts => parts with { CopyOnWrite = kernel => new CopiesOnWrite(kernel, flushesLast: false) }),
+        new Invented("migration-copies-behind-mapping", parts => parts with { Migrate = kernel => new CopiesLate(kernel) }),
+        new Invented("mprotect-ignores-uffd-wp", parts => parts with { Mprotect = kernel => new WritableThoughMarked(kernel) }),
+    ];
+
+    /// <summary>wp_page_copy() as it once was: the new entry is set, then the old one is flushed. Or with a notifier that ends first.</summary>
+    private sealed class CopiesOnWrite(KernelModel kernel, bool flushesLast) : CopyOnWrite(kernel)
+    {
+        private readonly bool _flushesLast = flushesLast;
+
+        public override async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
+        {
+            FrameSet original = FrameSet.Of(entry.Frame);
+            await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+            int copy = await Kernel.PageFault.AllocFrame(cpu, page);
+            await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
+            await MmuNotifierInvalidateRangeStart(cpu, mm, page);
+            if (!_flushesLast)
+            {
+                await MmuNotifierInvalidateRangeEnd(cpu, mm, page);
+            }
+
+            PageTable again = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
+            bool copied = await cpu.EntryRead(again, page) == entry;
+            if (copied)
+            {
+                await Replace(cpu, mm, again, page, copy);
+                await Kernel.Rmap.FolioRemoveRmapPte(cpu, entry.Frame);
+            }
+
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, again);
+            if (_flushesLast)
+            {
+                await MmuNotifierInvalidateRangeEnd(cpu, mm, page);
+            }
+
+            await cpu.PutFrames(copied ? original : FrameSet.Of(copy), "folio_put");
+            await cpu.PutFrames(original, "folio_put");
+        }
+
+        private async Proc Replace(Cpu cpu, Mm mm, PageTable table, int page, int copy)
+        {
+            if (!_flushesLast)
+            {
+                await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page);
+            }
+
+            await Kernel.PageFault.FolioAddNewAnonRmap(cpu, copy);
+            await Kernel.PteOps.SetPteAtNotify(cpu, mm, table, page, Kernel.PteOps.PteMkdirty(Pte.Leaf(copy, true)));
+            if (_flushesLast)
+            {
+                await Kernel.TlbFlush.FlushTlbPage(cpu, mm, page);
+            }
+        }
+    }
+
+    private sealed class CopiesLate(KernelModel kernel) : Migrate(kernel)
+    {
+        public override async Proc<bool> MoveToNewFolio(Cpu cpu, int frame, int target)
+        {
+            if (await cpu.Load(Kernel.Folios[frame].Frame.RefCount) != 1)
+            {
+                return false;
+            }
+
+            await RemoveMigrationPtes(cpu, frame, target);
+            await cpu.CopyFrame(frame, target, "folio_mc_copy");
+            return true;
+        }
+    }
+
+    private sealed class WritableThoughMarked(KernelModel kernel) : Mprotect(kernel)
+    {
+        public override async Proc<bool> CanChangePteWritable(Cpu cpu, Pte value) => await base.CanChangePteWritable(cpu, value.Without(Pte.UserfaultWpBit));
+    }
+}
