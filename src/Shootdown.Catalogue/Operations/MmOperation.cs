@@ -21,6 +21,9 @@ public enum PageKind
     /// <summary>Anonymous memory whose entries are NUMA hints: the next access faults, and the page may be moved.</summary>
     Hinted,
 
+    /// <summary>Anonymous memory that userfaultfd has write-protected: a store waits until somebody lifts that.</summary>
+    UserfaultProtected,
+
     /// <summary>
     /// Anonymous memory that one huge entry maps. An operation on the whole page changes that entry, one on a part of it splits it.
     /// </summary>
@@ -151,7 +154,7 @@ public abstract class MmOperation
     public bool Meets(PageKind kind) => kind switch
     {
         PageKind.Hugetlb => WorksOnHugetlb,
-        PageKind.Huge or PageKind.HugeCopyOnWrite => WorksOn(PageKind.Anonymous),
+        PageKind.Huge or PageKind.HugeCopyOnWrite or PageKind.UserfaultProtected => WorksOn(PageKind.Anonymous),
         _ => WorksOn(kind),
     };
 

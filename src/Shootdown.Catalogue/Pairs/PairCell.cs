@@ -112,6 +112,7 @@ public sealed record PairCell(
         PageKind.CopyOnWrite => "copy-on-write",
         PageKind.Referenced => "referenced anonymous",
         PageKind.Hinted => "anonymous, hinted",
+        PageKind.UserfaultProtected => "anonymous, write-protected by userfaultfd,",
         PageKind.HugeCopyOnWrite => "huge copy-on-write",
         PageKind.HugeFile => "huge file",
         PageKind.PrivateFile => "private file",

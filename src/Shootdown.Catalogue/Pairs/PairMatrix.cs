@@ -126,6 +126,7 @@ public static class PairMatrix
         Bystander.Sharer => MeetsSharer(operations, relation, kind),
         Bystander.Reclaim => false,
         Bystander.Busy when kind == PageKind.Huge => FitsHugePage(operations, relation),
+        Bystander.Busy when kind == PageKind.UserfaultProtected => MeetsProtected(operations, relation),
         Bystander.Busy when kind == PageKind.HugeFile => FitsHugeFile(operations, relation),
         Bystander.Busy => relation == RangeRelation.Same
             || (relation != RangeRelation.NeighbouringTables && kind != PageKind.CopyOnWrite && !IsSpecial(kind)),
@@ -145,9 +146,13 @@ public static class PairMatrix
         && (relation == RangeRelation.Same
             || (relation == RangeRelation.Overlapping && operations[1] is TruncateOperation or MunmapOperation));
 
+    /// <summary>Somebody lifts the protection while another operation is under way.</summary>
+    private static bool MeetsProtected(MmOperation[] operations, RangeRelation relation)
+        => relation == RangeRelation.Same && operations.Length == 2 && operations.Any(operation => operation is UserfaultResolveOperation);
+
     /// <summary>Memory in a state that few operations make a difference for.</summary>
     private static bool IsSpecial(PageKind kind)
-        => kind is PageKind.Referenced or PageKind.Hinted or PageKind.HugeCopyOnWrite or PageKind.PrivateFile;
+        => kind is PageKind.Referenced or PageKind.Hinted or PageKind.UserfaultProtected or PageKind.HugeCopyOnWrite or PageKind.PrivateFile;
 
     /// <summary>
     /// Who stores to what is mapped read-only gets a copy: of a page of a file beside a busy CPU, of a part of a huge page beside the process

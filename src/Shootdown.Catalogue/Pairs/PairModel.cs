@@ -108,6 +108,7 @@ public static class PairModel
         return cell.Kind switch
         {
             PageKind.CopyOnWrite or PageKind.Referenced or PageKind.PrivateFile => options with { AnonFolios = true },
+            PageKind.UserfaultProtected => options with { AnonFolios = true, UserfaultWp = true },
             PageKind.Hinted => options with { AnonFolios = true, MisplacedPages = true, MixedNodes = true },
             PageKind.Huge or PageKind.HugeCopyOnWrite => options with { AnonFolios = true, Thp = true, HugeCollapse = true, RcuTableFree = true },
             PageKind.HugeFile => options with { Files = true, Thp = true, HugeFiles = true, RcuTableFree = true },
@@ -124,7 +125,10 @@ public static class PairModel
             PageKind.Anonymous => Stage.WithMappedPages(
                 options, cell.Pages, mmapWriters, StartsDirty(cell), setup.Parts, kernelOptions),
             PageKind.Referenced => WithReferencedPages(cell, setup, options, kernelOptions, mmapWriters),
-            PageKind.Hinted => WithHintedPages(cell, setup, options, kernelOptions, mmapWriters),
+            PageKind.Hinted => WithEntries(
+                cell, setup, options, kernelOptions, mmapWriters, page => Pte.Leaf(page, false, true).With(Pte.ProtNoneBit).Without(Pte.PresentBit)),
+            PageKind.UserfaultProtected => WithEntries(
+                cell, setup, options, kernelOptions, mmapWriters, page => Pte.Leaf(page, false, true).With(Pte.UserfaultWpBit)),
             PageKind.Huge => WithHugePage(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.HugeFile => WithHugeFile(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.HugeCopyOnWrite => WithSharedHugePage(cell, setup, options, kernelOptions, mmapWriters),
@@ -211,14 +215,14 @@ public static class PairModel
         return stage;
     }
 
-    private static Stage WithHintedPages(
-        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters)
+    private static Stage WithEntries(
+        PairCell cell, PairSetup setup, MachineOptions options, KernelOptions kernelOptions, bool mmapWriters, Func<int, Pte> entry)
     {
         var kernel = new KernelModel(new MachineModel(options), kernelOptions, setup.Parts);
         Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
         for (int page = 0; page < cell.Pages; page++)
         {
-            kernel.BuildMapping(mm, page, Pte.Leaf(page, write: false, dirty: true).With(Pte.ProtNoneBit).Without(Pte.PresentBit));
+            kernel.BuildMapping(mm, page, entry(page));
             kernel.Machine.SetInitial(kernel.Folios[page].AnonExclusive.Address, 1);
         }
 

@@ -88,6 +88,8 @@ public sealed class InventedBugTests
         { "cow-sets-before-flush", "user-load", "user-store", "same-copyonwrite-busy", "P-copy" },
         { "cow-ends-before-change", "user-store", "user-store", "same-copyonwrite-guest", "P-sec" },
         { "migration-copies-behind-mapping", "migrate", "user-store", "same-anonymous-busy", "P-copy" },
+        { "uffd-wakes-before-lifting", "uffd-unprotect", "user-store", "same-userfaultprotected-busy", "deadlock" },
+        { "uffd-counts-behind-lock", "uffd-unprotect", "user-store", "same-userfaultprotected-busy", "deadlock" },
         { "mprotect-ignores-uffd-wp", "mprotect-rw", "uffd-wp", "same-huge-busy", "P-uffd" },
         { "tables-freed-without-grace-period", "madvise-dontneed-tables", "user-load", "overlapping-anonymous-busy", "P-life" },
         { "tables-freed-before-unlinked", "munmap-tables", "migrate", "same-anonymous-busy", "P-life" },

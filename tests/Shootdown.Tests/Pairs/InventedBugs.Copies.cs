@@ -4,7 +4,7 @@ using Shootdown.Machine;
 
 namespace Shootdown.Tests.Pairs;
 
-/// <content>Pages that take the place of others, and rights that come back with them.</content>
+/// <content>Pages that take the place of others, and protection that is lifted or comes back with them.</content>
 internal static partial class InventedBugs
 {
     private static IReadOnlyList<KernelPatch> Copies =>
@@ -12,6 +12,8 @@ internal static partial class InventedBugs
         new Invented("cow-sets-before-flush", parts => parts with { CopyOnWrite = kernel => new CopiesOnWrite(kernel, flushesLast: true) }),
         new Invented("cow-ends-before-change", parts => parts with { CopyOnWrite = kernel => new CopiesOnWrite(kernel, flushesLast: false) }),
         new Invented("migration-copies-behind-mapping", parts => parts with { Migrate = kernel => new CopiesLate(kernel) }),
+        new Invented("uffd-wakes-before-lifting", parts => parts with { Userfaultfd = kernel => new WakesFirst(kernel) }),
+        new Invented("uffd-counts-behind-lock", parts => parts with { Userfaultfd = kernel => new CountsBehindLock(kernel) }),
         new Invented("mprotect-ignores-uffd-wp", parts => parts with { Mprotect = kernel => new WritableThoughMarked(kernel) }),
     ];
 
@@ -79,6 +81,25 @@ internal static partial class InventedBugs
             await RemoveMigrationPtes(cpu, frame, target);
             await cpu.CopyFrame(frame, target, "folio_mc_copy");
             return true;
+        }
+    }
+
+    private sealed class WakesFirst(KernelModel kernel) : Userfaultfd(kernel)
+    {
+        public override async Proc WriteUnprotect(Cpu cpu, Mm mm, int first, int count)
+        {
+            await cpu.AddReturn(mm.UserfaultWakeups, 1);
+            await MwriteprotectRange(cpu, mm, first, count, false);
+        }
+    }
+
+    private sealed class CountsBehindLock(KernelModel kernel) : Userfaultfd(kernel)
+    {
+        public override async Proc HandleUserfault(Cpu cpu, Mm mm, PageTable table)
+        {
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+            ulong seen = await cpu.Load(mm.UserfaultWakeups);
+            await cpu.WaitEvent(mm.UserfaultWakeups, Condition.NotEqual, seen);
         }
     }
 
