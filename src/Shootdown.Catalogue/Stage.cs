@@ -91,8 +91,10 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
     /// <param name="kind">Page cache, shared or private, or memory of a driver.</param>
     /// <param name="parts">Replaced mechanisms.</param>
     /// <param name="build">Choices of the kernel's build.</param>
+    /// <param name="dirty">False if the pages of a shared file are clean, and mapped writable all the same: as loads map shmem.</param>
     public static Stage WithMappedFile(
-        MachineOptions options, int pages, bool mmapWriters, FileAreaKind kind, KernelParts? parts = null, KernelOptions? build = null)
+        MachineOptions options, int pages, bool mmapWriters, FileAreaKind kind, KernelParts? parts = null, KernelOptions? build = null,
+        bool dirty = true)
     {
         var kernel = new KernelModel(new MachineModel(options), (build ?? new KernelOptions()) with { Files = true }, parts);
         Mm mm = kernel.NewMm("mm", pages, mmapWriters);
@@ -109,12 +111,12 @@ public sealed record Stage(KernelModel Kernel, Mm Mm)
             if (kind != FileAreaKind.PfnMap)
             {
                 kernel.BuildCached(file, page, page);
-                kernel.Machine.SetInitial(kernel.Folios[page].Frame.Dirty.Address, isPrivate ? 0UL : 1);
+                kernel.Machine.SetInitial(kernel.Folios[page].Frame.Dirty.Address, isPrivate || !dirty ? 0UL : 1);
             }
 
             if (!isPrivate)
             {
-                kernel.BuildMapping(mm, page, Pte.Leaf(page, write: true, dirty: true));
+                kernel.BuildMapping(mm, page, Pte.Leaf(page, write: true, dirty));
             }
         }
 

@@ -98,8 +98,8 @@ public sealed partial class KernelModel
     }
 
     /// <summary>
-    /// Initial state: a huge folio of a file is in the page cache, and one entry maps it, writable and dirty, as a store leaves it, or clean
-    /// and read-only. Needs <see cref="KernelOptions.HugeFiles"/>.
+    /// Initial state: a huge folio of a file is in the page cache, and one entry maps it, writable: dirty, as a store leaves it, or clean,
+    /// as a load maps shmem. Needs <see cref="KernelOptions.HugeFiles"/>.
     /// </summary>
     /// <param name="area">The area; the pages are the first huge page's worth of it.</param>
     /// <param name="frame">First frame.</param>
@@ -108,7 +108,7 @@ public sealed partial class KernelModel
     {
         ArgumentNullException.ThrowIfNull(area);
         var pmd = new PageTable(area.Mm.Space.RootTable, 1, 0);
-        Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, area.First), Pte.Leaf(frame, dirty, dirty).With(Pte.HugeBit).Bits);
+        Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, area.First), Pte.Leaf(frame, true, dirty).With(Pte.HugeBit).Bits);
         AddInitial(Folios[frame].Frame.MapCount, 1);
         Machine.SetInitial(Folios[frame].Frame.Dirty.Address, dirty ? 1UL : 0);
         for (int i = 0; i < Machine.Paging.SpanOf(1); i++)

@@ -167,10 +167,11 @@ public static class PairMatrix
         or MprotectWritableOperation or MunmapOperation or UserfaultResolveOperation or UserLoadOperation or UserStoreOperation;
 
     /// <summary>
-    /// A dirty bit that is lost shows when reclaim takes the page for clean. Anonymous pages that others may have too it writes in any case.
+    /// A dirty bit that is lost shows when reclaim takes the page for clean. Anonymous pages that others may have too it writes in any case. Of a file
+    /// these are pages of shmem: mapped writable by a load, and nothing but the entry's bit tells of the first store.
     /// </summary>
     private static bool MeetsFirstStore(MmOperation[] operations, RangeRelation relation, PageKind kind)
-        => relation == RangeRelation.Same && kind == PageKind.Anonymous && operations.Length == 2
+        => relation == RangeRelation.Same && kind is PageKind.Anonymous or PageKind.File or PageKind.HugeFile && operations.Length == 2
             && operations.Any(operation => operation is ReclaimOperation)
             && !operations.Aggregate(new KernelOptions(), (options, operation) => operation.Configure(options)).AnonFolios;
 

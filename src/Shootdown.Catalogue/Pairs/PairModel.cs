@@ -135,7 +135,8 @@ public static class PairModel
             PageKind.PrivateFile => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Private, setup.Parts, kernelOptions),
             PageKind.CopyOnWrite => WithSharedPages(cell, setup, options, kernelOptions, mmapWriters),
             PageKind.Hugetlb => WithSharedTables(cell, setup, options, kernelOptions, mmapWriters),
-            PageKind.File => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts, kernelOptions),
+            PageKind.File => Stage.WithMappedFile(
+                options, cell.Pages, mmapWriters, FileAreaKind.Shared, setup.Parts, kernelOptions, cell.Bystander != Bystander.Dirtying),
             _ => Stage.WithMappedFile(options, cell.Pages, mmapWriters, FileAreaKind.PfnMap, setup.Parts, kernelOptions),
         };
 
@@ -180,7 +181,7 @@ public static class PairModel
     {
         var kernel = new KernelModel(new MachineModel(options), kernelOptions, setup.Parts);
         Mm mm = kernel.NewMm("mm", cell.Pages, mmapWriters);
-        kernel.BuildHugeFile(mm.AddSharedFileArea(kernel.NewFile("file", cell.Pages), 0, cell.Pages, 0), 0, dirty: true);
+        kernel.BuildHugeFile(mm.AddSharedFileArea(kernel.NewFile("file", cell.Pages), 0, cell.Pages, 0), 0, StartsDirty(cell));
         return new Stage(kernel, mm);
     }
 

@@ -63,7 +63,7 @@ public static class PathFinder
     private static IEnumerable<PairCell> CellsOf(MmOperation operation, MmOperation user)
     {
         foreach (PageKind kind in Enum.GetValues<PageKind>().Where(operation.Meets)
-            .Where(kind => kind is not (PageKind.HugeCopyOnWrite or PageKind.PrivateFile)))
+            .Where(kind => kind is not (PageKind.HugeCopyOnWrite or PageKind.PrivateFile or PageKind.UserfaultProtected)))
         {
             RangeRelation relation = operation.Id.Contains("munmap", StringComparison.Ordinal) ? RangeRelation.Overlapping : RangeRelation.Same;
             yield return new PairCell([operation], relation, kind, Bystander.Busy);

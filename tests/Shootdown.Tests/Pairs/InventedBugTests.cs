@@ -88,6 +88,8 @@ public sealed class InventedBugTests
         { "cow-sets-before-flush", "user-load", "user-store", "same-copyonwrite-busy", "P-copy" },
         { "cow-ends-before-change", "user-store", "user-store", "same-copyonwrite-guest", "P-sec" },
         { "migration-copies-behind-mapping", "migrate", "user-store", "same-anonymous-busy", "P-copy" },
+        { "reclaim-drops-dirty-of-files", "mprotect-ro", "reclaim", "same-file-dirtying", "P-write" },
+        { "writeback-ignores-entries", "writeback", "reclaim", "same-file-dirtying", "P-write" },
         { "uffd-wakes-before-lifting", "uffd-unprotect", "user-store", "same-userfaultprotected-busy", "deadlock" },
         { "uffd-counts-behind-lock", "uffd-unprotect", "user-store", "same-userfaultprotected-busy", "deadlock" },
         { "mprotect-ignores-uffd-wp", "mprotect-rw", "uffd-wp", "same-huge-busy", "P-uffd" },

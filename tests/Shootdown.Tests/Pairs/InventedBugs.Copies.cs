@@ -12,6 +12,8 @@ internal static partial class InventedBugs
         new Invented("cow-sets-before-flush", parts => parts with { CopyOnWrite = kernel => new CopiesOnWrite(kernel, flushesLast: true) }),
         new Invented("cow-ends-before-change", parts => parts with { CopyOnWrite = kernel => new CopiesOnWrite(kernel, flushesLast: false) }),
         new Invented("migration-copies-behind-mapping", parts => parts with { Migrate = kernel => new CopiesLate(kernel) }),
+        new Invented("reclaim-drops-dirty-of-files", parts => parts with { Reclaim = kernel => new DropsDirty(kernel) }),
+        new Invented("writeback-ignores-entries", parts => parts with { Writeback = kernel => new IgnoresEntries(kernel) }),
         new Invented("uffd-wakes-before-lifting", parts => parts with { Userfaultfd = kernel => new WakesFirst(kernel) }),
         new Invented("uffd-counts-behind-lock", parts => parts with { Userfaultfd = kernel => new CountsBehindLock(kernel) }),
         new Invented("mprotect-ignores-uffd-wp", parts => parts with { Mprotect = kernel => new WritableThoughMarked(kernel) }),
@@ -81,6 +83,32 @@ internal static partial class InventedBugs
             await RemoveMigrationPtes(cpu, frame, target);
             await cpu.CopyFrame(frame, target, "folio_mc_copy");
             return true;
+        }
+    }
+
+    private sealed class DropsDirty(KernelModel kernel) : Reclaim(kernel)
+    {
+        public override async Proc<ulong> TryToUnmapOne(Cpu cpu, Mm mm, PageTable table, int page, int frame, bool batch)
+        {
+            if (mm.FileAreaOf(page) is null)
+            {
+                return await base.TryToUnmapOne(cpu, mm, table, page, frame, batch);
+            }
+
+            await Kernel.PteOps.PtepClearFlush(cpu, mm, table, page);
+            await Kernel.Rmap.FolioRemoveRmapPte(cpu, frame);
+            await cpu.AddReturn(Kernel.Folios[frame].Frame.RefCount, -1);
+            return Unmapped;
+        }
+    }
+
+    /// <summary>folio_clear_dirty_for_io() that cleans the entries and forgets that they were dirty.</summary>
+    private sealed class IgnoresEntries(KernelModel kernel) : Writeback(kernel)
+    {
+        public override async Proc<bool> FolioClearDirtyForIo(Cpu cpu, int frame)
+        {
+            await FolioMkclean(cpu, frame);
+            return await Kernel.Filemap.FolioTestClearDirty(cpu, frame);
         }
     }
 
