@@ -42,9 +42,20 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc ClearRefsYoung(Cpu cpu, Mm mm, int first, int count)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
+        VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
+        for (PageRange part = areas.Part(first, count); part.Count > 0; part = areas.Part(part.End, first + count - part.End))
+        {
+            await ClearYoung(cpu, mm, part);
+        }
+
+        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
+    }
+
+    [KernelName]
+    private async Proc ClearYoung(Cpu cpu, Mm mm, PageRange range)
+    {
         int span = Machine.Paging.SpanOf(1);
-        PageRange part = (await Kernel.MmapLock.FindVma(cpu, mm)).Part(first, count);
-        for (int page = part.Start; page < part.End; page++)
+        for (int page = range.Start; page < range.End; page++)
         {
             await Kernel.HugeMemory.SplitFileHugePmdIfAny(cpu, mm, page);
             PageTable table = await Kernel.PageWalk.PteOffsetMapLock(cpu, mm, page);
@@ -61,8 +72,6 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
 
             await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
         }
-
-        await Kernel.MmapLock.MmapReadUnlock(cpu, mm);
     }
 
     /// <summary>mm/pagewalk.c: <c>walk_page_range</c>: table by table.</summary>

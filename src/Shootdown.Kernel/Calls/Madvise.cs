@@ -47,8 +47,8 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc MadviseFree(Cpu cpu, Mm mm, int first, int count)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
-        PageRange part = (await Kernel.MmapLock.FindVma(cpu, mm)).Part(first, count);
-        if (part.Count > 0)
+        VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
+        for (PageRange part = areas.Part(first, count); part.Count > 0; part = areas.Part(part.End, first + count - part.End))
         {
             await MadviseFreeSingleVma(cpu, mm, part);
         }
@@ -226,8 +226,8 @@ public class Madvise(KernelModel kernel) : Mechanism(kernel)
     protected virtual async Proc MadviseColdOrPageout(Cpu cpu, Mm mm, int first, int count, MadviseWalk walk)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
-        PageRange part = (await Kernel.MmapLock.FindVma(cpu, mm)).Part(first, count);
-        if (part.Count > 0)
+        VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
+        for (PageRange part = areas.Part(first, count); part.Count > 0; part = areas.Part(part.End, first + count - part.End))
         {
             TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
             await WalkPageRange(tlb, part.Start, part.Count, walk);

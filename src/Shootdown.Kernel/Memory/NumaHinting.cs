@@ -15,8 +15,8 @@ public class NumaHinting(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc ChangeProtNuma(Cpu cpu, Mm mm, int first, int count)
     {
         await Kernel.MmapLock.MmapReadLock(cpu, mm);
-        PageRange part = (await Kernel.MmapLock.FindVma(cpu, mm)).Part(first, count);
-        if (part.Count > 0)
+        VmAreas areas = await Kernel.MmapLock.FindVma(cpu, mm);
+        for (PageRange part = areas.Part(first, count); part.Count > 0; part = areas.Part(part.End, first + count - part.End))
         {
             TlbGather tlb = await Kernel.MmuGather.TlbGatherMmu(cpu, mm);
             await Kernel.Mprotect.ChangeProtection(tlb, part.Start, part.Count, ProtectionChange.NumaHint);

@@ -28,6 +28,20 @@ public sealed class AreaTree(MachineModel machine) : MachineHandle(machine)
         return first >= end;
     }
 
+    /// <summary>The first part of the range that is in areas without a hole between them; empty if none is.</summary>
+    public PageRange Part(int first, int end)
+    {
+        int at = FirstBehind(first);
+        int start = at < Count ? Math.Clamp(_areas[at].Start, first, end) : end;
+        int stop = start;
+        while (stop < end && at < Count && _areas[at].Start <= stop)
+        {
+            stop = Math.Min(_areas[at++].End, end);
+        }
+
+        return PageRange.Of(start, stop - start);
+    }
+
     /// <summary>True if any page of the range is in an area.</summary>
     public bool Touches(int first, int end)
     {

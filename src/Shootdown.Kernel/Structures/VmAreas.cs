@@ -21,9 +21,9 @@ public readonly record struct VmAreas(ulong Bits, AreaTree? Tree = null, AreaCha
     public PageRange Part(int first, int count)
     {
         int end = first + count;
-        if (Covers(first, count))
+        if (Tree is not null)
         {
-            return PageRange.Of(first, count);
+            return Tree.Part(first, end);
         }
 
         while (first < end && !Covers(first, 1))
