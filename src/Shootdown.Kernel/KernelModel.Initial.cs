@@ -23,7 +23,7 @@ public sealed partial class KernelModel
     public void BuildMapping(Mm mm, int page, Pte leaf)
     {
         ArgumentNullException.ThrowIfNull(mm);
-        Machine.Paging.BuildMapping(mm.Space, page, leaf);
+        Machine.Paging.BuildMapping(mm.Space, page, Written(leaf));
         FrameWords frame = Machine.Paging.Frames[leaf.Frame];
         if (CountsMappings(mm, page))
         {
@@ -40,6 +40,9 @@ public sealed partial class KernelModel
             AddInitial(frame.RefCount, -1);
         }
     }
+
+    /// <summary>What may be written was written since the last <c>clear_refs</c>, which is long ago.</summary>
+    private Pte Written(Pte leaf) => Options.SoftDirty && leaf.Write ? leaf.With(Pte.SoftDirtyBit) : leaf;
 
     /// <summary>Initial state: the CPU runs a thread of the address space.</summary>
     public void BuildRunning(Cpu cpu, Mm mm, int asid = 0)
@@ -84,7 +87,7 @@ public sealed partial class KernelModel
             Machine.SetInitial(mm.Deposited[page].Address, (ulong)Machine.Paging.BuildPath(mm.Space, page).Index + 1);
         }
 
-        Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, page), leaf.With(Pte.HugeBit).Bits);
+        Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, page), Written(leaf).With(Pte.HugeBit).Bits);
         for (int i = 0; i < Machine.Paging.SpanOf(1); i++)
         {
             Machine.Paging.BuildFrame(leaf.Frame + i);
@@ -108,7 +111,7 @@ public sealed partial class KernelModel
     {
         ArgumentNullException.ThrowIfNull(area);
         var pmd = new PageTable(area.Mm.Space.RootTable, 1, 0);
-        Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, area.First), Pte.Leaf(frame, true, dirty).With(Pte.HugeBit).Bits);
+        Machine.SetInitial(Machine.Paging.EntryAddressOf(pmd, area.First), Written(Pte.Leaf(frame, true, dirty)).With(Pte.HugeBit).Bits);
         AddInitial(Folios[frame].Frame.MapCount, 1);
         Machine.SetInitial(Folios[frame].Frame.Dirty.Address, dirty ? 1UL : 0);
         for (int i = 0; i < Machine.Paging.SpanOf(1); i++)

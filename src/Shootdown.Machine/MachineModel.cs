@@ -12,6 +12,7 @@ public sealed partial class MachineModel
     private readonly List<SoftwareMmu> _softwareMmus = [];
     private readonly List<PinRequest> _pinRequests = [];
     private readonly List<int> _lockWords = [];
+    private readonly List<RwSemaphore> _semaphores = [];
     private readonly List<Spinlock> _spinLocks = [];
     private readonly Dictionary<int, WordPlace> _places = [];
     private int _handles;
@@ -165,7 +166,18 @@ public sealed partial class MachineModel
     public IReadOnlyList<int> BarrierWords => [.. _lockWords, .. Interrupts.OutstandingWords];
 
     /// <summary>A reader-writer semaphore.</summary>
-    public RwSemaphore NewRwSemaphore(string name) => new(this, name);
+    public RwSemaphore NewRwSemaphore(string name)
+    {
+        var made = new RwSemaphore(this, name);
+        _semaphores.Add(made);
+        return made;
+    }
+
+    /// <summary>All reader-writer semaphores of a checked machine.</summary>
+    internal IReadOnlyList<RwSemaphore> Semaphores => _semaphores;
+
+    /// <summary>Addresses of the words of exclusive locks.</summary>
+    internal IReadOnlyList<int> LockWords => _lockWords;
 
     /// <summary>A domain of sleepable RCU.</summary>
     public Srcu NewSrcu(string name) => new(this, name);

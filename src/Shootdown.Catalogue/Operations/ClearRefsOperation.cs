@@ -13,7 +13,7 @@ public sealed class ClearRefsOperation : MmOperation
     public override string Role => "clear_refs";
 
     /// <inheritdoc/>
-    public override PromiseKind? Promises => PromiseKind.WriteProtected;
+    public override PromiseKind? Promises => PromiseKind.WritesForgotten;
 
     /// <inheritdoc/>
     public override bool WritesMmapLock => true;

@@ -28,11 +28,21 @@ public sealed class CollapseHugeOperation : MmOperation
     public override bool MeetsItself => false;
 
     /// <inheritdoc/>
+    public override bool NeedsHugePage => true;
+
+    /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options)
         => options with { AnonFolios = true, Thp = true, HugeCollapse = true, RcuTableFree = true };
 
     /// <inheritdoc/>
     public override bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
+
+    /// <summary>On two tables it would need two huge pages' worth.</summary>
+    public override bool Joins(PairCell cell)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        return cell.Relation != RangeRelation.NeighbouringTables;
+    }
 
     /// <inheritdoc/>
     public override async Proc Run(OperationCall call)

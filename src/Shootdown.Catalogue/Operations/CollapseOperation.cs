@@ -20,6 +20,12 @@ public sealed class CollapseOperation : MmOperation
     /// <inheritdoc/>
     public override bool NeedsGracePeriods => true;
 
+    /// <summary>Those of a page cache that the machine does not have.</summary>
+    public override bool LeavesReferences => true;
+
+    /// <inheritdoc/>
+    public override bool KeepsContents => false;
+
     /// <inheritdoc/>
     public override bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
 

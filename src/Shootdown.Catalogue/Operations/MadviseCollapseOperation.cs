@@ -36,6 +36,9 @@ public sealed class MadviseCollapseOperation : MmOperation
     }
 
     /// <inheritdoc/>
+    public override bool NeedsHugePage => true;
+
+    /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options)
         => options with { AnonFolios = true, Thp = true, HugeCollapse = true, RcuTableFree = true };
 

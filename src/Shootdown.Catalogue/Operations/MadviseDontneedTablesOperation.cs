@@ -45,6 +45,9 @@ public sealed class MadviseDontneedTablesOperation : MmOperation
     public override bool BystanderFaults(IReadOnlyList<MmOperation> others) => others.Any(one => one is UserStoreOperation);
 
     /// <inheritdoc/>
+    public override bool KeepsContents => false;
+
+    /// <inheritdoc/>
     public override bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
 
     /// <inheritdoc/>

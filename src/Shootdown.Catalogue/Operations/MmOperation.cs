@@ -84,6 +84,12 @@ public abstract class MmOperation
     /// <summary>True if it runs in a kernel thread, on kernel page tables.</summary>
     public virtual bool IsKernelThread => false;
 
+    /// <summary>False if pages of its range may be gone behind it.</summary>
+    public virtual bool KeepsContents => !EndsProcess && Promises is not (PromiseKind.Removed or PromiseKind.ContentsGivenUp);
+
+    /// <summary>True if frames have references behind it that no entry and no page cache of the machine explains.</summary>
+    public virtual bool LeavesReferences => false;
+
     /// <summary>Frames for each of its pages that it can hold besides the mapped one: allocated, or waiting to be freed.</summary>
     public virtual int FramesHeld => 1;
 

@@ -29,10 +29,20 @@ public sealed class MremapTablesOperation : MmOperation
     public override KernelOptions Configure(KernelOptions options) => options with { AnonMoves = true, MremapTables = true };
 
     /// <inheritdoc/>
+    public override bool KeepsContents => false;
+
+    /// <inheritdoc/>
     public override bool WorksOn(PageKind kind) => kind == PageKind.Anonymous;
 
     /// <inheritdoc/>
     public override bool SplitsHugePages => true;
+
+    /// <summary>Where the next table maps pages there is no place to go to.</summary>
+    public override bool Joins(PairCell cell)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        return cell.Relation != RangeRelation.NeighbouringTables;
+    }
 
     /// <inheritdoc/>
     public override Proc Run(OperationCall call)

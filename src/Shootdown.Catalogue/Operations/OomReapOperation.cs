@@ -15,6 +15,9 @@ public sealed class OomReapOperation : MmOperation
     public override bool IsKernelThread => true;
 
     /// <inheritdoc/>
+    public override bool KeepsContents => false;
+
+    /// <inheritdoc/>
     public override bool MeetsAll => false;
 
     /// <summary>Alone: on CPUs it does what madvise-dontneed does.</summary>

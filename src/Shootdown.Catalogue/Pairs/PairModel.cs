@@ -30,7 +30,7 @@ public static class PairModel
             int moved = operation.DestinationPages(count);
             Add(stage, i, operation, new OperationCall(
                 stage.Kernel, stage.Cpu(i), operation.SpaceOf(stage), operation, first, count, moved > 0 ? destination : -1,
-                operation.HasChild ? stage.Kernel.NewMm($"child{i}", cell.Pages, mmapWriters) : null),
+                operation.HasChild ? stage.Kernel.NewMm(ChildName(i), cell.Pages, mmapWriters) : null),
                 cell.Operations.Any(other => other.MayLeaveOthersWaiting));
             destination += moved;
         }
@@ -44,50 +44,14 @@ public static class PairModel
             AddBystander(stage, cell, cell.Operations.Count);
         }
 
-        var knowledge = new KernelFlushKnowledge(stage.Kernel);
-        Property[] secondaries = secondary?.HasTable == true ? [new PSecondary { Folios = FoliosOf(stage.Kernel) }] : [];
-        Property[] copies = stage.Kernel.Options.HugeFiles ? [new PCopy()]
-            : stage.Kernel.Options.AnonFolios ? [new PCopy(everyStore: !DiscardsPrivateFile(cell))] : [];
-        Property[] sharing = cell.Kind == PageKind.PrivateFile ? [new PCow(stage.Kernel.PageCache)]
-            : stage.Kernel.Mms.Count > 1 && (IsAnonymous(cell) || cell.Kind == PageKind.Hugetlb) ? [new PCow()] : [];
-        Property[] removals = cell.Operations.Any(operation => operation.HidesPages) && IsAnonymous(cell) && cell.Bystander == Bystander.Busy ? [new PGone()] : [];
-        Property[] marks = stage.Kernel.Options.UserfaultWp ? [new PUserfault()] : [];
-        Property[] pins = stage.Machine.PinRequests.Count > 0 ? [new PPin(judgesSharing: true)] : [];
         return new CheckModel(
             stage.Machine,
-            [
-                new PRet(knowledge: knowledge), new PLife(knowledge) { CopiesFrozen = stage.Kernel.Options.HugeFiles },
-                WriteOf(stage.Kernel, cell, setup),
-                .. copies, .. sharing, .. removals, .. marks, .. secondaries, .. pins,
-                new Assertions(),
-            ],
+            PairProperties.Of(cell, stage, setup, secondary?.HasTable == true),
             cell.Operations.Any(operation => operation.RulesOutTranslations) ? ["P-ret"] : []);
     }
 
-    private static bool IsAnonymous(PairCell cell)
-        => cell.Kind is not (PageKind.File or PageKind.HugeFile or PageKind.PrivateFile or PageKind.Driver or PageKind.Hugetlb);
-
-    /// <summary>
-    /// True if a page of a file that a store made a copy of may be discarded: the next store makes another one, while stores through a stale
-    /// translation may go on to the first, which is no loss.
-    /// </summary>
-    private static bool DiscardsPrivateFile(PairCell cell) => cell.Kind == PageKind.PrivateFile
-        && cell.Operations.Any(operation => operation.Promises == PromiseKind.Removed || operation is TruncateOperation);
-
-    /// <summary>
-    /// P-write; where munmap and its like can take a page from under reclaim that would write it: small pages with counts meet that on their machines
-    /// only beside a third operation, or where the whole kernel counts them.
-    /// </summary>
-    private static PWrite WriteOf(KernelModel kernel, PairCell cell, PairSetup setup) => new(kernel.PageCache)
-    {
-        Folios = FoliosOf(kernel),
-        ReclaimMeetsDiscarded = cell.Kind is PageKind.Huge or PageKind.HugeCopyOnWrite || setup.Options.AnonFolios
-            || (cell.Operations.Count > 2 && kernel.Options.AnonFolios),
-    };
-
-    /// <summary>Says which frames are a huge folio of a file.</summary>
-    private static IReadOnlyList<Word> FoliosOf(KernelModel kernel)
-        => kernel.Options.HugeFiles ? [.. kernel.Folios.Select(folio => folio.CompoundHead)] : [];
+    /// <summary>Name of the address space that an operation makes.</summary>
+    internal static string ChildName(int operation) => $"child{operation}";
 
     /// <summary>What the operations need. Where it is known whose a page is alone, mprotect makes entries writable without a fault (since 6.1).</summary>
     private static KernelOptions OptionsOf(PairCell cell, PairSetup setup)
@@ -236,7 +200,7 @@ public static class PairModel
         bool faults = Faults(cell);
         int pages = cell.Pages + destinations;
         bool twoTables = cell.Relation == RangeRelation.NeighbouringTables;
-        int span = cell.IsHuge ? PairCell.PagesOfHuge : freesTables ? Math.Max(2, pages) : pages;
+        int span = cell.IsHuge || cell.Operations.Any(operation => operation.NeedsHugePage) ? PairCell.PagesOfHuge : freesTables ? Math.Max(2, pages) : pages;
         return new MachineOptions
         {
             Cpus = cell.Cpus,

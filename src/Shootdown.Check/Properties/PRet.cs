@@ -209,6 +209,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
     private void JudgeReturn(MachineState state, Promise promise, int page, ulong exempt)
     {
         Judge(state);
+        JudgeEntry(state, promise, page, exempt);
         foreach ((SoftwareMmu mmu, Translation held) in TlbInspector.HeldBySecondaries(state, promise.Space, page))
         {
             if ((promise.Kind == PromiseKind.Removed || held.Write) && !IsExempt(exempt, held) && !TlbInspector.Contains(exempt, PartOfHuge(held)))
@@ -230,6 +231,22 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
                         + $"of {cpu} (frame {cached.Frame}{(cached.Write ? ", writable" : string.Empty)}).");
                 }
             }
+        }
+    }
+
+    /// <summary>The call has left an entry as it found it. Where pages are pinned fork copies them, and leaves the parent's entry.</summary>
+    private void JudgeEntry(MachineState state, Promise promise, int page, ulong exempt)
+    {
+        if (promise.Kind != PromiseKind.Removed && _machine.PinRequests.Count > 0)
+        {
+            return;
+        }
+
+        Translation current = TlbInspector.Plain(Translation.Of(TlbInspector.CurrentLeaf(state, promise.Space, page)));
+        if (!current.IsNone && (promise.Kind == PromiseKind.Removed || current.Write) && !TlbInspector.Contains(exempt, current))
+        {
+            Report(state, $"{promise.Function} returns, and the entry of {Paging.AddressText(page)} is as it was "
+                + $"(frame {current.Frame}{(current.Write ? ", writable" : string.Empty)}).");
         }
     }
 
@@ -277,6 +294,7 @@ public sealed class PRet(bool forgetsAtReturn = false, IFlushKnowledge? knowledg
     private int Forbidden(PromiseKind kind, AddressSpace space, int page)
         => (kind == PromiseKind.Removed ? _forbidden : _forbiddenStores) + (space.Index * _machine.Paging.PageCount) + page;
 
-    private Promise PromiseOf(PromiseKind kind, AccessEvent access) => _machine.Promises.First(promise => promise.Kind == kind
+    private Promise PromiseOf(PromiseKind kind, AccessEvent access) => _machine.Promises.First(promise
+        => promise.Kind.RulesOutTranslations() && (promise.Kind == PromiseKind.Removed) == (kind == PromiseKind.Removed)
         && promise.Space == access.Space && access.Page >= promise.FirstPage && access.Page < promise.FirstPage + promise.PageCount);
 }

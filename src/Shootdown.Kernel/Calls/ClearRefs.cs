@@ -102,7 +102,10 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
         await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
     }
 
-    /// <summary>fs/proc/task_mmu.c: <c>clear_soft_dirty</c>. Also entries that are not present lose the mark.</summary>
+    /// <summary>
+    /// fs/proc/task_mmu.c: <c>clear_soft_dirty</c>. Also entries that are not present lose the mark, and the entry of a migration the right to
+    /// write, which Linux leaves it: <c>remove_migration_pte</c> would make the page writable again, unmarked (scenario <c>clear-refs-migration</c>).
+    /// </summary>
     public virtual async Proc ClearSoftDirty(Cpu cpu, PageTable table, int page)
     {
         Pte entry = await cpu.EntryRead(table, page);
@@ -112,9 +115,12 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
             Pte value = old.Without(Pte.WriteBit | Pte.SoftDirtyBit);
             await Kernel.PteOps.PtepModifyProtCommit(cpu, table, page, value);
         }
-        else if (entry.SoftDirty)
+        else if (entry.SoftDirty || entry.IsMigration)
         {
-            await Kernel.PteOps.SetPteAt(cpu, table, page, entry.Without(Pte.SoftDirtyBit));
+            await Kernel.PteOps.SetPteAt(cpu, table, page, SwpClearSoftDirty(entry));
         }
     }
+
+    /// <summary>The entry without the mark: <c>pte_swp_clear_soft_dirty</c>, and <c>make_readable_migration_entry</c>.</summary>
+    protected virtual Pte SwpClearSoftDirty(Pte entry) => entry.Without(Pte.SoftDirtyBit | (entry.IsMigration ? Pte.WriteBit : 0));
 }

@@ -234,5 +234,5 @@ public class Mremap(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>mm/mremap.c: <c>move_soft_dirty_pte</c>: a page at a new address counts as written.</summary>
     private Pte MoveSoftDirtyPte(Pte old)
-        => Kernel.Options.SoftDirty && old.MapsFrame ? old.With(Pte.SoftDirtyBit) : old;
+        => Kernel.Options.SoftDirty ? old.With(Pte.SoftDirtyBit) : old;
 }

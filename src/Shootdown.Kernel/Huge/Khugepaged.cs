@@ -29,7 +29,7 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
         await Kernel.MmapLock.MmapWriteLock(cpu, mm);
         PageTable pmd = await Kernel.PageWalk.TableAt(cpu, mm, address, 1);
         Pte old = await cpu.EntryRead(pmd, address, "pmdp_get");
-        bool collapsed = old.Present && !old.Huge && await CollapseTable(cpu, mm, pmd, address, huge);
+        bool collapsed = old.Present && !old.Huge && await HugepageVmaRevalidate(cpu, mm, address) && await CollapseTable(cpu, mm, pmd, address, huge);
         await Kernel.MmapLock.MmapWriteUnlock(cpu, mm);
         if (!collapsed)
         {
@@ -38,6 +38,12 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
 
         return collapsed;
     }
+
+    /// <summary>
+    /// mm/khugepaged.c: <c>hugepage_vma_revalidate</c>: since the range was chosen, without mmap_lock held for writing, part of it may have been unmapped.
+    /// </summary>
+    public virtual async Proc<bool> HugepageVmaRevalidate(Cpu cpu, Mm mm, int address)
+        => (await Kernel.MmapLock.FindVma(cpu, mm)).Covers(address, Span);
 
     /// <summary>The middle of <c>collapse_huge_page</c>, from the first notifier call on.</summary>
     [KernelName("collapse_huge_page")]

@@ -162,11 +162,12 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// The call of <c>mk_pte</c> in <c>replace_page</c>. Linux makes the entry from the area's rights alone; here it keeps the mark of
-    /// userfaultfd's write protection, without which the next store would be let through unreported (scenario <c>ksm-drops-uffd-wp</c>).
+    /// The call of <c>mk_pte</c> in <c>replace_page</c>. Linux makes the entry from the area's rights alone; here it keeps the marks of
+    /// userfaultfd's write protection and of soft-dirty tracking, without which the next store would be let through unreported, or the last one
+    /// forgotten (scenarios <c>ksm-drops-uffd-wp</c> and <c>ksm-drops-soft-dirty</c>).
     /// </summary>
     protected virtual Pte MkPte(int stable, Pte replaced)
-        => Pte.Leaf(stable, write: false).With(replaced.UserfaultWp ? Pte.UserfaultWpBit : 0);
+        => Pte.Leaf(stable, write: false).With(replaced.Bits & (Pte.UserfaultWpBit | Pte.SoftDirtyBit));
 
     /// <summary>The calls of <c>mmu_notifier_invalidate_range_start</c>.</summary>
     [KernelName]

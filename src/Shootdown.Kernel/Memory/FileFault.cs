@@ -42,7 +42,7 @@ public class FileFault(KernelModel kernel) : Mechanism(kernel)
             await DoPageMkwrite(cpu, frame);
         }
 
-        bool mapped = await FinishFault(cpu, area, page, Pte.Leaf(frame, write, write));
+        bool mapped = await FinishFault(cpu, area, page, Kernel.PteOps.MkWritable(frame, write, write));
         await Kernel.Filemap.FolioUnlock(cpu, frame);
         if (!mapped)
         {
@@ -76,7 +76,7 @@ public class FileFault(KernelModel kernel) : Mechanism(kernel)
                 await cpu.AddReturn(Kernel.Folios[frame].Frame.RefCount, 1);
             }
 
-            bool mapped = await FinishFault(cpu, area, page, Pte.Leaf(frame, write, write));
+            bool mapped = await FinishFault(cpu, area, page, Kernel.PteOps.MkWritable(frame, write, write));
             if (large && !mapped)
             {
                 await Kernel.Filemap.FolioPut(cpu, frame);
@@ -103,7 +103,7 @@ public class FileFault(KernelModel kernel) : Mechanism(kernel)
             await cpu.CopyFrame(frame, copy, "copy_mc_user_highpage");
             await cpu.Store(Kernel.Folios[copy].AnonExclusive, 1);
             bool mayWrite = await Kernel.CopyOnWrite.MaybeMkwrite(cpu, area.Mm, page);
-            mapped = await FinishFault(cpu, area, page, Pte.Leaf(copy, mayWrite, dirty: true));
+            mapped = await FinishFault(cpu, area, page, Kernel.PteOps.MkWritable(copy, mayWrite, dirty: true));
             await Kernel.Filemap.FolioUnlock(cpu, frame);
             await Kernel.Filemap.FolioPut(cpu, frame);
         }

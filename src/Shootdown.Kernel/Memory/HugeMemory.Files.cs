@@ -51,7 +51,7 @@ public partial class HugeMemory
             }
 
             await Kernel.Rmap.FolioAddRmapPte(cpu, folio);
-            await cpu.EntryStore(pmd, first, Pte.Leaf(folio, write, write).With(Pte.HugeBit), "set_pmd_at");
+            await cpu.EntryStore(pmd, first, Kernel.PteOps.MkWritable(folio, write, write).With(Pte.HugeBit), "set_pmd_at");
         }
 
         await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));

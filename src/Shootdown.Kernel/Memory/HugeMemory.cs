@@ -195,7 +195,7 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
                 await Kernel.Rmap.FolioAddRmapPte(cpu, old.Frame + i);
             }
 
-            Pte small = Pte.Leaf(old.Frame + i, old.Write, old.Dirty).With(old.Bits & Pte.UserfaultWpBit);
+            Pte small = Pte.Leaf(old.Frame + i, old.Write, old.Dirty).With(old.Bits & (Pte.UserfaultWpBit | Pte.SoftDirtyBit));
             await Kernel.PteOps.SetPteAt(cpu, table, page + i, small);
         }
 

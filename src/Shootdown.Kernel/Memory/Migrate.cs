@@ -235,7 +235,7 @@ public class Migrate : RmapWalker
         await cpu.AddReturn(folio.Frame.RefCount, 1);
         await Kernel.Rmap.FolioAddRmapPte(cpu, frame);
         await cpu.Store(folio.AnonExclusive, (entry.Bits & Pte.ExclusiveBit) != 0 ? 1UL : 0);
-        Pte leaf = Pte.Leaf(frame, entry.Write, entry.Dirty && await cpu.Load(folio.Frame.Dirty) != 0);
+        Pte leaf = Kernel.PteOps.MkWritable(frame, entry.Write, entry.Dirty && await cpu.Load(folio.Frame.Dirty) != 0);
         const ulong Kept = Pte.SoftDirtyBit | Pte.UserfaultWpBit | Pte.NoExecuteBit;
         await Kernel.PteOps.SetPteAt(cpu, table, page, leaf.With(entry.Bits & Kept));
     }

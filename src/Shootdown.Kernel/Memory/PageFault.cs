@@ -109,7 +109,7 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
 
         int frame = await AllocFrame(cpu, page);
         await FolioAddNewAnonRmap(cpu, frame);
-        await Kernel.PteOps.SetPteAt(cpu, table, page, Pte.Leaf(frame, mayWrite, mayWrite));
+        await Kernel.PteOps.SetPteAt(cpu, table, page, Kernel.PteOps.MkWritable(frame, mayWrite, mayWrite));
     }
 
     /// <summary>mm/memory.c: <c>do_swap_page</c>.</summary>
@@ -122,10 +122,15 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         }
 
         await FolioAddNewAnonRmap(cpu, frame);
-        bool marked = Kernel.Options.UserfaultWp && (await cpu.EntryRead(table, page)).UserfaultWp;
-        Pte value = marked ? Pte.Leaf(frame, write: false).With(Pte.UserfaultWpBit) : Pte.Leaf(frame, mayWrite, write);
+        ulong marks = Kernel.Options.UserfaultWp || Kernel.Options.SoftDirty
+            ? (await cpu.EntryRead(table, page)).Bits & (Pte.UserfaultWpBit | Pte.SoftDirtyBit) : 0;
+        bool writable = mayWrite && (marks & Pte.UserfaultWpBit) == 0 && (write || !NeedsSoftDirtyWp(marks));
+        Pte value = Kernel.PteOps.MkWritable(frame, writable, writable && write).With(marks);
         await Kernel.PteOps.SetPteAt(cpu, table, page, value);
     }
+
+    /// <summary>mm/internal.h: <c>pte_needs_soft_dirty_wp</c>: the first store must be noted.</summary>
+    protected virtual bool NeedsSoftDirtyWp(ulong marks) => Kernel.Options.SoftDirty && (marks & Pte.SoftDirtyBit) == 0;
 
     /// <summary>
     /// mm/memory.c: <c>do_wp_page</c>: a write fault on a read-only entry. Entered with the table's lock, which it

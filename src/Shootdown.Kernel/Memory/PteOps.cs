@@ -72,6 +72,13 @@ public class PteOps(KernelModel kernel) : Mechanism(kernel)
     public virtual async Proc<bool> PteAccessible(Cpu cpu, Mm mm, Pte value)
         => value.Present || ((value.Bits & Pte.ProtNoneBit) != 0 && await cpu.Load(mm.TlbFlushPending) != 0);
 
+    /// <summary>The entry of a page: <c>mk_pte</c>, <c>pte_mkdirty</c> and <c>pte_mkwrite</c> of a fault.</summary>
+    public Pte MkWritable(int frame, bool write, bool dirty)
+    {
+        var entry = Pte.Leaf(frame, write);
+        return dirty ? PteMkdirty(entry) : entry;
+    }
+
     /// <summary>arch/x86/include/asm/pgtable.h: <c>pte_mkdirty</c>: dirty for soft-dirty tracking too.</summary>
     public virtual Pte PteMkdirty(Pte value)
         => value.With(Pte.DirtyBit | (Kernel.Options.SoftDirty ? Pte.SoftDirtyBit : 0));

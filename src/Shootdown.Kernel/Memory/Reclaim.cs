@@ -249,8 +249,8 @@ public partial class Reclaim(KernelModel kernel) : RmapWalker(kernel)
         return Unmapped | (old.Dirty ? WasDirty : 0) | ((ulong)((mm.Index * Machine.Paging.PageCount) + page) << PlaceShift);
     }
 
-    /// <summary>The swap entry of <c>try_to_unmap_one</c>: it keeps the mark of userfaultfd (<c>pte_swp_mkuffd_wp</c>).</summary>
-    protected virtual Pte SwpEntry(int page, Pte old) => Pte.Swap(page).With(old.Bits & Pte.UserfaultWpBit);
+    /// <summary>The swap entry of <c>try_to_unmap_one</c>: it keeps marks (<c>pte_swp_mksoft_dirty</c>, <c>pte_swp_mkuffd_wp</c>).</summary>
+    protected virtual Pte SwpEntry(int page, Pte old) => Pte.Swap(page).With(old.Bits & (Pte.UserfaultWpBit | Pte.SoftDirtyBit));
 
     /// <summary>
     /// The call of <c>folio_try_share_anon_rmap_pte</c> in <c>try_to_unmap_one</c>: a swap entry may be read in twice. False if the

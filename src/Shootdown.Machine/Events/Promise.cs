@@ -14,13 +14,19 @@ public enum PromiseKind
 
     /// <summary>Stores may go through again from the beginning of the call on (a write protection is lifted). Translations stay.</summary>
     StoresAllowed,
+
+    /// <summary>As <see cref="WriteProtected"/>; and that pages were written before counts no longer (<c>clear_refs</c>).</summary>
+    WritesForgotten,
 }
 
 /// <summary>What the kinds of promises have in common.</summary>
 public static class PromiseKinds
 {
     /// <summary>True if the promise is about older translations.</summary>
-    public static bool RulesOutTranslations(this PromiseKind kind) => kind is PromiseKind.Removed or PromiseKind.WriteProtected;
+    public static bool RulesOutTranslations(this PromiseKind kind) => kind is PromiseKind.Removed || kind.TakesRightToWrite();
+
+    /// <summary>True if no older translation allows a store when the call returns.</summary>
+    public static bool TakesRightToWrite(this PromiseKind kind) => kind is PromiseKind.WriteProtected or PromiseKind.WritesForgotten;
 }
 
 /// <summary>

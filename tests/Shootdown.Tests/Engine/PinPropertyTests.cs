@@ -41,6 +41,8 @@ public sealed class PinPropertyTests
     [InlineData("fork-vs-pin-seqcount")]
     [InlineData("cow-family")]
     [InlineData("ksm-drops-uffd-wp")]
+    [InlineData("ksm-drops-soft-dirty")]
+    [InlineData("clear-refs-migration")]
     [InlineData("ksm-vs-gup-fast")]
     [InlineData("odirect-vs-fork")]
     public void Shortcuts_change_no_verdict(string id)

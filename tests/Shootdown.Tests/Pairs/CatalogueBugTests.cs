@@ -51,6 +51,8 @@ public sealed class CatalogueBugTests
         { "change-pte-maps", "madvise-dontneed, same-copyonwrite-guest", "P-life" },
         { "interval-insert-during-invalidation", "migrate-device, same-anonymous-newmirror", "P-life" },
         { "interval-retry-unlocked", "migrate-device, same-anonymous-newmirror", "P-life" },
+        { "clear-refs-migration", "clear-refs x migrate, same-anonymous-lazy", "P-soft" },
+        { "ksm-drops-soft-dirty", "clear-refs x ksm-merge, same-anonymous-busy", "P-soft" },
         { "ksm-drops-uffd-wp", "ksm-merge x uffd-wp, same-copyonwrite-busy", "P-uffd" },
         { "ksm-vs-gup-fast", "gup-fast x ksm-merge, same-anonymous-busy", "P-pin" },
         { "mremap-table-rmap-locks", "mremap-tables x reclaim, same-anonymous-busy", "P-life" },

@@ -77,9 +77,9 @@ public sealed class InventedBugTests
         { "kthread-leaves-mask", "clear-refs", "kthread-use-mm", "same-anonymous-busy", "P-ret" },
         { "idle-leaves-mask-first", "munmap-tables", "kthread-use-mm", "same-anonymous-busy", "P-life" },
         { "empty-table-freed-at-once", "madvise-dontneed-tables", "fork", "overlapping-anonymous-busy", "P-life" },
-        { "empty-table-not-locked", "madvise-dontneed-tables", "gup-fast", "overlapping-anonymous-busy", "assert" },
+        { "empty-table-not-locked", "madvise-dontneed-tables", "gup-fast", "overlapping-anonymous-busy", "P-left" },
         { "table-installed-without-lock", "madvise-dontneed-tables", "user-store", "overlapping-anonymous-busy", "P-life" },
-        { "table-not-looked-at-again", "madvise-dontneed-tables", "user-store", "overlapping-anonymous-busy", "assert" },
+        { "table-not-looked-at-again", "madvise-dontneed-tables", "user-store", "overlapping-anonymous-busy", "P-left" },
         { "cow-fault-maps-cached-page", "user-store", "reclaim", "same-privatefile-busy", "P-cow" },
         { "cow-fault-overwrites", "user-store", "user-store", "same-privatefile-busy", "P-copy" },
         { "move-pages-isolates-late", "move-pages", "munmap", "overlapping-anonymous-busy", "deadlock" },
@@ -98,6 +98,17 @@ public sealed class InventedBugTests
         { "table-walk-outside-rcu", "madvise-dontneed-tables", "reclaim", "overlapping-anonymous-busy", "P-life" },
         { "area-looked-up-without-lock", "munmap-tables", "madvise-cold", "same-anonymous-busy", "P-life" },
         { "area-not-looked-up", "munmap-tables", "numa-hint", "same-anonymous-busy", "P-life" },
+        { "fork-forgets-migrating-pages", "fork", "madvise-pageout", "same-anonymous-busy", "P-left" },
+        { "fork-keeps-reference", "clear-refs", "fork", "same-anonymous-busy", "P-left" },
+        { "uffd-protects-nothing", "gup-fast", "uffd-unprotect", "same-anonymous-busy", "deadlock" },
+        { "zap-forgets-mapcount", "clear-refs", "madvise-dontneed", "same-copyonwrite-busy", "P-left" },
+        { "collapse-leaks-copied-pages", "clear-refs", "collapse-huge", "same-anonymous-busy", "P-left" },
+        { "collapse-trusts-area", "collapse-huge", "mremap", "same-anonymous-busy", "P-left" },
+        { "clear-refs-counts-once", "clear-refs", "clear-refs", "same-anonymous-busy", "P-left" },
+        { "swap-loses-soft-dirty", "clear-refs", "madvise-pageout", "same-anonymous-busy", "P-soft" },
+        { "migration-loses-soft-dirty", "clear-refs", "migrate", "same-anonymous-busy", "P-soft" },
+        { "mprotect-ignores-soft-dirty", "clear-refs", "uffd-unprotect", "same-anonymous-busy", "P-soft" },
+        { "clear-refs-leaves-write", "clear-refs", "clear-refs", "same-anonymous-busy", "P-soft" },
         { "madvise-collapse-unlocked", "madvise-collapse", "madvise-dontneed", "same-anonymous-busy", "P-ret" },
     };
 
@@ -127,6 +138,9 @@ public sealed class InventedBugTests
     [InlineData("tables-freed-before-unlinked", "munmap-tables", "migrate", "same-anonymous-busy")]
     [InlineData("cow-sets-before-flush", "user-load", "user-store", "same-copyonwrite-busy")]
     [InlineData("migration-copies-behind-mapping", "migrate", "user-store", "same-anonymous-busy")]
+    [InlineData("migration-loses-soft-dirty", "clear-refs", "migrate", "same-anonymous-busy")]
+    [InlineData("swap-loses-soft-dirty", "clear-refs", "madvise-pageout", "same-anonymous-lazy")]
+    [InlineData("fork-forgets-migrating-pages", "fork", "madvise-pageout", "same-anonymous-busy")]
     public void Without_reduction_the_verdicts_are_the_same(string bug, string first, string second, string machine)
     {
         PairCell cell = BugMachines.Of(first, second).First(one => one.Machine == machine);

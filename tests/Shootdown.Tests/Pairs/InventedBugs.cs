@@ -76,6 +76,7 @@ internal static partial class InventedBugs
         .. Rare,
         .. Tables,
         .. Copies,
+        .. Left,
     ];
 
     private sealed class Invented(string id, Func<KernelParts, KernelParts> apply) : KernelPatch

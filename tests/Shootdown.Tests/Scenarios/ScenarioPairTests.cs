@@ -72,6 +72,11 @@ public sealed class ScenarioPairTests
         { "S06", "cpus=2 pages=2", 178, 260 },
         { "ksm-drops-uffd-wp", "cpus=2", 11, 51 },
         { "ksm-drops-uffd-wp", "cpus=3", 69, 3_536 },
+        { "ksm-drops-soft-dirty", "cpus=2", 12, 64 },
+        { "ksm-drops-soft-dirty", "cpus=3", 31, 2_910 },
+        { "clear-refs-migration", "cpus=2 pages=1", 42, 67 },
+        { "clear-refs-migration", "cpus=3 pages=1", 993, 1_398 },
+        { "clear-refs-migration", "cpus=2 pages=2", 117, 332 },
     };
 
     /// <summary>Those that take long enough to be run only once.</summary>
