@@ -123,6 +123,7 @@ internal sealed class PairsCommand(CliHost host, PairsRequest request)
             {
                 PromiseKind.Removed => "removes translations",
                 PromiseKind.WriteProtected => "takes the right to write",
+                PromiseKind.StoresReported => "takes the right to write, reports stores",
                 PromiseKind.WritesForgotten => "takes the right to write, forgets earlier writes",
                 PromiseKind.ContentsGivenUp => "gives contents up",
                 PromiseKind.StoresAllowed => "lets stores through again",

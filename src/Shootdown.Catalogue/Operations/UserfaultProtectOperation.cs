@@ -13,7 +13,7 @@ public sealed class UserfaultProtectOperation : MmOperation
     public override string Role => "uffd";
 
     /// <inheritdoc/>
-    public override PromiseKind? Promises => PromiseKind.WriteProtected;
+    public override PromiseKind? Promises => PromiseKind.StoresReported;
 
     /// <inheritdoc/>
     public override int FramesHeld => 0;

@@ -24,7 +24,8 @@ internal static class PairProperties
             .. Copies(cell, kernel),
             .. Sharing(cell, kernel),
             .. Removals(cell),
-            .. Marks(kernel),
+            .. Marks(kernel, cell),
+            .. Kept(kernel, cell),
             .. hasSecondaryTable ? [new PSecondary { Folios = FoliosOf(kernel) }] : Array.Empty<Property>(),
             .. stage.Machine.PinRequests.Count > 0 ? [new PPin(judgesSharing: true)] : Array.Empty<Property>(),
             LeftOf(stage, cell),
@@ -41,9 +42,9 @@ internal static class PairProperties
     private static Property[] Removals(PairCell cell)
         => cell.Operations.Any(operation => operation.HidesPages) && IsAnonymous(cell) && cell.Bystander == Bystander.Busy ? [new PGone()] : [];
 
-    private static Property[] Marks(KernelModel kernel) =>
+    private static Property[] Marks(KernelModel kernel, PairCell cell) =>
     [
-        .. kernel.Options.UserfaultWp ? [new PUserfault()] : Array.Empty<Property>(),
+        .. kernel.Options.UserfaultWp ? [new PUserfault(judgesWhatIsLeft: cell.Operations.All(KeepsMarks))] : Array.Empty<Property>(),
         .. kernel.Options.SoftDirty ? [new PSoftDirty(kernel.PageCache)] : Array.Empty<Property>(),
     ];
 
@@ -71,6 +72,7 @@ internal static class PairProperties
     private static PLeft LeftOf(Stage stage, PairCell cell)
     {
         KernelModel kernel = stage.Kernel;
+        HashSet<int> readOnly = [.. ReadOnlyPages(cell)];
         return new PLeft(kernel.PageCache, (space, page) => !IsDrivers(space, page), (space, page) => kernel.CountsMappings(MmOf(space), page))
         {
             AtRest =
@@ -80,8 +82,9 @@ internal static class PairProperties
                 .. kernel.UnmapBatches.Select(batch => batch.FlushRequired),
             ],
             Folios = FoliosOf(kernel),
-            Kept = [.. Kept(kernel, cell)],
-            IsInArea = (state, space, page) => MmOf(space) is { HasMmapWriters: false } || new VmAreas(state.Read(MmOf(space).Vmas.Address)).Covers(page, 1),
+            Even = [.. kernel.Mms.Select(mm => mm.WriteProtectSeq)],
+            Deposited = kernel.Options.HugeCollapse ? [.. kernel.Mms.SelectMany(mm => mm.Deposited)] : [],
+            Allowed = (state, space, page) => Allowed(state, MmOf(space), page, readOnly),
             JudgesFrames = !cell.Operations.Any(operation => operation.LeavesReferences),
         };
 
@@ -89,14 +92,34 @@ internal static class PairProperties
         bool IsDrivers(AddressSpace space, int page) => MmOf(space).FileAreaOf(page)?.Kind == FileAreaKind.PfnMap;
     }
 
-    /// <summary>Pages of the process, and of a child that got all of them, that nobody gives up.</summary>
-    private static IEnumerable<(AddressSpace Space, int Page)> Kept(KernelModel kernel, PairCell cell)
+    private static bool KeepsMarks(MmOperation operation) => operation.KeepsContents && operation.Promises != PromiseKind.StoresAllowed;
+
+    /// <summary>What the areas allow; where mprotect has made a page read-only, and nobody makes it writable again, that too.</summary>
+    private static (bool Mapped, bool Written) Allowed(MachineState state, Mm mm, int page, HashSet<int> readOnly)
     {
-        bool isKept = IsAnonymous(cell) && cell.Kind != PageKind.HugeCopyOnWrite && cell.Operations.All(operation => operation.KeepsContents);
-        return from mm in kernel.Mms
-               where isKept && (mm.Index == 0 || (cell.Relation == RangeRelation.Same && IsForked(cell, mm)))
-               from page in Enumerable.Range(0, cell.Pages)
-               select (mm.Space, page);
+        var areas = new VmAreas(mm.HasMmapWriters ? state.Read(mm.Vmas.Address) : mm.Machine.WordInfo(mm.Vmas.Address).Initial);
+        return (areas.Covers(page, 1), areas.Allows(page, true) && !(mm.Index == 0 && readOnly.Contains(page)));
+    }
+
+    private static IEnumerable<int> ReadOnlyPages(PairCell cell) => cell.Operations.Any(operation => operation is MprotectWritableOperation) ? []
+        : from i in Enumerable.Range(0, cell.Operations.Count)
+          where cell.Operations[i] is MprotectReadOnlyOperation
+          from page in Enumerable.Range(cell.RangeOf(i).First, cell.RangeOf(i).Count)
+          select page;
+
+    /// <summary>Pages of the process, and of a child that got all of them, that nobody gives up.</summary>
+    private static Property[] Kept(KernelModel kernel, PairCell cell)
+    {
+        if (!IsAnonymous(cell) || cell.Kind == PageKind.HugeCopyOnWrite || !cell.Operations.All(operation => operation.KeepsContents))
+        {
+            return [];
+        }
+
+        var pages = from mm in kernel.Mms
+                    where mm.Index == 0 || (cell.Relation == RangeRelation.Same && IsForked(cell, mm))
+                    from page in Enumerable.Range(0, cell.Pages)
+                    select (mm.Space, page);
+        return [new PKept([.. pages])];
     }
 
     private static bool IsForked(PairCell cell, Mm mm) => mm.Name == "child"

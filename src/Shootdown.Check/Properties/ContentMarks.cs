@@ -41,6 +41,7 @@ public abstract class ContentMarks(ulong mark, PromiseKind clearing, params IRea
     /// <inheritdoc/>
     public override void OnPromiseReturns(MachineState state, Promise promise)
     {
+        JudgeLeft(state, promise, state.Read(_clearing) - (promise.Kind == clearing ? 1UL : 0));
         if (promise.Kind != clearing)
         {
             return;
@@ -56,11 +57,6 @@ public abstract class ContentMarks(ulong mark, PromiseKind clearing, params IRea
             }
 
             state.Write(SlotOf(promise.Space, page), 0);
-            Pte left = JudgesWhatIsLeft && state.Read(_clearing) == 0 ? TlbInspector.CurrentLeaf(state, promise.Space, page) : Pte.None;
-            if (left.MapsFrame)
-            {
-                JudgeRights(state, promise.Space, page, left);
-            }
         }
     }
 
@@ -112,10 +108,12 @@ public abstract class ContentMarks(ulong mark, PromiseKind clearing, params IRea
             footprint.Write(_clearing);
             footprint.WriteRange(_marked, _machine.Paging.Frames.Count);
             footprint.WriteRange(_swapped, Places);
-            for (int page = promise.FirstPage; JudgesWhatIsLeft && page < promise.FirstPage + promise.PageCount; page++)
-            {
-                TlbInspector.AddLeafFootprint(footprint, _machine, page);
-            }
+        }
+
+        for (int page = promise.FirstPage; JudgesWhatIsLeft(promise) && page < promise.FirstPage + promise.PageCount; page++)
+        {
+            footprint.Read(_clearing);
+            TlbInspector.AddLeafFootprint(footprint, _machine, page);
         }
     }
 
@@ -148,8 +146,11 @@ public abstract class ContentMarks(ulong mark, PromiseKind clearing, params IRea
         footprint.Write(_shared + frame);
     }
 
-    /// <summary>True if the rights of the entries that a call which clears marks leaves are judged when it returns.</summary>
-    protected virtual bool JudgesWhatIsLeft => false;
+    /// <summary>True if the entries that a call leaves are judged when it returns.</summary>
+    protected virtual bool JudgesWhatIsLeft(Promise promise) => false;
+
+    /// <summary>Judges an entry that maps a frame when a call returns and no other clears marks.</summary>
+    protected virtual void JudgeLeftEntry(MachineState state, AddressSpace space, int page, Pte value) => JudgeRights(state, space, page, value);
 
     /// <summary>The start of the names of its words, e.g. <c>p_uffd</c>.</summary>
     protected abstract string WordPrefix { get; }
@@ -174,6 +175,18 @@ public abstract class ContentMarks(ulong mark, PromiseKind clearing, params IRea
         _clearing = machine.AllocateRange($"{WordPrefix}.clearing", WordKind.Hardware, 1);
         _equal = machine.AllocateRange($"{WordPrefix}.equal", WordKind.Hardware, machine.Paging.Frames.Count);
         _shared = machine.AllocateRange($"{WordPrefix}.shared", WordKind.Hardware, machine.Paging.Frames.Count);
+    }
+
+    private void JudgeLeft(MachineState state, Promise promise, ulong clearing)
+    {
+        for (int page = promise.FirstPage; clearing == 0 && JudgesWhatIsLeft(promise) && page < promise.FirstPage + promise.PageCount; page++)
+        {
+            Pte left = TlbInspector.CurrentLeaf(state, promise.Space, page);
+            if (left.MapsFrame)
+            {
+                JudgeLeftEntry(state, promise.Space, page, left);
+            }
+        }
     }
 
     private int Places => _machine.Paging.Spaces.Count * _machine.Paging.PageCount;

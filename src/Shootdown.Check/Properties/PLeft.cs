@@ -4,8 +4,8 @@ namespace Shootdown.Check;
 
 /// <summary>
 /// P-left: when all programs have ended, nothing is left behind: no lock is held, no interrupt is off, what counts something under way is
-/// back at its value, no page is lost, nothing is mapped outside of areas, and every frame has as many references and mappings as there are users
-/// of it. One reference too many is a page that is never freed; one too few a page that is freed while somebody uses it.
+/// back at its value, entries are within areas and their rights, every page table is in use, and every frame has as many references and mappings as
+/// there are users of it. One reference too many is a page that is never freed; one too few a page that is freed while somebody uses it.
 /// </summary>
 /// <remarks>
 /// Users of a frame are the entries that map it, in all address spaces, the page cache, and whoever had a reference at the start besides.
@@ -27,11 +27,14 @@ public sealed class PLeft(
     /// <summary>False where programs take pages away whose users the machine does not have.</summary>
     public bool JudgesFrames { get; init; } = true;
 
-    /// <summary>Pages of address spaces that must be there at the end, as a page, a migration entry or in swap: nobody gave their contents up.</summary>
-    public IReadOnlyList<(AddressSpace Space, int Page)> Kept { get; init; } = [];
+    /// <summary>Words that must be even, e.g. of sequence counters.</summary>
+    public IReadOnlyList<Word> Even { get; init; } = [];
 
-    /// <summary>Says where an address space has areas in a state; null if that is not known. Outside of them nothing may be mapped.</summary>
-    public Func<MachineState, AddressSpace, int, bool>? IsInArea { get; init; }
+    /// <summary>Says whether a page of an address space may be mapped in a state, and be written. Null if it is not known.</summary>
+    public Func<MachineState, AddressSpace, int, (bool Mapped, bool Written)>? Allowed { get; init; }
+
+    /// <summary>Tables + 1 that are put by for later, or 0 (<c>pgtable_trans_huge_deposit</c>).</summary>
+    public IReadOnlyList<Word> Deposited { get; init; } = [];
 
     /// <summary>
     /// Where the page cache may hold huge folios: as <see cref="PWrite.Folios"/>. Their mappings are counted for the whole of them, and not judged.
@@ -65,12 +68,13 @@ public sealed class PLeft(
                 + $"{(long)_initial.Value.Read(word.Address)} as before.");
         }
 
-        foreach ((AddressSpace space, int page) in Kept.Where(kept => TlbInspector.CurrentLeaf(state, kept.Space, kept.Page).IsNone))
+        foreach (Word word in Even.Where(word => state.Read(word.Address) % 2 != 0))
         {
-            Report(state, $"All programs have ended, and {space} has lost its page at {Paging.AddressText(page)}: nobody gave it up, and there is no entry.");
+            Report(state, $"All programs have ended, and {word.Name} is {state.Read(word.Address)}: a section that changes something is still open.");
         }
 
         JudgeAreas(state);
+        JudgeTables(state);
         for (int frame = 0; JudgesFrames && frame < _machine.Paging.Frames.Count; frame++)
         {
             JudgeFrame(state, frame);
@@ -86,16 +90,26 @@ public sealed class PLeft(
 
     private void JudgeAreas(MachineState state)
     {
-        foreach (AddressSpace space in IsInArea is null ? [] : _machine.Paging.Spaces)
+        foreach (AddressSpace space in Allowed is null ? [] : _machine.Paging.Spaces)
         {
             for (int page = 0; page < _machine.Paging.PageCount; page++)
             {
                 Pte entry = TlbInspector.CurrentLeaf(state, space, page);
-                if (!entry.IsNone && !IsInArea!(state, space, page))
+                (bool mapped, bool written) = Allowed!(state, space, page);
+                if (!entry.IsNone && !(mapped && (written || !entry.Present || !entry.Write)))
                 {
-                    Report(state, $"All programs have ended, and {space} has an entry at {Paging.AddressText(page)} ({entry}), where it has no area.");
+                    Report(state, $"All programs have ended, and {space} has an entry at {Paging.AddressText(page)} ({entry}), where "
+                        + (mapped ? "its area allows no stores." : "it has no area."));
                 }
             }
+        }
+    }
+
+    private void JudgeTables(MachineState state)
+    {
+        foreach (int table in LeftBehind.LostTables(state, [.. Deposited.Select(word => (int)state.Read(word.Address) - 1)]))
+        {
+            Report(state, $"All programs have ended, and page table {table} is in nobody's page tables: it is never freed.");
         }
     }
 
@@ -111,6 +125,12 @@ public sealed class PLeft(
         (ulong usersBefore, ulong mappedBefore) = UsersOf(_initial.Value, frame);
         ulong references = state.Read(words.RefCount.Address);
         ulong others = _initial.Value.Read(words.RefCount.Address) - usersBefore;
+        bool neverCounted = TlbInspector.IsAllocated(_initial.Value, frame) && _initial.Value.Read(words.RefCount.Address) == 0;
+        if (references == 0 && users == 0 && !neverCounted)
+        {
+            Report(state, $"All programs have ended, and nobody refers to frame {frame}, which was not given back to the allocator.");
+        }
+
         if (others == 0 && references != users)
         {
             Report(state, $"All programs have ended, and {words.RefCount.Name} is {references}, with {users} users: "

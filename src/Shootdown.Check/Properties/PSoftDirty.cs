@@ -21,7 +21,7 @@ public sealed class PSoftDirty(params IReadOnlyList<Word> pageCache) : ContentMa
     public override string JudgementText => "entries of pages whose stores must be noted";
 
     /// <inheritdoc/>
-    protected override bool JudgesWhatIsLeft => true;
+    protected override bool JudgesWhatIsLeft(Promise promise) => promise?.Kind == PromiseKind.WritesForgotten;
 
     /// <inheritdoc/>
     protected override string WordPrefix => "p_soft";

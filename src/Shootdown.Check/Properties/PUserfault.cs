@@ -6,7 +6,8 @@ namespace Shootdown.Check;
 /// P-uffd: contents that userfaultfd write-protected keep the mark, wherever they go, before somebody lifts the protection: without it a store to
 /// them is not reported. No entry that has the mark is writable.
 /// </summary>
-public sealed class PUserfault() : ContentMarks(Pte.UserfaultWpBit, PromiseKind.StoresAllowed)
+/// <param name="judgesWhatIsLeft">True to judge, when a call that protects returns, that what it leaves has the mark: where nobody discards pages.</param>
+public sealed class PUserfault(bool judgesWhatIsLeft = false) : ContentMarks(Pte.UserfaultWpBit, PromiseKind.StoresAllowed)
 {
     /// <inheritdoc/>
     public override string Id => "P-uffd";
@@ -16,6 +17,19 @@ public sealed class PUserfault() : ContentMarks(Pte.UserfaultWpBit, PromiseKind.
 
     /// <inheritdoc/>
     protected override string WordPrefix => "p_uffd";
+
+    /// <inheritdoc/>
+    protected override bool JudgesWhatIsLeft(Promise promise) => judgesWhatIsLeft && promise?.Kind == PromiseKind.StoresReported;
+
+    /// <inheritdoc/>
+    protected override void JudgeLeftEntry(MachineState state, AddressSpace space, int page, Pte value)
+    {
+        Judge(state);
+        if (!value.UserfaultWp)
+        {
+            Report(state, $"The entry of {Paging.AddressText(page)} ({value}) has no uffd-wp mark when the protection of its range returns.");
+        }
+    }
 
     /// <summary>include/linux/page_table_check.h warns of the same.</summary>
     protected override void JudgeRights(MachineState state, AddressSpace space, int page, Pte value)

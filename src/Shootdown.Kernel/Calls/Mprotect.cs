@@ -160,13 +160,20 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         => old.Present
             && (!Kernel.Options.AnonFolios || await cpu.Load(Kernel.Folios[old.Frame].Frame.MapCount) == 1);
 
+    /// <summary>
+    /// include/linux/mm.h: <c>vma_wants_manual_pte_write_upgrade</c>: mprotect has made the area writable; who lifts a protection by userfaultfd finds
+    /// it as it is.
+    /// </summary>
+    public virtual async Proc<bool> WantsWriteUpgrade(TlbGather tlb, int page, ProtectionChange change) => change == ProtectionChange.Writable
+        || (change == ProtectionChange.UserfaultResolve && (await Kernel.MmapLock.FindVma(tlb.Cpu, tlb.Mm)).Allows(page, true));
+
     /// <summary>mm/mprotect.c: <c>change_pte_range</c> for one mapped page; records it if TLBs may allow what the entry does not.</summary>
     [KernelName]
     protected virtual async Proc ChangeOnePte(TlbGather tlb, PageTable table, int page, ProtectionChange change)
     {
         Pte old = await Kernel.PteOps.PtepModifyProtStart(tlb.Cpu, table, page);
         Pte value = PteModify(old, change);
-        if (change is ProtectionChange.UserfaultResolve or ProtectionChange.Writable && await CanChangePteWritable(tlb.Cpu, value))
+        if (await WantsWriteUpgrade(tlb, page, change) && await CanChangePteWritable(tlb.Cpu, value))
         {
             value = value.With(Pte.WriteBit);
         }

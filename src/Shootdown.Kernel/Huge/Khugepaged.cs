@@ -40,10 +40,11 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/khugepaged.c: <c>hugepage_vma_revalidate</c>: since the range was chosen, without mmap_lock held for writing, part of it may have been unmapped.
+    /// mm/khugepaged.c: <c>hugepage_vma_revalidate</c>: since the range was chosen, without mmap_lock held for writing, part of it may have been unmapped,
+    /// or have got other rights than the rest: that is another area.
     /// </summary>
     public virtual async Proc<bool> HugepageVmaRevalidate(Cpu cpu, Mm mm, int address)
-        => (await Kernel.MmapLock.FindVma(cpu, mm)).Covers(address, Span);
+        => (await Kernel.MmapLock.FindVma(cpu, mm)).IsInOne(address, Span);
 
     /// <summary>The middle of <c>collapse_huge_page</c>, from the first notifier call on.</summary>
     [KernelName("collapse_huge_page")]
@@ -217,7 +218,7 @@ public class Khugepaged(KernelModel kernel) : Mechanism(kernel)
     {
         await cpu.SpinLock(Machine.Paging.LockOf(pmd.Index));
         await Kernel.HugeMemory.PgtableTransHugeDeposit(cpu, mm, table.BasePage, table.Index);
-        Pte entry = Kernel.PteOps.PteMkdirty(Pte.Leaf(huge, write: true)).With(Pte.HugeBit);
+        Pte entry = Kernel.PteOps.PteMkdirty(Pte.Leaf(huge, (await Kernel.MmapLock.FindVma(cpu, mm)).Allows(table.BasePage, true))).With(Pte.HugeBit);
         await cpu.EntryStore(pmd, table.BasePage, entry, "set_pmd_at");
         await cpu.SpinUnlock(Machine.Paging.LockOf(pmd.Index));
     }

@@ -196,7 +196,7 @@ public class Migrate : RmapWalker
             return false;
         }
 
-        await cpu.CopyFrame(frame, target, "folio_mc_copy");
+        await FolioMcCopy(cpu, target, frame);
         await cpu.Store(to.Dirty, await cpu.Load(from.Dirty));
         if (Kernel.Options.Lazyfree)
         {
@@ -205,6 +205,9 @@ public class Migrate : RmapWalker
 
         return true;
     }
+
+    /// <summary>mm/util.c: <c>folio_mc_copy</c>: the contents.</summary>
+    protected virtual async Proc FolioMcCopy(Cpu cpu, int target, int frame) => await cpu.CopyFrame(frame, target, "folio_mc_copy");
 
     /// <summary>
     /// mm/migrate.c: <c>remove_migration_ptes</c>: the entries that wait for the old page get the new one, or the old

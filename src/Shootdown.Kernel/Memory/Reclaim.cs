@@ -119,7 +119,7 @@ public partial class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 
         bool counted = !mapping.IsNone || Kernel.Options.AnonFolios;
         bool pinned = mapping.IsNone && await Kernel.AnonExclusive.FolioMaybeDmaPinned(cpu, frame);
-        bool removed = !pinned && (counted
+        bool removed = !pinned && !await IsTruncated(cpu, frame, mapping) && (counted
             ? await UnmapAndClean(cpu, frame, mapping, batch)
             : await UnmapAndSwapOut(cpu, frame, batch));
         removed = removed && await RemoveMapping(cpu, frame, mapping);
@@ -130,6 +130,10 @@ public partial class Reclaim(KernelModel kernel) : RmapWalker(kernel)
 
         return removed;
     }
+
+    /// <summary>A huge folio that has left the page cache: it is no anonymous one, and whoever took it out frees it (<c>keep_locked</c>).</summary>
+    private async Proc<bool> IsTruncated(Cpu cpu, int frame, FolioMapping mapping)
+        => mapping.IsNone && Kernel.Options.HugeFiles && await Kernel.CompoundFolios.FolioTestLarge(cpu, frame);
 
     /// <summary>
     /// A folio whose mappings are counted: true if it is unmapped and clean. Anonymous memory always goes to swap

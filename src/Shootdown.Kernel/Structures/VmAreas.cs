@@ -17,6 +17,13 @@ public readonly record struct VmAreas(ulong Bits, AreaTree? Tree = null, AreaCha
     public bool Covers(int first, int count)
         => Tree is null ? (Bits & Mask(first, count)) == Mask(first, count) : Tree.Covers(first, first + count);
 
+    /// <summary>True if the range is in one area: covered, with the same rights everywhere. Of the tree it is only asked whether it is covered.</summary>
+    public bool IsInOne(int first, int count)
+    {
+        ulong writable = Tree is null ? Bits >> 32 & Mask(first, count) : 0;
+        return Covers(first, count) && (writable == 0 || writable == Mask(first, count));
+    }
+
     /// <summary>The first part of the range that is in an area, up to the next hole; empty if none is.</summary>
     public PageRange Part(int first, int count)
     {

@@ -17,6 +17,9 @@ public enum PromiseKind
 
     /// <summary>As <see cref="WriteProtected"/>; and that pages were written before counts no longer (<c>clear_refs</c>).</summary>
     WritesForgotten,
+
+    /// <summary>As <see cref="WriteProtected"/>; and that stores are reported until they are allowed (<c>UFFDIO_WRITEPROTECT</c>).</summary>
+    StoresReported,
 }
 
 /// <summary>What the kinds of promises have in common.</summary>
@@ -26,7 +29,7 @@ public static class PromiseKinds
     public static bool RulesOutTranslations(this PromiseKind kind) => kind is PromiseKind.Removed || kind.TakesRightToWrite();
 
     /// <summary>True if no older translation allows a store when the call returns.</summary>
-    public static bool TakesRightToWrite(this PromiseKind kind) => kind is PromiseKind.WriteProtected or PromiseKind.WritesForgotten;
+    public static bool TakesRightToWrite(this PromiseKind kind) => kind is PromiseKind.WriteProtected or PromiseKind.WritesForgotten or PromiseKind.StoresReported;
 }
 
 /// <summary>

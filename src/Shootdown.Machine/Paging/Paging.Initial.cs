@@ -30,4 +30,21 @@ public sealed partial class Paging
             BuildFrame(leaf.Frame + i);
         }
     }
+
+    /// <summary>What the tables map a page to in the initial state, as far as it is built; none if nothing.</summary>
+    public Pte InitialLeaf(AddressSpace space, int page)
+    {
+        ArgumentNullException.ThrowIfNull(space);
+        int table = space.RootTable;
+        for (int level = Levels - 1; ; level--)
+        {
+            var entry = new Pte(Machine.WordInfo(EntryAddress(table, level, page)).Initial);
+            if (level == 0 || entry.Huge || !entry.Present)
+            {
+                return entry.Huge ? entry.PartOfHuge(page % SpanOf(level)) : entry;
+            }
+
+            table = entry.Frame;
+        }
+    }
 }

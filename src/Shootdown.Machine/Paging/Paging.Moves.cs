@@ -144,7 +144,7 @@ public sealed partial class Paging
             var entry = new Pte(state.Read(EntryAddress(table, level, page)));
             if (level == 0 || !entry.Present || entry.Huge)
             {
-                return entry.Huge ? new Pte(entry.Bits + ((ulong)(page % SpanOf(level)) << 16)) : entry;
+                return entry.Huge ? entry.PartOfHuge(page % SpanOf(level)) : entry;
             }
 
             table = entry.Frame;

@@ -100,6 +100,9 @@ public readonly record struct Pte(ulong Bits)
     /// </summary>
     public static Pte Migration(Pte of) => of.Without(PresentBit | ProtNoneBit | HugeBit).With(MigrationBit);
 
+    /// <summary>What a huge entry gives one of the small pages in it.</summary>
+    internal Pte PartOfHuge(int part) => new(Bits + ((ulong)part << FrameShift));
+
     /// <summary>The entry with some bits set.</summary>
     public Pte With(ulong bits) => new(Bits | bits);
 

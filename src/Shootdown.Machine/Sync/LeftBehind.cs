@@ -37,4 +37,36 @@ public static class LeftBehind
             }
         }
     }
+
+    /// <summary>Page tables that are allocated, and that neither the root of an address space leads to nor anybody has put by.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="deposited">Tables that somebody has put by.</param>
+    public static IEnumerable<int> LostTables(MachineState state, IReadOnlyCollection<int> deposited)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(deposited);
+        Paging paging = state.Machine.Paging;
+        var found = new HashSet<int>(deposited);
+        foreach (AddressSpace space in paging.Spaces)
+        {
+            AddTables(state, space.RootTable, state.Machine.Options.Levels - 1, 0, found);
+        }
+
+        return Enumerable.Range(0, paging.TableCount).Where(table => state.Read(paging.TableLifeAddress(table)) != 0 && !found.Contains(table));
+    }
+
+    private static void AddTables(MachineState state, int table, int level, int first, HashSet<int> found)
+    {
+        found.Add(table);
+        Paging paging = state.Machine.Paging;
+        for (int i = 0; level > 0 && i < state.Machine.Options.EntriesPerTable; i++)
+        {
+            int page = first + (i * paging.SpanOf(level));
+            var entry = new Pte(state.Read(paging.EntryAddress(table, level, page)));
+            if (entry.Present && !entry.Huge)
+            {
+                AddTables(state, entry.Frame, level - 1, page, found);
+            }
+        }
+    }
 }

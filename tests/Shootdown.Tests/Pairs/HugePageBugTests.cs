@@ -19,7 +19,7 @@ public sealed class HugePageBugTests
         { "huge-entries-not-recorded", "munmap", "user-load", "P-life" },
         { "huge-entries-not-recorded", "mprotect-ro", "user-load", "P-ret" },
         { "huge-entry-not-read-again", "madvise-dontneed", "madvise-dontneed", "assert" },
-        { "split-taken-for-empty", "fork", "migrate", "P-left" },
+        { "split-taken-for-empty", "fork", "migrate", "P-kept" },
     };
 
     [Theory]

@@ -87,7 +87,7 @@ public sealed class InventedBugTests
         { "move-pages-flushes-last", "move-pages", "madvise-dontneed", "overlapping-anonymous-busy", "P-life" },
         { "cow-sets-before-flush", "user-load", "user-store", "same-copyonwrite-busy", "P-copy" },
         { "cow-ends-before-change", "user-store", "user-store", "same-copyonwrite-guest", "P-sec" },
-        { "migration-copies-behind-mapping", "migrate", "user-store", "same-anonymous-busy", "P-copy" },
+        { "migration-copies-behind-mapping", "migrate", "user-store", "same-anonymous-busy", "P-kept" },
         { "reclaim-drops-dirty-of-files", "mprotect-ro", "reclaim", "same-file-dirtying", "P-write" },
         { "writeback-ignores-entries", "writeback", "reclaim", "same-file-dirtying", "P-write" },
         { "uffd-wakes-before-lifting", "uffd-unprotect", "user-store", "same-userfaultprotected-busy", "deadlock" },
@@ -98,13 +98,20 @@ public sealed class InventedBugTests
         { "table-walk-outside-rcu", "madvise-dontneed-tables", "reclaim", "overlapping-anonymous-busy", "P-life" },
         { "area-looked-up-without-lock", "munmap-tables", "madvise-cold", "same-anonymous-busy", "P-life" },
         { "area-not-looked-up", "munmap-tables", "numa-hint", "same-anonymous-busy", "P-life" },
-        { "fork-forgets-migrating-pages", "fork", "madvise-pageout", "same-anonymous-busy", "P-left" },
+        { "fork-forgets-migrating-pages", "fork", "madvise-pageout", "same-anonymous-busy", "P-kept" },
         { "fork-keeps-reference", "clear-refs", "fork", "same-anonymous-busy", "P-left" },
         { "uffd-protects-nothing", "gup-fast", "uffd-unprotect", "same-anonymous-busy", "deadlock" },
         { "zap-forgets-mapcount", "clear-refs", "madvise-dontneed", "same-copyonwrite-busy", "P-left" },
         { "collapse-leaks-copied-pages", "clear-refs", "collapse-huge", "same-anonymous-busy", "P-left" },
         { "collapse-trusts-area", "collapse-huge", "mremap", "same-anonymous-busy", "P-left" },
         { "clear-refs-counts-once", "clear-refs", "clear-refs", "same-anonymous-busy", "P-left" },
+        { "migration-copies-nothing", "clear-refs", "migrate", "same-anonymous-busy", "P-kept" },
+        { "fork-leaves-sequence-odd", "fork", "gup-fast", "same-anonymous-busy", "P-left" },
+        { "areas-never-change", "clear-young", "munmap-tables", "same-anonymous-busy", "P-life" },
+        { "uffd-ignores-area", "mprotect-ro", "uffd-unprotect", "same-anonymous-busy", "P-left" },
+        { "uffd-sets-no-mark", "clear-refs", "uffd-wp", "same-anonymous-busy", "P-uffd" },
+        { "tables-never-freed", "clear-refs", "munmap-tables", "same-anonymous-busy", "P-left" },
+        { "reclaimed-frames-not-freed", "clear-refs", "reclaim", "same-anonymous-busy", "P-left" },
         { "swap-loses-soft-dirty", "clear-refs", "madvise-pageout", "same-anonymous-busy", "P-soft" },
         { "migration-loses-soft-dirty", "clear-refs", "migrate", "same-anonymous-busy", "P-soft" },
         { "mprotect-ignores-soft-dirty", "clear-refs", "uffd-unprotect", "same-anonymous-busy", "P-soft" },
@@ -129,7 +136,7 @@ public sealed class InventedBugTests
         BugMachines.IsFound(cell, SetupOf(bug), property, Options);
     }
 
-    /// <summary>P-gone, the copies and freed tables of P-life, loads of P-copy and the cached pages of P-cow: what they read is in the footprints that reduction goes by.</summary>
+    /// <summary>P-gone, P-kept, P-left, marks, the copies and freed tables of P-life, loads of P-copy and the cached pages of P-cow: what they read is in the footprints that reduction goes by.</summary>
     [Theory]
     [InlineData("zap-keeps-migration-entry", "madvise-dontneed", "migrate", "same-anonymous-busy")]
     [InlineData("cow-fault-copies-behind-put", "truncate", "user-store", "same-privatefile-busy")]
@@ -140,6 +147,9 @@ public sealed class InventedBugTests
     [InlineData("migration-copies-behind-mapping", "migrate", "user-store", "same-anonymous-busy")]
     [InlineData("migration-loses-soft-dirty", "clear-refs", "migrate", "same-anonymous-busy")]
     [InlineData("swap-loses-soft-dirty", "clear-refs", "madvise-pageout", "same-anonymous-lazy")]
+    [InlineData("migration-copies-nothing", "clear-refs", "migrate", "same-anonymous-lazy")]
+    [InlineData("uffd-sets-no-mark", "clear-refs", "uffd-wp", "same-anonymous-lazy")]
+    [InlineData("uffd-ignores-area", "mprotect-ro", "uffd-unprotect", "same-anonymous-lazy")]
     [InlineData("fork-forgets-migrating-pages", "fork", "madvise-pageout", "same-anonymous-busy")]
     public void Without_reduction_the_verdicts_are_the_same(string bug, string first, string second, string machine)
     {

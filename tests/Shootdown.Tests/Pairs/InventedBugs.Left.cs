@@ -16,6 +16,13 @@ internal static partial class InventedBugs
         new Invented("collapse-leaks-copied-pages", parts => parts with { Khugepaged = kernel => new LeaksCopied(kernel) }),
         new Invented("collapse-trusts-area", parts => parts with { Khugepaged = kernel => new TrustsArea(kernel) }),
         new Invented("clear-refs-counts-once", parts => parts with { ClearRefs = kernel => new CountsOnce(kernel) }),
+        new Invented("migration-copies-nothing", parts => parts with { Migrate = kernel => new CopiesNothing(kernel) }),
+        new Invented("fork-leaves-sequence-odd", parts => parts with { Fork = kernel => new LeavesOdd(kernel) }),
+        new Invented("areas-never-change", parts => parts with { MmapLock = kernel => new KeepsAreas(kernel) }),
+        new Invented("uffd-ignores-area", parts => parts with { Mprotect = kernel => new IgnoresArea(kernel) }),
+        new Invented("uffd-sets-no-mark", parts => parts with { Mprotect = kernel => new SetsNoMark(kernel) }),
+        new Invented("tables-never-freed", parts => parts with { PageTableFree = kernel => new FreesNoTables(kernel) }),
+        new Invented("reclaimed-frames-not-freed", parts => parts with { Reclaim = kernel => new FreesNoFrames(kernel) }),
         new Invented("swap-loses-soft-dirty", parts => parts with { Reclaim = kernel => new SwapsWithoutSoftDirty(kernel) }),
         new Invented("migration-loses-soft-dirty", parts => parts with { Migrate = kernel => new LosesSoftDirty(kernel) }),
         new Invented("mprotect-ignores-soft-dirty", parts => parts with { Mprotect = kernel => new IgnoresSoftDirty(kernel) }),
@@ -121,6 +128,58 @@ internal static partial class InventedBugs
                 await Kernel.PteOps.PtepModifyProtCommit(
                     cpu, table, page, (await Kernel.PteOps.PtepModifyProtStart(cpu, table, page)).Without(Pte.SoftDirtyBit));
             }
+        }
+    }
+
+    private sealed class CopiesNothing(KernelModel kernel) : Migrate(kernel)
+    {
+        protected override async Proc FolioMcCopy(Cpu cpu, int target, int frame)
+        {
+        }
+    }
+
+    private sealed class LeavesOdd(KernelModel kernel) : Fork(kernel)
+    {
+        protected override async Proc RawWriteSeqcount(Cpu cpu, Mm mm, string function)
+        {
+            if (function == "raw_write_seqcount_begin")
+            {
+                await base.RawWriteSeqcount(cpu, mm, function);
+            }
+        }
+    }
+
+    private sealed class KeepsAreas(KernelModel kernel) : MmapLock(kernel)
+    {
+        public override async Proc StoreVmas(Cpu cpu, Mm mm, VmAreas areas)
+        {
+        }
+    }
+
+    /// <summary>Who lifts a protection makes writable also what mprotect has made read-only.</summary>
+    private sealed class IgnoresArea(KernelModel kernel) : Mprotect(kernel)
+    {
+        public override async Proc<bool> WantsWriteUpgrade(TlbGather tlb, int page, ProtectionChange change)
+            => change is ProtectionChange.Writable or ProtectionChange.UserfaultResolve;
+    }
+
+    private sealed class SetsNoMark(KernelModel kernel) : Mprotect(kernel)
+    {
+        public override Pte PteModify(Pte old, ProtectionChange change)
+            => change == ProtectionChange.UserfaultProtect ? old.Without(Pte.WriteBit) : base.PteModify(old, change);
+    }
+
+    private sealed class FreesNoTables(KernelModel kernel) : PageTableFree(kernel)
+    {
+        public override async Proc TlbTableFree(Cpu cpu, ulong tables)
+        {
+        }
+    }
+
+    private sealed class FreesNoFrames(KernelModel kernel) : Reclaim(kernel)
+    {
+        protected override async Proc FreeUnrefFolios(Cpu cpu, FrameSet frames)
+        {
         }
     }
 }

@@ -18,7 +18,7 @@ internal static class PinPairs
         { "B33", "cpus=2 pages=1 path=1", 15, 88 },
         { "B33", "cpus=3 pages=1 path=0", 89, 2_298 },
         { "B33", "cpus=3 pages=1 path=1", 34, 1_879 },
-        { "B33", "cpus=2 pages=2 path=0", 31, 154 },
+        { "B33", "cpus=2 pages=2 path=0", 27, 154 },
         { "B35", "cpus=3 pages=1", 11, 68 },
         { "B35", "cpus=3 pages=2", 20, 140 },
         { "B38", "cpus=2 pages=1 order=0", 54, 74 },
