@@ -82,6 +82,7 @@ internal static class PairProperties
                 .. kernel.UnmapBatches.Select(batch => batch.FlushRequired),
             ],
             Folios = FoliosOf(kernel),
+            Transient = [.. kernel.TlbStates.Select(cpu => (cpu.LoadedMm, KernelModel.LoadedMmSwitching))],
             Even = [.. kernel.Mms.Select(mm => mm.WriteProtectSeq)],
             Deposited = kernel.Options.HugeCollapse ? [.. kernel.Mms.SelectMany(mm => mm.Deposited)] : [],
             Allowed = (state, space, page) => Allowed(state, MmOf(space), page, readOnly),

@@ -149,7 +149,7 @@ public abstract class ContentMarks(ulong mark, PromiseKind clearing, params IRea
     /// <summary>True if the entries that a call leaves are judged when it returns.</summary>
     protected virtual bool JudgesWhatIsLeft(Promise promise) => false;
 
-    /// <summary>Judges an entry that maps a frame when a call returns and no other clears marks.</summary>
+    /// <summary>Judges an entry when a call returns and no other clears marks.</summary>
     protected virtual void JudgeLeftEntry(MachineState state, AddressSpace space, int page, Pte value) => JudgeRights(state, space, page, value);
 
     /// <summary>The start of the names of its words, e.g. <c>p_uffd</c>.</summary>
@@ -182,7 +182,7 @@ public abstract class ContentMarks(ulong mark, PromiseKind clearing, params IRea
         for (int page = promise.FirstPage; clearing == 0 && JudgesWhatIsLeft(promise) && page < promise.FirstPage + promise.PageCount; page++)
         {
             Pte left = TlbInspector.CurrentLeaf(state, promise.Space, page);
-            if (left.MapsFrame)
+            if (!left.IsNone)
             {
                 JudgeLeftEntry(state, promise.Space, page, left);
             }

@@ -30,6 +30,9 @@ public sealed class PLeft(
     /// <summary>Words that must be even, e.g. of sequence counters.</summary>
     public IReadOnlyList<Word> Even { get; init; } = [];
 
+    /// <summary>Words, and the value that they may have only for a time, e.g. <c>LOADED_MM_SWITCHING</c>.</summary>
+    public IReadOnlyList<(Word Word, ulong Value)> Transient { get; init; } = [];
+
     /// <summary>Says whether a page of an address space may be mapped in a state, and be written. Null if it is not known.</summary>
     public Func<MachineState, AddressSpace, int, (bool Mapped, bool Written)>? Allowed { get; init; }
 
@@ -71,6 +74,11 @@ public sealed class PLeft(
         foreach (Word word in Even.Where(word => state.Read(word.Address) % 2 != 0))
         {
             Report(state, $"All programs have ended, and {word.Name} is {state.Read(word.Address)}: a section that changes something is still open.");
+        }
+
+        foreach ((Word word, ulong _) in Transient.Where(one => state.Read(one.Word.Address) == one.Value))
+        {
+            Report(state, $"All programs have ended, and {word.Name} is {word.Show(state.Read(word.Address))}, which it may be only for a time.");
         }
 
         JudgeAreas(state);

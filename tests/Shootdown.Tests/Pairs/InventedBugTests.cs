@@ -110,6 +110,7 @@ public sealed class InventedBugTests
         { "areas-never-change", "clear-young", "munmap-tables", "same-anonymous-busy", "P-life" },
         { "uffd-ignores-area", "mprotect-ro", "uffd-unprotect", "same-anonymous-busy", "P-left" },
         { "uffd-sets-no-mark", "clear-refs", "uffd-wp", "same-anonymous-busy", "P-uffd" },
+        { "uffd-forgets-swapped-pages", "madvise-pageout", "uffd-wp", "same-anonymous-busy", "P-uffd" },
         { "tables-never-freed", "clear-refs", "munmap-tables", "same-anonymous-busy", "P-left" },
         { "reclaimed-frames-not-freed", "clear-refs", "reclaim", "same-anonymous-busy", "P-left" },
         { "swap-loses-soft-dirty", "clear-refs", "madvise-pageout", "same-anonymous-busy", "P-soft" },

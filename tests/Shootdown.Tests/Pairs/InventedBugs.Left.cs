@@ -21,6 +21,7 @@ internal static partial class InventedBugs
         new Invented("areas-never-change", parts => parts with { MmapLock = kernel => new KeepsAreas(kernel) }),
         new Invented("uffd-ignores-area", parts => parts with { Mprotect = kernel => new IgnoresArea(kernel) }),
         new Invented("uffd-sets-no-mark", parts => parts with { Mprotect = kernel => new SetsNoMark(kernel) }),
+        new Invented("uffd-forgets-swapped-pages", parts => parts with { Mprotect = kernel => new ForgetsSwapped(kernel) }),
         new Invented("tables-never-freed", parts => parts with { PageTableFree = kernel => new FreesNoTables(kernel) }),
         new Invented("reclaimed-frames-not-freed", parts => parts with { Reclaim = kernel => new FreesNoFrames(kernel) }),
         new Invented("swap-loses-soft-dirty", parts => parts with { Reclaim = kernel => new SwapsWithoutSoftDirty(kernel) }),
@@ -167,6 +168,13 @@ internal static partial class InventedBugs
     {
         public override Pte PteModify(Pte old, ProtectionChange change)
             => change == ProtectionChange.UserfaultProtect ? old.Without(Pte.WriteBit) : base.PteModify(old, change);
+    }
+
+    private sealed class ForgetsSwapped(KernelModel kernel) : Mprotect(kernel)
+    {
+        protected override async Proc ChangeSwapEntry(Cpu cpu, PageTable table, int page, Pte old, ProtectionChange change)
+        {
+        }
     }
 
     private sealed class FreesNoTables(KernelModel kernel) : PageTableFree(kernel)
