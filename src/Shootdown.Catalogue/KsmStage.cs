@@ -59,6 +59,18 @@ public static class KsmStage
         return stage.ToModel(setup, decisive, new PLife());
     }
 
+    /// <summary>One page that CPUs store to, and the stable page that it is to be merged with.</summary>
+    /// <param name="setup">Memory model, TLB and <c>cpus</c>.</param>
+    /// <param name="parts">Replaced mechanisms.</param>
+    /// <param name="build">Choices of the kernel's build.</param>
+    internal static Stage WithStablePage(ScenarioSetup setup, KernelParts parts, KernelOptions build)
+    {
+        MachineOptions options = Stage.FlatOptions(setup, setup["cpus"], 1, 2 + setup["cpus"]) with { Tables = 2 };
+        Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: false, dirty: true, parts, build);
+        BuildStable(stage.Kernel, Stable);
+        return stage;
+    }
+
     /// <summary>A page of the stable tree, with the reference that the tree holds.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="stable">Its frame.</param>
@@ -132,4 +144,11 @@ public static class KsmStage
 
     private static async Proc Protect(KernelModel kernel, Cpu cpu, Mm mm, Promise promise)
         => await kernel.Mprotect.MprotectReadOnly(cpu, mm, promise);
+}
+
+/// <summary>replace_page() of Linux: the entry has the rights of the area, without the right to write, and no mark.</summary>
+internal sealed class KsmDropsMarks(KernelModel kernel) : Ksm(kernel)
+{
+    /// <inheritdoc/>
+    protected override Pte MkPte(int stable, Pte replaced) => Pte.Leaf(stable, write: false);
 }

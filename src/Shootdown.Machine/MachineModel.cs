@@ -14,6 +14,7 @@ public sealed partial class MachineModel
     private readonly List<int> _lockWords = [];
     private readonly List<RwSemaphore> _semaphores = [];
     private readonly List<Spinlock> _spinLocks = [];
+    private readonly List<Srcu> _srcus = [];
     private readonly Dictionary<int, WordPlace> _places = [];
     private int _handles;
     private int[] _pagingWordOf = [];
@@ -180,7 +181,15 @@ public sealed partial class MachineModel
     internal IReadOnlyList<int> LockWords => _lockWords;
 
     /// <summary>A domain of sleepable RCU.</summary>
-    public Srcu NewSrcu(string name) => new(this, name);
+    public Srcu NewSrcu(string name)
+    {
+        var made = new Srcu(this, name);
+        _srcus.Add(made);
+        return made;
+    }
+
+    /// <summary>All domains of sleepable RCU.</summary>
+    internal IReadOnlyList<Srcu> Srcus => _srcus;
 
     /// <summary>Ends building: adds the hardware's own agents and fixes the layout.</summary>
     public void Seal()

@@ -75,15 +75,8 @@ internal static class PairProperties
         HashSet<int> readOnly = [.. ReadOnlyPages(cell)];
         return new PLeft(kernel.PageCache, (space, page) => !IsDrivers(space, page), (space, page) => kernel.CountsMappings(MmOf(space), page))
         {
-            AtRest =
-            [
-                .. kernel.Mms.Select(mm => mm.TlbFlushPending),
-                .. kernel.Mms.Select(mm => mm.Intervals?.ActiveInvalidateRanges).OfType<Word>(),
-                .. kernel.UnmapBatches.Select(batch => batch.FlushRequired),
-            ],
+            AtRest = [.. AtRest(kernel)],
             Folios = FoliosOf(kernel),
-            Transient = [.. kernel.TlbStates.Select(cpu => (cpu.LoadedMm, KernelModel.LoadedMmSwitching))],
-            Even = [.. kernel.Mms.Select(mm => mm.WriteProtectSeq)],
             Deposited = kernel.Options.HugeCollapse ? [.. kernel.Mms.SelectMany(mm => mm.Deposited)] : [],
             Allowed = (state, space, page) => Allowed(state, MmOf(space), page, readOnly),
             JudgesFrames = !cell.Operations.Any(operation => operation.LeavesReferences),
@@ -92,6 +85,17 @@ internal static class PairProperties
         Mm MmOf(AddressSpace space) => kernel.Mms.First(mm => mm.Space == space);
         bool IsDrivers(AddressSpace space, int page) => MmOf(space).FileAreaOf(page)?.Kind == FileAreaKind.PfnMap;
     }
+
+    private static IEnumerable<RestingWord> AtRest(KernelModel kernel) =>
+    [
+        .. kernel.Mms.Select(mm => new RestingWord(mm.TlbFlushPending, value => value == 0, "more flushes began than ended, or fewer")),
+        .. kernel.Mms.Select(mm => new RestingWord(mm.WriteProtectSeq, value => value % 2 == 0, "a section that changes something is still open")),
+        .. kernel.Mms.Select(mm => mm.Intervals?.ActiveInvalidateRanges).OfType<Word>()
+            .Select(word => new RestingWord(word, value => value == 0, "more invalidations began than ended, or fewer")),
+        .. kernel.UnmapBatches.Select(batch => new RestingWord(batch.FlushRequired, value => value == 0, "the batch was not flushed")),
+        .. kernel.TlbStates.Select(cpu => new RestingWord(
+            cpu.LoadedMm, value => value != KernelModel.LoadedMmSwitching, "the CPU is for ever between two address spaces")),
+    ];
 
     private static bool KeepsMarks(MmOperation operation) => operation.KeepsContents && operation.Promises != PromiseKind.StoresAllowed;
 

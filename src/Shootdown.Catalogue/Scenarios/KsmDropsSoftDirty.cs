@@ -59,7 +59,7 @@ public sealed class KsmDropsSoftDirty : Scenario
     ];
 
     /// <inheritdoc/>
-    public override KernelParts? BugParts(ScenarioSetup setup) => new() { Ksm = kernel => new KsmOfLinux(kernel) };
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { Ksm = kernel => new KsmDropsMarks(kernel) };
 
     /// <inheritdoc/>
     public override KernelOptions BugOptions => new() { AnonFolios = true, SoftDirty = true };
@@ -68,10 +68,8 @@ public sealed class KsmDropsSoftDirty : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        MachineOptions options = Stage.FlatOptions(setup, setup["cpus"], 1, 2 + setup["cpus"]) with { Tables = 2 };
-        Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: false, dirty: true, PartsOf(setup), BugOptions);
+        Stage stage = KsmStage.WithStablePage(setup, PartsOf(setup), BugOptions);
         (KernelModel kernel, Mm mm) = stage;
-        KsmStage.BuildStable(kernel, KsmStage.Stable);
         stage.AddKernelThread(1, "ksmd", () => KsmStage.Merge(kernel, stage.Cpu(1), mm));
         for (int index = 0; index < setup["cpus"]; index += index == 0 ? 2 : 1)
         {
@@ -80,12 +78,5 @@ public sealed class KsmDropsSoftDirty : Scenario
         }
 
         return stage.ToModel(setup, new PSoftDirty(), new PLife());
-    }
-
-    /// <summary>replace_page() of Linux: the entry has the rights of the area, without the right to write.</summary>
-    private sealed class KsmOfLinux(KernelModel kernel) : Ksm(kernel)
-    {
-        /// <inheritdoc/>
-        protected override Pte MkPte(int stable, Pte replaced) => Pte.Leaf(stable, write: false).With(replaced.Bits & Pte.UserfaultWpBit);
     }
 }

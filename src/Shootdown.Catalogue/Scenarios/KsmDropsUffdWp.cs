@@ -64,7 +64,7 @@ public sealed class KsmDropsUffdWp : Scenario
     ];
 
     /// <inheritdoc/>
-    public override KernelParts? BugParts(ScenarioSetup setup) => new() { Ksm = kernel => new KsmOfLinux(kernel) };
+    public override KernelParts? BugParts(ScenarioSetup setup) => new() { Ksm = kernel => new KsmDropsMarks(kernel) };
 
     /// <inheritdoc/>
     public override KernelOptions BugOptions => new() { AnonFolios = true, UserfaultWp = true };
@@ -73,10 +73,8 @@ public sealed class KsmDropsUffdWp : Scenario
     public override CheckModel Build(ScenarioSetup setup)
     {
         ArgumentNullException.ThrowIfNull(setup);
-        MachineOptions options = Stage.FlatOptions(setup, setup["cpus"], 1, 2 + setup["cpus"]) with { Tables = 2 };
-        Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: false, dirty: true, PartsOf(setup), BugOptions);
+        Stage stage = KsmStage.WithStablePage(setup, PartsOf(setup), BugOptions);
         (KernelModel kernel, Mm mm) = stage;
-        KsmStage.BuildStable(kernel, KsmStage.Stable);
         Promise promise = stage.Promise(0, 1, PromiseKind.WriteProtected, "ioctl(UFFDIO_WRITEPROTECT)");
         stage.AddThread(0, "uffd", () => kernel.Userfaultfd.WriteProtect(stage.Cpu(0), mm, promise));
         stage.AddKernelThread(1, "ksmd", () => KsmStage.Merge(kernel, stage.Cpu(1), mm));
@@ -89,12 +87,5 @@ public sealed class KsmDropsUffdWp : Scenario
         }
 
         return stage.ToModel(setup, new PUserfault(), new PLife());
-    }
-
-    /// <summary>replace_page() of Linux: the entry has the rights of the area, without the right to write.</summary>
-    private sealed class KsmOfLinux(KernelModel kernel) : Ksm(kernel)
-    {
-        /// <inheritdoc/>
-        protected override Pte MkPte(int stable, Pte replaced) => Pte.Leaf(stable, write: false);
     }
 }

@@ -61,8 +61,7 @@ public sealed class PKept(params IReadOnlyList<(AddressSpace Space, int Page)> k
     /// <inheritdoc/>
     public override void OnFinal(MachineState state)
     {
-        ArgumentNullException.ThrowIfNull(state);
-        if (_machine.Agents.Any(agent => agent.Kind == AgentKind.Task && state.LocalOf(agent.Index).Operation is not null))
+        if (!AllHaveEnded(state))
         {
             return;
         }

@@ -9,8 +9,7 @@ namespace Shootdown.Check;
 /// </summary>
 /// <remarks>
 /// Users of a frame are the entries that map it, in all address spaces, the page cache, and whoever had a reference at the start besides.
-/// Frames with references of that kind are not judged once their number changes: whose they are is not known. Where a program waits for ever
-/// nothing is judged.
+/// The references of frames that had such ones are not counted: whose they are is not known. Where a program waits for ever nothing is judged.
 /// </remarks>
 /// <param name="pageCache">The words of the page cache, each frame + 1 or 0.</param>
 /// <param name="countsReferences">True for a page of an address space whose entry holds a reference of what it maps.</param>
@@ -19,19 +18,13 @@ public sealed class PLeft(
     IReadOnlyList<Word> pageCache, Func<AddressSpace, int, bool> countsReferences, Func<AddressSpace, int, bool> countsMappings) : Property
 {
     private MachineModel _machine = null!;
-    private Lazy<MachineState> _initial = null!;
+    private Lazy<(MachineState State, Users[] Users)> _initial = null!;
 
-    /// <summary>Words that must have their initial value again, e.g. <c>tlb_flush_pending</c>.</summary>
-    public IReadOnlyList<Word> AtRest { get; init; } = [];
+    /// <summary>Words of the kernel that say whether something is under way.</summary>
+    public IReadOnlyList<RestingWord> AtRest { get; init; } = [];
 
     /// <summary>False where programs take pages away whose users the machine does not have.</summary>
     public bool JudgesFrames { get; init; } = true;
-
-    /// <summary>Words that must be even, e.g. of sequence counters.</summary>
-    public IReadOnlyList<Word> Even { get; init; } = [];
-
-    /// <summary>Words, and the value that they may have only for a time, e.g. <c>LOADED_MM_SWITCHING</c>.</summary>
-    public IReadOnlyList<(Word Word, ulong Value)> Transient { get; init; } = [];
 
     /// <summary>Says whether a page of an address space may be mapped in a state, and be written. Null if it is not known.</summary>
     public Func<MachineState, AddressSpace, int, (bool Mapped, bool Written)>? Allowed { get; init; }
@@ -53,8 +46,7 @@ public sealed class PLeft(
     /// <inheritdoc/>
     public override void OnFinal(MachineState state)
     {
-        ArgumentNullException.ThrowIfNull(state);
-        if (_machine.Agents.Any(agent => agent.Kind == AgentKind.Task && state.LocalOf(agent.Index).Operation is not null))
+        if (!AllHaveEnded(state))
         {
             return;
         }
@@ -65,27 +57,16 @@ public sealed class PLeft(
             Report(state, $"All programs have ended, and {held}.");
         }
 
-        foreach (Word word in AtRest.Where(word => state.Read(word.Address) != _initial.Value.Read(word.Address)))
+        foreach (RestingWord rest in AtRest.Where(rest => !rest.IsAtRest(state.Read(rest.Word.Address))))
         {
-            Report(state, $"All programs have ended, and {word.Name} is {(long)state.Read(word.Address)}, not "
-                + $"{(long)_initial.Value.Read(word.Address)} as before.");
-        }
-
-        foreach (Word word in Even.Where(word => state.Read(word.Address) % 2 != 0))
-        {
-            Report(state, $"All programs have ended, and {word.Name} is {state.Read(word.Address)}: a section that changes something is still open.");
-        }
-
-        foreach ((Word word, ulong _) in Transient.Where(one => state.Read(one.Word.Address) == one.Value))
-        {
-            Report(state, $"All programs have ended, and {word.Name} is {word.Show(state.Read(word.Address))}, which it may be only for a time.");
+            Report(state, $"All programs have ended, and {rest.Word.Name} is {rest.Word.Show(state.Read(rest.Word.Address))}: {rest.Otherwise}.");
         }
 
         JudgeAreas(state);
         JudgeTables(state);
-        for (int frame = 0; JudgesFrames && frame < _machine.Paging.Frames.Count; frame++)
+        if (JudgesFrames)
         {
-            JudgeFrame(state, frame);
+            JudgeFrames(state);
         }
     }
 
@@ -93,7 +74,13 @@ public sealed class PLeft(
     protected override void AllocateWords(MachineModel machine)
     {
         _machine = machine;
-        _initial = new Lazy<MachineState>(() => new MachineState(machine));
+        _initial = new(Before);
+    }
+
+    private (MachineState State, Users[] Users) Before()
+    {
+        var initial = new MachineState(_machine);
+        return (initial, UsersOf(initial));
     }
 
     private void JudgeAreas(MachineState state)
@@ -121,55 +108,83 @@ public sealed class PLeft(
         }
     }
 
-    private void JudgeFrame(MachineState state, int frame)
+    private void JudgeFrames(MachineState state)
     {
-        if (!TlbInspector.IsAllocated(state, frame))
+        Users[] users = UsersOf(state);
+        (MachineState initial, Users[] before) = _initial.Value;
+        for (int frame = 0; frame < users.Length; frame++)
         {
-            return;
+            if (TlbInspector.IsAllocated(state, frame))
+            {
+                JudgeReferences(state, initial, frame, users[frame].References, before[frame].References);
+                JudgeMappings(state, initial, frame, users[frame].Mappings, before[frame].Mappings);
+            }
         }
+    }
 
-        FrameWords words = _machine.Paging.Frames[frame];
-        (ulong users, ulong mapped) = UsersOf(state, frame);
-        (ulong usersBefore, ulong mappedBefore) = UsersOf(_initial.Value, frame);
-        ulong references = state.Read(words.RefCount.Address);
-        ulong others = _initial.Value.Read(words.RefCount.Address) - usersBefore;
-        bool neverCounted = TlbInspector.IsAllocated(_initial.Value, frame) && _initial.Value.Read(words.RefCount.Address) == 0;
+    private void JudgeReferences(MachineState state, MachineState initial, int frame, ulong users, ulong usersBefore)
+    {
+        Word count = _machine.Paging.Frames[frame].RefCount;
+        ulong references = state.Read(count.Address);
+        ulong referencesBefore = initial.Read(count.Address);
+        bool neverCounted = referencesBefore == 0 && TlbInspector.IsAllocated(initial, frame);
         if (references == 0 && users == 0 && !neverCounted)
         {
             Report(state, $"All programs have ended, and nobody refers to frame {frame}, which was not given back to the allocator.");
         }
 
-        if (others == 0 && references != users)
+        if (referencesBefore == usersBefore && references != users)
         {
-            Report(state, $"All programs have ended, and {words.RefCount.Name} is {references}, with {users} users: "
+            Report(state, $"All programs have ended, and {count.Name} is {references}, with {users} users: "
                 + (references > users ? "the page is never freed." : "it will be freed while it is used."));
-        }
-
-        ulong mappings = state.Read(words.MapCount.Address);
-        if (!IsPartOfHuge(state, frame) && _initial.Value.Read(words.MapCount.Address) == mappedBefore && mappings != mapped)
-        {
-            Report(state, $"All programs have ended, and {words.MapCount.Name} is {(long)mappings}, with {mapped} entries that map the page.");
         }
     }
 
-    private bool IsPartOfHuge(MachineState state, int frame) => Folios.Count > 0 && state.Read(Folios[frame].Address) != 0;
-
-    /// <summary>How many references of a frame entries and the page cache hold, and how many entries are counted as mappings.</summary>
-    private (ulong References, ulong Mappings) UsersOf(MachineState state, int frame)
+    private void JudgeMappings(MachineState state, MachineState initial, int frame, ulong mapped, ulong mappedBefore)
     {
-        ulong references = (ulong)pageCache.Count(cached => state.Read(cached.Address) == (ulong)frame + 1);
-        ulong mappings = 0;
+        Word count = _machine.Paging.Frames[frame].MapCount;
+        ulong mappings = state.Read(count.Address);
+        bool isPartOfHuge = Folios.Count > 0 && state.Read(Folios[frame].Address) != 0;
+        if (!isPartOfHuge && initial.Read(count.Address) == mappedBefore && mappings != mapped)
+        {
+            Report(state, $"All programs have ended, and {count.Name} is {(long)mappings}, with {mapped} entries that map the page.");
+        }
+    }
+
+    /// <summary>For every frame, how many references entries and the page cache hold, and how many entries are counted as mappings.</summary>
+    private Users[] UsersOf(MachineState state)
+    {
+        var users = new Users[_machine.Paging.Frames.Count];
+        foreach (Word cached in pageCache.Where(cached => state.Read(cached.Address) != 0))
+        {
+            users[state.Read(cached.Address) - 1].References++;
+        }
+
         foreach (AddressSpace space in _machine.Paging.Spaces)
         {
             for (int page = 0; page < _machine.Paging.PageCount; page++)
             {
                 Pte entry = TlbInspector.CurrentLeaf(state, space, page);
-                bool isUser = entry.MapsFrame && entry.Frame == frame;
-                references += isUser && countsReferences(space, page) ? 1UL : 0;
-                mappings += isUser && countsMappings(space, page) ? 1UL : 0;
+                if (entry.MapsFrame)
+                {
+                    users[entry.Frame].References += countsReferences(space, page) ? 1UL : 0;
+                    users[entry.Frame].Mappings += countsMappings(space, page) ? 1UL : 0;
+                }
             }
         }
 
-        return (references, mappings);
+        return users;
+    }
+
+    private struct Users
+    {
+        internal ulong References;
+        internal ulong Mappings;
     }
 }
+
+/// <summary>A word of the kernel that says whether something is under way.</summary>
+/// <param name="Word">The word.</param>
+/// <param name="IsAtRest">True for the values that it may have when nothing is.</param>
+/// <param name="Otherwise">What another value means, as the end of a sentence.</param>
+public sealed record RestingWord(Word Word, Func<ulong, bool> IsAtRest, string Otherwise);

@@ -29,6 +29,13 @@ public abstract class Property : MachineMonitor
     {
     }
 
+    /// <summary>True if no program of the machine waits for ever; for <see cref="MachineMonitor.OnFinal"/>.</summary>
+    protected static bool AllHaveEnded(MachineState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return state.Machine.Agents.All(agent => agent.Kind != AgentKind.Task || state.LocalOf(agent.Index).Operation is null);
+    }
+
     /// <summary>Counts a judgement.</summary>
     protected void Judge(MachineState state)
     {

@@ -115,7 +115,7 @@ public class ClearRefs(KernelModel kernel) : Mechanism(kernel)
             Pte value = old.Without(Pte.WriteBit | Pte.SoftDirtyBit);
             await Kernel.PteOps.PtepModifyProtCommit(cpu, table, page, value);
         }
-        else if (entry.SoftDirty || entry.IsMigration)
+        else if (SwpClearSoftDirty(entry) != entry)
         {
             await Kernel.PteOps.SetPteAt(cpu, table, page, SwpClearSoftDirty(entry));
         }

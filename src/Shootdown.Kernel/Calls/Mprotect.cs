@@ -160,6 +160,9 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
         => old.Present
             && (!Kernel.Options.AnonFolios || await cpu.Load(Kernel.Folios[old.Frame].Frame.MapCount) == 1);
 
+    /// <summary>Changes that may make an entry writable.</summary>
+    internal static bool MayUpgrade(ProtectionChange change) => change is ProtectionChange.UserfaultResolve or ProtectionChange.Writable;
+
     /// <summary>
     /// include/linux/mm.h: <c>vma_wants_manual_pte_write_upgrade</c>: mprotect has made the area writable; who lifts a protection by userfaultfd finds
     /// it as it is.
@@ -173,7 +176,7 @@ public class Mprotect(KernelModel kernel) : Mechanism(kernel)
     {
         Pte old = await Kernel.PteOps.PtepModifyProtStart(tlb.Cpu, table, page);
         Pte value = PteModify(old, change);
-        if (await WantsWriteUpgrade(tlb, page, change) && await CanChangePteWritable(tlb.Cpu, value))
+        if (MayUpgrade(change) && await WantsWriteUpgrade(tlb, page, change) && await CanChangePteWritable(tlb.Cpu, value))
         {
             value = value.With(Pte.WriteBit);
         }

@@ -134,7 +134,7 @@ public partial class HugeMemory(KernelModel kernel) : Mechanism(kernel)
 
         Pte old = await PmdpInvalidateAd(tlb.Cpu, pmd, page, entry);
         Pte value = Kernel.Mprotect.PteModify(old, change);
-        if (!MapsFile(tlb.Mm, page) && await Kernel.Mprotect.WantsWriteUpgrade(tlb, page, change)
+        if (Mprotect.MayUpgrade(change) && !MapsFile(tlb.Mm, page) && await Kernel.Mprotect.WantsWriteUpgrade(tlb, page, change)
             && await Kernel.Mprotect.CanChangePteWritable(tlb.Cpu, value))
         {
             value = value.With(Pte.WriteBit);

@@ -19,6 +19,11 @@ public static class LeftBehind
             yield return $"{semaphore.Word.Name} is still held {how}";
         }
 
+        foreach (Srcu domain in machine.Srcus.Where(one => one.IsReadBySomebody(state)))
+        {
+            yield return $"a read section of {domain.Name} is still open";
+        }
+
         foreach (Cpu cpu in machine.Cpus)
         {
             if (state.Read(cpu.InterruptsOffAddress) != 0)
