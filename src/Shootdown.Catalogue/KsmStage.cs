@@ -21,6 +21,11 @@ public enum KsmPeer
 
     /// <summary>As <see cref="Pins"/>, and the thread looks at its memory before it unpins it.</summary>
     PinsAndLooks,
+
+    /// <summary>
+    /// The page was given up by MADV_FREE. A thread stores to it, and reclaim frees what has not been stored to since.
+    /// </summary>
+    Reclaims,
 }
 
 /// <summary>
@@ -36,18 +41,24 @@ public static class KsmStage
     /// <param name="setup">Memory model and TLB.</param>
     /// <param name="parts">Replaced mechanisms.</param>
     /// <param name="peer">What runs beside ksmd.</param>
-    /// <param name="cpus">CPUs, at least 2; 3 for <see cref="KsmPeer.Protects"/>.</param>
+    /// <param name="cpus">CPUs, at least 2; 3 for <see cref="KsmPeer.Protects"/> and <see cref="KsmPeer.Reclaims"/>.</param>
     /// <param name="decisive">The property that must be judged.</param>
     public static CheckModel Make(ScenarioSetup setup, KernelParts parts, KsmPeer peer, int cpus, Property decisive)
     {
         ArgumentNullException.ThrowIfNull(setup);
         bool forks = peer == KsmPeer.Forks;
         MachineOptions options = Stage.FlatOptions(setup, cpus, 1, 4 + cpus) with { Tables = 2 };
-        var build = new KernelOptions { AnonFolios = true, Pins = true, WriteProtectSeq = forks };
+        bool reclaims = peer == KsmPeer.Reclaims;
+        var build = new KernelOptions { AnonFolios = true, Pins = true, WriteProtectSeq = forks, Lazyfree = reclaims };
         bool protects = peer == KsmPeer.Protects;
-        Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: forks || protects, dirty: !protects, parts, build);
+        Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: forks || protects, dirty: !protects && !reclaims, parts, build);
         (KernelModel kernel, Mm mm) = stage;
         BuildStable(kernel, Stable);
+        if (reclaims)
+        {
+            kernel.Machine.SetInitial(kernel.Folios[0].Lazyfree.Address, 1);
+        }
+
         stage.AddKernelThread(0, "ksmd", () => Merge(kernel, stage.Cpu(0), mm));
         DmaEngine? disk = peer is KsmPeer.Pins or KsmPeer.PinsAndLooks ? new DmaEngine(kernel.Machine) : null;
         Mm? child = forks ? kernel.NewMm("child", 1) : null;
@@ -113,6 +124,10 @@ public static class KsmStage
         {
             Promise promise = stage.Promise(index, 1, PromiseKind.WriteProtected, "mprotect()");
             stage.AddThread(index, "mprotect", () => Protect(kernel, cpu, mm, promise));
+        }
+        else if (peer == KsmPeer.Reclaims && index == 1)
+        {
+            stage.AddKernelThread(index, "kswapd", () => kernel.Reclaim.ShrinkFolioList(cpu, FrameSet.Of(0), batch: true));
         }
         else
         {

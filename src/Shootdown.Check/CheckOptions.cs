@@ -33,6 +33,12 @@ public sealed record CheckOptions
     /// <summary>Replays this schedule instead of exploring.</summary>
     public string? Schedule { get; init; }
 
+    /// <summary>Random schedules to run instead of exploring; 0 for exploring.</summary>
+    public long RandomRuns { get; init; }
+
+    /// <summary>What random schedules are drawn from.</summary>
+    public ulong RandomSeed { get; init; } = 1;
+
     /// <summary>States that the search for a minimal counterexample may visit before it settles for a short one.</summary>
     public int MinimiserStatesMax { get; init; } = 400_000;
 

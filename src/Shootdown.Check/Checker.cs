@@ -42,7 +42,7 @@ public static class Checker
 
     private static CheckReport Explore(CheckSubject subject, CheckModel model, CheckOptions options, Stopwatch clock)
     {
-        ExplorationResult result = Explorer.Explore(model, options);
+        ExplorationResult result = options.RandomRuns > 0 ? RandomSearch.Explore(model, options) : Explorer.Explore(model, options);
         model.Machine.LocalStates.VerifyAll();
         if (result.Violation is null && result.Incomplete is null && model.Properties.Any(property => property is PProgress))
         {
@@ -137,6 +137,7 @@ public static class Checker
             Bounds = [.. subject.Bounds, .. model is null ? [] : MachineBounds(model)],
             Stats = new ExplorationStats
             {
+                RandomRuns = result.RandomRuns,
                 States = result.States,
                 Transitions = result.Transitions,
                 Executions = result.Executions,
@@ -144,8 +145,8 @@ public static class Checker
                 ElapsedSeconds = clock.Elapsed.TotalSeconds,
                 Exhaustive = verdict == Verdict.Pass,
                 Workers = result.IsWholeGraph ? 1 : options.Workers > 0 ? options.Workers : Environment.ProcessorCount,
-                Reduced = !result.IsWholeGraph && options.Reduction && (model is null || !Explorer.UsesSymmetry(model, options)),
-                Symmetric = !result.IsWholeGraph && model is not null && Explorer.UsesSymmetry(model, options),
+                Reduced = IsSearch(result) && options.Reduction && (model is null || !Explorer.UsesSymmetry(model, options)),
+                Symmetric = IsSearch(result) && model is not null && Explorer.UsesSymmetry(model, options),
                 TableBytes = result.TableBytes,
                 PeakMemoryBytes = Process.GetCurrentProcess().PeakWorkingSet64,
             },
@@ -153,6 +154,9 @@ public static class Checker
             Costs = result.Costs,
             Counterexample = counterexample,
         };
+
+    /// <summary>True if the result is that of an exploration that may leave out what is alike.</summary>
+    private static bool IsSearch(ExplorationResult result) => !result.IsWholeGraph && result.RandomRuns == 0;
 
     /// <summary>
     /// How often each property was judged. Deadlock is judged in every state, and named only where it is what is checked.

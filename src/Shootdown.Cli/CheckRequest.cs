@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Shootdown.Check;
 
 namespace Shootdown.Cli;
 
@@ -29,6 +30,12 @@ internal sealed record CheckRequest : RunRequest
     /// <summary>True to count what runs cost too.</summary>
     public required bool Cost { get; init; }
 
+    /// <summary>Random schedules to run instead of exploring; null for exploring.</summary>
+    public required long? RandomRuns { get; init; }
+
+    /// <summary>What they are drawn from.</summary>
+    public required ulong? RandomSeed { get; init; }
+
     private CheckRequest(ParseResult parsed, CommandTree tree)
         : base(parsed, tree)
     {
@@ -51,8 +58,11 @@ internal sealed record CheckRequest : RunRequest
             ShortBounds = [.. tree.BoundOptions.Select(option => option.Name.TrimStart('-'))],
             Expect = parsed.GetValue(tree.Expect),
             Cost = parsed.GetValue(tree.Cost),
+            RandomRuns = Text(tree.Random) is { } runs ? OptionValues.Runs("--random", runs) : null,
+            RandomSeed = Text(tree.Seed) is { } seed ? OptionValues.Seed("--seed", seed) : null,
         };
         request.RequireOneSelection();
+        request.RequireRandomAlone();
         return request;
     }
 
@@ -73,6 +83,33 @@ internal sealed record CheckRequest : RunRequest
         }
 
         return bounds;
+    }
+
+    /// <inheritdoc/>
+    public override CheckOptions Options(CliHost host, CancellationToken interrupted)
+    {
+        CheckOptions options = base.Options(host, interrupted);
+        return RandomRuns is not { } runs ? options : options with
+        {
+            RandomRuns = runs,
+            RandomSeed = RandomSeed ?? options.RandomSeed,
+            MinimiserStatesMax = MinimiserStatesInBatch,
+        };
+    }
+
+    /// <summary>Random schedules answer for nothing but themselves.</summary>
+    private void RequireRandomAlone()
+    {
+        if (RandomRuns is null && RandomSeed is not null)
+        {
+            throw new UsageException("--seed is what random schedules are drawn from: give --random RUNS too");
+        }
+
+        string? other = Expect ? "--expect" : Cost ? "--cost" : Schedule is not null ? "--schedule" : Reduction ? null : "--no-reduction";
+        if (RandomRuns is not null && other is not null)
+        {
+            throw new UsageException($"--random runs some schedules and {other} makes no sense of those: leave one of them away");
+        }
     }
 
     private void RequireOneSelection()

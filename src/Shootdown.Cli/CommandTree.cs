@@ -26,7 +26,7 @@ internal sealed class CommandTree
         Add(List, Tags, Json);
         Add(Explain, Json);
         Explain.Add(Ids);
-        Add(Check, All, Tags, VariantName, Model, Bounds, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace, Expect, Cost);
+        Add(Check, All, Tags, VariantName, Model, Bounds, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace, Expect, Cost, Random, Seed);
         Check.Add(Ids);
         Add(Pairs, Bug, Patch, Triples, Operations, Machine, Model, Memory, Time, Workers, NoReduction, Json, Quiet, Schedule, Trace);
         Pairs.Add(Ids);
@@ -96,6 +96,8 @@ internal sealed class CommandTree
     public Option<bool> Expect { get; } = Flag("--expect");
 
     public Option<bool> Cost { get; } = Flag("--cost");
+
+    public Option<string> Random { get; } = new("--random");
 
     public Option<string[]> Tags { get; } = Many("--tag");
 

@@ -63,7 +63,7 @@ internal sealed record MeasureRequest
             Cpus = parsed.GetValue(tree.MeasureCpus) is { } cpus ? CpuCounts(cpus) : [DefaultCpus],
             Policies = parsed.GetValue(tree.Policy) is { } policy ? FlushOptions.Policies(policy) : [FlushPolicy.All[0]],
             Time = time <= TimeMax ? time : throw new UsageException($"--time '{parsed.GetValue(tree.Time)}': expected at most 10m of virtual time"),
-            Seed = parsed.GetValue(tree.Seed) is { } seed ? SeedOf(seed) : 1,
+            Seed = parsed.GetValue(tree.Seed) is { } seed ? OptionValues.Seed("--seed", seed) : 1,
             Costs = FlushOptions.Costs(parsed.GetValue(tree.Costs)),
             Json = parsed.GetValue(tree.Json),
             Csv = parsed.GetValue(tree.Csv),
@@ -93,9 +93,6 @@ internal sealed record MeasureRequest
 
         return [.. counts, numbers[^1]];
     }
-
-    private static ulong SeedOf(string text) => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed) ? seed
-        : throw new UsageException($"--seed '{text}': expected a whole number");
 
     private void RequireSense()
     {

@@ -49,6 +49,18 @@ internal static class OptionValues
             ? value
             : throw Expected(option, text, $"a number of threads from 1 to {WorkersMax}");
 
+    /// <summary>A number of runs.</summary>
+    public static long Runs(string option, string text)
+        => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long value) && value >= 1
+            ? value
+            : throw Expected(option, text, "a number of runs such as 100000");
+
+    /// <summary>What random numbers are drawn from.</summary>
+    public static ulong Seed(string option, string text)
+        => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+            ? value
+            : throw Expected(option, text, "a whole number");
+
     /// <summary>One of a few words, in whatever case.</summary>
     public static string Word(string option, string text, params string[] words)
         => Array.Find(words, word => string.Equals(word, text, StringComparison.OrdinalIgnoreCase))

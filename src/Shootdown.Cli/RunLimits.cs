@@ -11,7 +11,7 @@ internal abstract record RunLimits
     private static readonly TimeSpan TimeInBatch = TimeSpan.FromSeconds(60);
 
     /// <summary>States that the search for a minimal counterexample may visit in such a batch.</summary>
-    private const int MinimiserStatesInBatch = 40_000;
+    protected const int MinimiserStatesInBatch = 40_000;
 
     /// <summary>Reads the values.</summary>
     /// <exception cref="UsageException">One of them makes no sense.</exception>
@@ -57,7 +57,7 @@ internal abstract record RunLimits
     /// <summary>Limits of a check on this host.</summary>
     /// <param name="host">Has the defaults.</param>
     /// <param name="interrupted">Ctrl-C.</param>
-    public CheckOptions Options(CliHost host, CancellationToken interrupted) => new()
+    public virtual CheckOptions Options(CliHost host, CancellationToken interrupted) => new()
     {
         Workers = Workers ?? host.Workers,
         MemoryBytes = MemoryBytes ?? host.MemoryBytes,

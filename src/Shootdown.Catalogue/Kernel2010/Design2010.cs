@@ -31,4 +31,24 @@ public sealed record Design2010
 
     /// <summary>True if the gather is finished before the lock break, as 2.6.33 does; false if it stays open across it.</summary>
     public bool FinishesBeforeBreak { get; init; } = true;
+
+    /// <summary>The kernel in a few words: what is not as in 2.6.33 with SRCU and callbacks that sleep.</summary>
+    public override string ToString()
+    {
+        string[] changes =
+        [
+            .. Said(!CallbacksSleep, "callbacks do not sleep"),
+            .. Said(!Srcu, "RCU"),
+            .. Said(NotifierFirst, "start before gather"),
+            .. Said(GatherOnStack, "gather on stack"),
+            .. Said(IMmapSleeps, "i_mmap sleeps"),
+            .. Said(AnonVmaSleeps, "anon_vma sleeps"),
+            .. Said(RmapUsesRange, "rmap calls start and end"),
+            .. Said(BlockPages > 0, $"lock break after {BlockPages}"),
+            .. Said(!FinishesBeforeBreak, "gather open across it"),
+        ];
+        return changes.Length == 0 ? "2.6.33" : $"2.6.33 with {string.Join(", ", changes)}";
+    }
+
+    private static string[] Said(bool isSo, string text) => isSo ? [text] : [];
 }

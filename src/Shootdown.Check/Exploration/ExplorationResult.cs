@@ -23,7 +23,10 @@ public sealed record ExplorationResult
     /// <summary>Why the exploration is not exhaustive; null if it is.</summary>
     public string? Incomplete { get; init; }
 
-    /// <summary>Distinct states.</summary>
+    /// <summary>Random schedules that were run; 0 if states were explored.</summary>
+    public long RandomRuns { get; init; }
+
+    /// <summary>Distinct states; 0 for random schedules.</summary>
     public long States { get; init; }
 
     /// <summary>Steps taken.</summary>

@@ -60,7 +60,10 @@ public sealed record PropertyCoverage(string PropertyId, long TimesExercised, st
 /// <summary>Numbers of an exploration.</summary>
 public sealed record ExplorationStats
 {
-    /// <summary>Distinct states visited.</summary>
+    /// <summary>Random schedules that were run; 0 if states were explored.</summary>
+    public long RandomRuns { get; init; }
+
+    /// <summary>Distinct states visited; 0 for random schedules, which do not tell.</summary>
     public long States { get; init; }
 
     /// <summary>Steps taken, also those to known states.</summary>

@@ -88,7 +88,7 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
 
         if (old.Dirty)
         {
-            await Kernel.Filemap.FolioMarkDirty(cpu, old.Frame);
+            await SetPageDirty(cpu, old.Frame);
         }
 
         Pte protectedEntry = old.Without(Pte.WriteBit | Pte.DirtyBit);
@@ -109,6 +109,13 @@ public class Ksm(KernelModel kernel) : Mechanism(kernel)
     /// <summary>The call of <c>ptep_clear_flush</c> in <c>write_protect_page</c>.</summary>
     protected virtual async Proc<Pte> PtepClearFlush(Cpu cpu, Mm mm, PageTable table, int address)
         => await Kernel.PteOps.PtepClearFlush(cpu, mm, table, address);
+
+    /// <summary>
+    /// The call of <c>folio_mark_dirty</c> in <c>write_protect_page</c>: the entry loses its dirty bit, and reclaim may discard what was
+    /// given up by MADV_FREE unless one of the two says that it was stored to since.
+    /// </summary>
+    [KernelName("write_protect_page")]
+    protected virtual async Proc SetPageDirty(Cpu cpu, int frame) => await Kernel.Filemap.FolioMarkDirty(cpu, frame);
 
     /// <summary>The call of <c>set_pte_at</c> in <c>write_protect_page</c> that gives the page up.</summary>
     [KernelName("write_protect_page")]

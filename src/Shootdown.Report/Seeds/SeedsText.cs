@@ -58,7 +58,7 @@ public static class SeedsText
             {
                 writer.WriteLine();
                 writer.WriteLine(table.Title);
-                writer.WriteLines(TextTable.Lines(table.Columns, table.Rows, Margin));
+                writer.WriteLines(TextTable.Lines(table.Columns, table.Rows, Margin, Width));
             }
         }
 
@@ -104,7 +104,7 @@ public static class SeedsText
                 run.Result is null ? string.Empty : Extent(run.Result),
             }),
         ];
-        writer.WriteLines(TextTable.Lines(["run", "outcome", "states", "explored"], rows, Margin));
+        writer.WriteLines(TextTable.Lines(["run", "outcome", "states", "explored"], rows, Margin, Width));
         if (shown.Length < entry.Runs.Count)
         {
             SeedRunEntry[] safe = [.. entry.Runs.Except(shown)];

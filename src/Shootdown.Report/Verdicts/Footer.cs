@@ -64,12 +64,23 @@ public static class Footer
         ExplorationStats stats = report.Stats;
         string completeness = stats.Exhaustive ? "exhaustive"
             : report.Verdict == Verdict.Violation ? "stopped at the violation" : "NOT exhaustive";
+        if (stats.RandomRuns > 0)
+        {
+            return $"{completeness}; {Glued(Quantity.Count(stats.RandomRuns, "random run"))}, "
+                + $"{Glued(Quantity.Count(stats.Transitions, "transition"))}, the longest {Glued(Quantity.Exact(stats.DepthMax))}";
+        }
+
         return $"{completeness}; {Glued(Quantity.Count(stats.States, "state"))}, {Glued(Quantity.Count(stats.Transitions, "transition"))}, "
             + Glued(Quantity.Count(stats.Executions, "execution"));
     }
 
     private static string CostText(ExplorationStats stats)
     {
+        if (stats.RandomRuns > 0)
+        {
+            return $"{Quantity.Elapsed(stats.ElapsedSeconds)}, {Quantity.Count(stats.Workers, "worker")}, {Glued(Quantity.Bytes(stats.PeakMemoryBytes))}";
+        }
+
         string reduction = stats.Symmetric ? "states up to symmetry" : stats.Reduced ? "reduction on" : "reduction off";
         return $"{Quantity.Elapsed(stats.ElapsedSeconds)}, {Quantity.Count(stats.Workers, "worker")}, {reduction}, "
             + $"{Glued(Quantity.Bytes(stats.PeakMemoryBytes))} ({Glued(Quantity.Bytes(stats.TableBytes))} of states)";

@@ -15,7 +15,8 @@ public static class ProgressText
     public static string Line(CheckProgress now, double statesPerSecond)
     {
         string phase = now.Phase is Exploring or "" ? string.Empty : now.Phase + "  ";
-        return $"{phase}states {Quantity.Rounded(now.States)}  {Quantity.Rounded(statesPerSecond)}/s  depth {now.Depth}  "
+        string unit = now.Phase == CheckProgress.RandomRuns ? "runs" : "states";
+        return $"{phase}{unit} {Quantity.Rounded(now.States)}  {Quantity.Rounded(statesPerSecond)}/s  depth {now.Depth}  "
             + $"mem {Quantity.Bytes(now.TableBytes)}  {Quantity.Clock(now.ElapsedSeconds)}";
     }
 }

@@ -7,7 +7,7 @@ namespace Shootdown.Catalogue;
 /// <summary>S001-12: the steps of KSM, each taken out, beside what they are there for.</summary>
 public sealed class KsmStepList : SeedItem
 {
-    private static readonly KsmPeer[] Peers = [KsmPeer.Pins, KsmPeer.PinsAndLooks, KsmPeer.Stores, KsmPeer.Forks, KsmPeer.Protects];
+    private static readonly KsmPeer[] Peers = [KsmPeer.Pins, KsmPeer.PinsAndLooks, KsmPeer.Stores, KsmPeer.Forks, KsmPeer.Protects, KsmPeer.Reclaims];
 
     private static readonly (string Name, KernelParts Parts)[] Kernels =
     [
@@ -17,6 +17,7 @@ public sealed class KsmStepList : SeedItem
         ("references not counted", new KernelParts { Ksm = kernel => new KsmWithoutCount(kernel, false) }),
         ("nor pins looked for", new KernelParts { Ksm = kernel => new KsmWithoutCount(kernel, true) }),
         ("nothing restored", new KernelParts { Ksm = kernel => new KsmWithoutRestore(kernel) }),
+        ("not marked dirty", new KernelParts { Ksm = kernel => new KsmWithoutDirty(kernel) }),
         ("no look at pending flushes", new KernelParts { Ksm = kernel => new KsmWithoutPending(kernel) }),
     ];
 
@@ -37,7 +38,8 @@ public sealed class KsmStepList : SeedItem
         """
         The whole merge beside a device that reads from a disk into the page (pin before, during and after), a thread that stores through a TLB
         that may be stale, fork, and mprotect whose flush is pending; the device also with a look at the memory before the page is unpinned.
-        P-pin and P-life beside the pin, P-copy and P-life beside the others. Then with one step taken out at a time.
+        At last reclaim, which may discard the page, for it was given up by MADV_FREE, unless the thread has stored to it since.
+        P-pin and P-life beside the pin, P-write beside reclaim, P-copy and P-life beside the others. Then with one step taken out at a time.
         """;
 
     /// <inheritdoc/>
@@ -46,8 +48,8 @@ public sealed class KsmStepList : SeedItem
         Two of the steps are not needed beside anything that was tried. The count of references is covered by the look for pins, which came
         with the exclusive mark (5.19), as far as holders take FOLL_PIN. The look at pending flushes is covered by the mark, too: an
         exclusive page is cleared and flushed in any case, and a page that is not has no writable entry left but in a fork, which
-        holds mmap_lock until it has flushed. That the page is marked dirty decides whether reclaim may discard what was given up by MADV_FREE
-        and stored to again: not run, because a swap cache, which such a page would go through, is not modelled.
+        holds mmap_lock until it has flushed. The mark on the page matters for what MADV_FREE gave up only: other anonymous memory goes to
+        swap whether it is dirty or not.
         """;
 
     /// <inheritdoc/>
@@ -64,7 +66,7 @@ public sealed class KsmStepList : SeedItem
         ArgumentNullException.ThrowIfNull(results);
         var table = new SeedTable(
             "KSM beside",
-            ["kernel", "pin, disk", "pin, disk, look", "store", "fork", "mprotect"],
+            ["kernel", "pin, disk", "pin, disk, look", "store", "fork", "mprotect", "reclaim"],
             [.. Kernels.Select(kernel => new[] { kernel.Name }.Concat(Peers.Select(peer => results[Name(kernel.Name, peer)].Cell)).ToArray())]);
         bool core = Peers.All(peer => results.Passed(Name("core", peer)));
         string[] needed =
@@ -78,8 +80,14 @@ public sealed class KsmStepList : SeedItem
     private static string Name(string kernel, KsmPeer peer) => $"{kernel}, {peer}";
 
     private static CheckModel Model(KernelParts parts, KsmPeer peer) => KsmStage.Make(
-        GupModels.Setup(), parts, peer, peer == KsmPeer.Protects ? 3 : 2,
-        peer is KsmPeer.Pins or KsmPeer.PinsAndLooks ? new PPin() : new PCopy());
+        GupModels.Setup(), parts, peer, peer is KsmPeer.Protects or KsmPeer.Reclaims ? 3 : 2, Decisive(peer));
+
+    private static Property Decisive(KsmPeer peer) => peer switch
+    {
+        KsmPeer.Pins or KsmPeer.PinsAndLooks => new PPin(),
+        KsmPeer.Reclaims => new PWrite(),
+        _ => new PCopy(),
+    };
 
     private sealed class KsmWithoutFlush(KernelModel kernel) : Ksm(kernel)
     {
@@ -108,6 +116,13 @@ public sealed class KsmStepList : SeedItem
     private sealed class KsmWithoutRestore(KernelModel kernel) : Ksm(kernel)
     {
         protected override async Proc Restore(Cpu cpu, PageTable table, int address, Pte old)
+        {
+        }
+    }
+
+    private sealed class KsmWithoutDirty(KernelModel kernel) : Ksm(kernel)
+    {
+        protected override async Proc SetPageDirty(Cpu cpu, int frame)
         {
         }
     }

@@ -18,20 +18,20 @@ internal static class Runs2010
         RmapUsesRange = true,
     };
 
-    /// <summary>Processes on two CPUs, each making one of the calls; judged by P-atomic.</summary>
+    /// <summary>Processes on two CPUs, each making one of the calls, judged by P-atomic.</summary>
     internal static SeedRun Atomic(string name, Design2010 design, int pages, params Call2010[] calls)
-        => SeedRun.OfModel(name, Key("P-atomic", design, pages, calls), () => Build(design, pages, false, calls, new PAtomic()));
+        => SeedRun.OfModel(name, Key(design, pages, calls), () => Build(design, pages, false, calls, new PAtomic()));
 
     /// <summary>The same on a kernel that lets sleeping in atomic context through; judged by P-life.</summary>
     internal static SeedRun Life(string name, Design2010 design, int pages, params Call2010[] calls)
-        => SeedRun.OfModel(name, Key("P-life", design, pages, calls), () => Build(design, pages, true, calls, new PLife()));
+        => SeedRun.OfModel(name, Key(design, pages, calls) + ", which lets sleeping through", () => Build(design, pages, true, calls, new PLife()));
 
     /// <summary>A row of a table: what is chosen, and what the runs say.</summary>
     internal static IReadOnlyList<string> Row(SeedResults results, string head, params string[] runs)
         => [head, .. runs.Select(run => results[run].Cell)];
 
-    private static string Key(string property, Design2010 design, int pages, Call2010[] calls)
-        => $"2010 {property} {design} pages={pages} {string.Join('+', calls)}";
+    private static string Key(Design2010 design, int pages, Call2010[] calls)
+        => $"{string.Join(" x ", calls).ToLowerInvariant()}, {(pages == 1 ? "1 page" : $"{pages} pages")}, {design}";
 
     private static CheckModel Build(Design2010 design, int pages, bool letsThrough, Call2010[] calls, Property property)
     {
