@@ -65,6 +65,20 @@ sealed class MyDevice : DriverScenario
             await cpu.SpinUnlock(_lock);
         }
 
+        /// <summary>Your mmu_notifier_ops.release: the process exits, and nobody will call the two above any more.</summary>
+        [KernelName("dev_release")]
+        public override async Proc Release(Cpu cpu)
+        {
+            await cpu.SpinLock(_lock);
+            for (int page = 0; page < Machine.Paging.PageCount; page++)
+            {
+                await Mmu.SpteExchange(cpu, page, Pte.None, "dev_clear_pte");
+            }
+
+            await cpu.SpinUnlock(_lock);
+            await Mmu.FlushTlbs(cpu, "dev_wait_for_engine");
+        }
+
         /// <summary>Your fault handler. The device tries again when it returns true.</summary>
         [KernelName("dev_fault")]
         public override async Proc<bool> HandleFault(Cpu cpu, int page, bool write)

@@ -77,6 +77,12 @@ public abstract class Scenario
     /// <summary>The build-time choices of a kernel in which the bug shows, for <c>pairs --bug</c>.</summary>
     public virtual KernelOptions BugOptions => new();
 
+    /// <summary>
+    /// Where a parameter stands for several machines (<see cref="ScenarioParameter.All"/>): properties that some of them must exercise, or a pass
+    /// of all is none.
+    /// </summary>
+    public virtual IReadOnlyList<string> MustExerciseInAll => [];
+
     /// <summary>Builds the machine, the programs and the properties.</summary>
     public abstract CheckModel Build(ScenarioSetup setup);
 
@@ -94,7 +100,24 @@ public abstract class Scenario
 /// <param name="Minimum">Smallest value that makes sense.</param>
 /// <param name="Maximum">Largest value that the machine can hold.</param>
 /// <param name="Help">What it bounds.</param>
-public sealed record ScenarioParameter(string Name, int Default, int Minimum, int Maximum, string Help);
+public sealed record ScenarioParameter(string Name, int Default, int Minimum, int Maximum, string Help)
+{
+    /// <summary>
+    /// A value that stands for all others: a machine for each, checked one after the other. Null if there is none;
+    /// <see cref="Scenario.Build"/> is never asked for it.
+    /// </summary>
+    public int? All { get; init; }
+
+    /// <summary>What the values are called, from 0 on; null if they are plain numbers.</summary>
+    public IReadOnlyList<string>? ValueNames { get; init; }
+
+    /// <summary>A value as a reader wants it.</summary>
+    internal string TextOf(int value)
+    {
+        string number = value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return ValueNames is { } names && value < names.Count ? $"{number} ({names[value]})" : number;
+    }
+}
 
 /// <summary>What <see cref="Scenario.Build"/> is asked for.</summary>
 /// <param name="Variant">Bug or fix.</param>

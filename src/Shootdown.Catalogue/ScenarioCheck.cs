@@ -1,4 +1,3 @@
-using System.Globalization;
 using Shootdown.Check;
 
 namespace Shootdown.Catalogue;
@@ -11,7 +10,9 @@ public static class ScenarioCheck
     {
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(setup);
-        return Checker.Check(SubjectOf(scenario, setup), () => scenario.Build(setup), options);
+        return ScenarioSweep.ParameterOf(scenario, setup) is { } swept
+            ? ScenarioSweep.Run(scenario, setup, swept, options)
+            : Checker.Check(SubjectOf(scenario, setup), () => scenario.Build(setup), options);
     }
 
     /// <summary>
@@ -26,6 +27,11 @@ public static class ScenarioCheck
         ArgumentNullException.ThrowIfNull(report);
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(setup);
+        if (ScenarioSweep.ParameterOf(scenario, setup) is { } swept)
+        {
+            return report with { CostsReason = $"these are several machines: name one of them, {swept.Name}={swept.Minimum} to {swept.All - 1}" };
+        }
+
         CheckReport counted = Checker.Check(
             SubjectOf(scenario, setup), () => scenario.Build(setup).ForCosts(), options with { Schedule = null });
         string reason = counted.Verdict switch
@@ -44,5 +50,5 @@ public static class ScenarioCheck
         setup.IsBug ? "bug" : "fix",
         scenario.Expect(setup.Variant, setup.Model),
         [.. scenario.Parameters.Select(parameter =>
-            new Bound(parameter.Name, setup[parameter.Name].ToString(CultureInfo.InvariantCulture)))]);
+            new Bound(parameter.Name, parameter.TextOf(setup[parameter.Name])))]);
 }

@@ -48,10 +48,12 @@ internal sealed class CheckCommand(CliHost host, CheckRequest request)
             progress?.Clear();
         }
 
-        _results.Add((report, check.Invocation));
+        CheckInvocation invocation = report.OneOfAll is not { } machine ? check.Invocation
+            : check.Invocation with { ChangedBounds = [.. check.Invocation.ChangedBounds, machine] };
+        _results.Add((report, invocation));
         if (!request.Json)
         {
-            WriteText(report, check.Invocation);
+            WriteText(report, invocation);
         }
     }
 

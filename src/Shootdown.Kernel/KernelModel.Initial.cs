@@ -122,6 +122,19 @@ public sealed partial class KernelModel
         }
     }
 
+    /// <summary>
+    /// Initial state: all subscriptions of an address space are on a list that its exit empties (<c>mmu_notifier_release</c>). Make it behind the
+    /// subscriptions. Nothing to do if programs change the list anyway.
+    /// </summary>
+    public void BuildNotifiersUntilExit(Mm mm)
+    {
+        ArgumentNullException.ThrowIfNull(mm);
+        if (mm.NotifierList is null && mm.Subscriptions.Count > 0)
+        {
+            BuildNotifierList(mm, (1UL << mm.Subscriptions.Count) - 1);
+        }
+    }
+
     /// <summary>The list of notifiers of an address space whose programs change it.</summary>
     internal void BuildNotifierList(Mm mm, ulong registered)
     {

@@ -30,6 +30,12 @@ public sealed record CheckReport
     /// <summary>All bounds of the machine, in order, e.g. (cpus, 3), (pages, 1), (store buffer, 4).</summary>
     public required IReadOnlyList<Bound> Bounds { get; init; }
 
+    /// <summary>
+    /// Of several machines that were checked one after the other, the one that decided: the bound that names it. Null if there was one only, or if
+    /// all passed.
+    /// </summary>
+    public Bound? OneOfAll { get; init; }
+
     /// <summary>Numbers of the exploration.</summary>
     public required ExplorationStats Stats { get; init; }
 

@@ -40,6 +40,16 @@ public abstract class SecondaryDriver : MachineHandle
     /// <summary>The device's page table, and the TLBs in front of it.</summary>
     public SoftwareMmu Mmu { get; }
 
+    /// <summary>
+    /// True if the driver marks pages dirty when it removes writable entries (<see cref="FolioMarkDirty"/>), as KVM and RDMA's ODP do; false if
+    /// it does so when it maps them, as <see cref="GetUserPage"/> for writing does for it.
+    /// </summary>
+    public virtual bool MarksDirtyAtUnmap => false;
+
+    /// <summary>mm/page-writeback.c: <c>folio_mark_dirty</c>, for a page that the device may have stored to.</summary>
+    [KernelName("folio_mark_dirty")]
+    protected async Proc FolioMarkDirty(Cpu cpu, int frame) => await Kernel.Filemap.FolioMarkDirty(cpu, frame);
+
     /// <summary>The driver begins: its notifier is registered, and the device may be used.</summary>
     public abstract Proc Open(Cpu cpu);
 

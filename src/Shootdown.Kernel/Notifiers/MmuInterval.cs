@@ -117,7 +117,7 @@ public class MmuInterval(KernelModel kernel) : Mechanism(kernel)
         await cpu.SpinUnlock(tree.Lock);
         for (int i = 0; i < tree.Intervals.Count; i++)
         {
-            if ((overlapping & (1UL << i)) != 0 && !await tree.Intervals[i].Invalidate(cpu, range, seq))
+            if ((overlapping & (1UL << i)) != 0 && !await CallInvalidate(cpu, tree.Intervals[i], range, seq))
             {
                 await cpu.Assert(!range.Blockable, "a notifier fails only if its caller cannot sleep");
                 await MnItreeInvEnd(cpu, mm);
@@ -126,6 +126,24 @@ public class MmuInterval(KernelModel kernel) : Mechanism(kernel)
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// One callback. One that must not sleep is atomic here, as that of the list is: Linux does not look at this
+    /// (<c>non_block_start</c> stands around the list's only), and the OOM reaper, which calls, would wait for memory that only it can free.
+    /// </summary>
+    [KernelName]
+    private static async Proc<bool> CallInvalidate(Cpu cpu, MmuIntervalNotifier interval, NotifierRange range, ulong seq)
+    {
+        if (range.Blockable)
+        {
+            return await interval.Invalidate(cpu, range, seq);
+        }
+
+        await cpu.PreemptDisable();
+        bool done = await interval.Invalidate(cpu, range, seq);
+        await cpu.PreemptEnable();
+        return done;
     }
 
     /// <summary>

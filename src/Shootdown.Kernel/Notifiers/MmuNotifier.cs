@@ -91,34 +91,47 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
 
     /// <summary>
     /// mm/mmu_notifier.c: <c>mn_hlist_invalidate_range_start</c>. If one subscriber fails, all others are called
-    /// nevertheless, and then the end of those that have one: nobody else would call it.
+    /// nevertheless, and then every end that there is, for nobody else would call it: also that of the one that failed, so it must not
+    /// have any.
     /// </summary>
     protected virtual async Proc<bool> MnHlistInvalidateRangeStart(Cpu cpu, Mm mm, NotifierRange range)
     {
         int section = await ReadLock(cpu, mm);
-        ulong failed = 0;
+        bool failed = false;
         for (int i = 0; i < mm.Subscriptions.Count; i++)
         {
-            if (await IsListed(cpu, mm, i))
+            if (await IsListed(cpu, mm, i) && !await CallStart(cpu, mm.Subscriptions[i], range))
             {
-                failed |= await CallStart(cpu, mm.Subscriptions[i], range) ? 0 : 1UL << i;
+                failed = true;
+                await WarnOnFailure(cpu, mm.Subscriptions[i], range);
             }
         }
 
-        if (failed != 0)
+        for (int i = 0; failed && i < mm.Subscriptions.Count; i++)
         {
-            await cpu.Assert(!range.Blockable, "a notifier fails only if its caller cannot sleep");
-            for (int i = 0; i < mm.Subscriptions.Count; i++)
+            if (mm.Subscriptions[i].HasInvalidateRangeEnd && await IsListed(cpu, mm, i))
             {
-                if ((failed & (1UL << i)) == 0 && mm.Subscriptions[i].HasInvalidateRangeEnd && await IsListed(cpu, mm, i))
-                {
-                    await mm.Subscriptions[i].InvalidateRangeEnd(cpu, range);
-                }
+                await mm.Subscriptions[i].InvalidateRangeEnd(cpu, range);
             }
         }
 
         await ReadUnlock(cpu, mm, section);
-        return failed == 0;
+        return !failed;
+    }
+
+    /// <summary>The two <c>WARN_ON</c> of <c>mn_hlist_invalidate_range_start</c>.</summary>
+    [KernelName]
+    private static async Proc WarnOnFailure(Cpu cpu, MmuNotifierSubscription subscription, NotifierRange range)
+    {
+        if (range.Blockable)
+        {
+            await cpu.Assert(false, "a notifier fails only if its caller cannot sleep");
+        }
+
+        if (subscription.HasInvalidateRangeEnd)
+        {
+            await cpu.Assert(false, "a notifier whose start fails has no end: that would be called for the start that failed");
+        }
     }
 
     /// <summary>One callback of the start. One that must not sleep runs between <c>non_block_start</c> and <c>non_block_end</c>.</summary>
@@ -182,6 +195,19 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
             return false;
         }
 
-        return mm.Subscriptions.Count == 0 || await MnHlistInvalidateRangeStart(cpu, mm, range);
+        bool done = mm.Subscriptions.Count == 0 || await MnHlistInvalidateRangeStart(cpu, mm, range);
+        if (!done && mm.Intervals is not null)
+        {
+            await EndIntervals(cpu, mm);
+        }
+
+        return done;
     }
+
+    /// <summary>
+    /// The end for intervals where a notifier of the list failed, so that the caller must not call it. Linux 6.1 leaves it out
+    /// (scenario <c>nonblock-start-leaves-intervals</c>).
+    /// </summary>
+    [KernelName("mn_itree_inv_end")]
+    protected virtual async Proc EndIntervals(Cpu cpu, Mm mm) => await Kernel.MmuInterval.MnItreeInvEnd(cpu, mm);
 }

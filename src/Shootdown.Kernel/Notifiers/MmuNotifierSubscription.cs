@@ -47,8 +47,8 @@ public abstract class MmuNotifierSubscription : MachineHandle
     public ulong Bit { get; }
 
     /// <summary>
-    /// True if it has an <c>invalidate_range_end</c>. One that has must not fail in <see cref="InvalidateRangeStart"/>: nobody
-    /// would call its end.
+    /// True if it has an <c>invalidate_range_end</c>. One that has must not fail in <see cref="InvalidateRangeStart"/>: its end
+    /// would be called all the same.
     /// </summary>
     public virtual bool HasInvalidateRangeEnd => true;
 
