@@ -9,7 +9,7 @@ namespace Shootdown.Catalogue;
 /// device's faults.
 /// </summary>
 /// <param name="name">What <c>--bound operation=N</c> calls it.</param>
-internal abstract class DriverMachine(string name)
+internal abstract partial class DriverMachine(string name)
 {
     /// <summary>All, by number.</summary>
     internal static IReadOnlyList<DriverMachine> All { get; } =
@@ -24,6 +24,8 @@ internal abstract class DriverMachine(string name)
         new TwoAtOnce(),
         new HugeSplit(),
         new Exited(),
+        new FileCleaned("writeback of a shared file", dirty: true),
+        new FileCleaned("reclaim of shared memory that was only read", dirty: false),
     ];
 
     /// <summary>What <c>--bound operation=N</c> calls it.</summary>
@@ -106,161 +108,6 @@ internal abstract class DriverMachine(string name)
             {
                 await driver.DeviceStore(cpu, page, 1);
             }
-        }
-    }
-
-    private sealed class Discard() : DriverMachine("madvise")
-    {
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-        {
-            Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
-            Add(stage, () => Madvise(stage, stage.Cpu(0), promise));
-        }
-    }
-
-    private sealed class Unmap() : DriverMachine("munmap")
-    {
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-        {
-            Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
-            Add(stage, () => stage.Kernel.Munmap.DoMunmap(stage.Cpu(0), stage.Mm, promise));
-        }
-    }
-
-    private sealed class Downgrade() : DriverMachine("mprotect")
-    {
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-        {
-            Promise promise = stage.Promise(0, pages, PromiseKind.WriteProtected, "mprotect()");
-            Add(stage, () => stage.Kernel.Mprotect.MprotectReadOnly(stage.Cpu(0), stage.Mm, promise));
-        }
-    }
-
-    private sealed class Reclaimed() : DriverMachine("reclaim")
-    {
-        protected override bool IsThread => false;
-
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-            => Add(stage, () => stage.Kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), Stage.MappedFrames(pages), false));
-    }
-
-    private sealed class OomReaped() : DriverMachine("oom reaper")
-    {
-        protected override bool IsThread => false;
-
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-            => Add(stage, () => Reap(stage, pages));
-
-        [KernelName]
-        private static async Proc Reap(Stage stage, int pages) => await stage.Kernel.OomKill.OomReapTaskMm(stage.Cpu(0), stage.Mm, 0, pages);
-    }
-
-    /// <summary>The process forks, and stores to its pages: they are copied.</summary>
-    private sealed class Forked() : DriverMachine("fork and a store")
-    {
-        protected override KernelOptions Options => base.Options with { AnonFolios = true };
-
-        protected override Stage MakeStage(ScenarioSetup setup, int pages)
-        {
-            MachineOptions options = Stage.FlatOptions(setup, 2, pages, framesPerPage: 3) with { Tables = 2 };
-            return Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, build: Options);
-        }
-
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-        {
-            Mm child = stage.Kernel.NewMm("child", pages);
-            Promise promise = stage.Promise(0, pages, PromiseKind.WriteProtected, "fork()");
-            Add(stage, () => Run(stage, child, promise));
-        }
-
-        protected override IEnumerable<Property> Properties(SecondaryDriver driver) => [.. base.Properties(driver), new PCopy(), new PCow()];
-
-        [KernelName]
-        private static async Proc Run(Stage stage, Mm child, Promise promise)
-        {
-            await stage.Kernel.Fork.DupMmap(stage.Cpu(0), stage.Mm, child, promise);
-            await stage.Kernel.UserAccess.UserStore(stage.Cpu(0), stage.Mm, 0, 1);
-        }
-    }
-
-    private sealed class Migrated() : DriverMachine("migration")
-    {
-        protected override KernelOptions Options => base.Options with { AnonFolios = true };
-
-        protected override bool IsThread => false;
-
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-            => Add(stage, () => stage.Kernel.Migrate.CompactZone(stage.Cpu(0), 0, pages, false));
-
-        protected override IEnumerable<Property> Properties(SecondaryDriver driver) => [.. base.Properties(driver), new PCopy()];
-    }
-
-    /// <summary>Two invalidations at once: of all pages, and of the last one. The device uses the first.</summary>
-    private sealed class TwoAtOnce() : DriverMachine("madvise beside reclaim of the last page")
-    {
-        protected override int CpusBeside => 2;
-
-        protected override KernelOptions Options => new();
-
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-        {
-            Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
-            Add(stage, () => Madvise(stage, stage.Cpu(0), promise));
-            stage.AddKernelThread(2, "kswapd", () => stage.Kernel.Reclaim.ShrinkFolioList(stage.Cpu(2), FrameSet.Of(pages - 1), false));
-        }
-
-        protected override void AddUser(Stage stage, SecondaryDriver driver, int pages)
-            => stage.AddThread(1, driver.Name, () => Load(driver, stage.Cpu(1)));
-
-        [KernelName]
-        private static async Proc Load(SecondaryDriver driver, Cpu cpu) => await driver.DeviceLoad(cpu, 0);
-    }
-
-    /// <summary>One huge page, of which a small page is discarded: the entry is split, and notifiers hear of all of it.</summary>
-    private sealed class HugeSplit() : DriverMachine("madvise of a part of a huge page")
-    {
-        protected override Stage MakeStage(ScenarioSetup setup, int pages)
-            => Stage.WithHugePage(Stage.FlatOptions(setup, 2, 2, framesPerPage: 3), 2, Pte.Leaf(0, write: true, dirty: true));
-
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-        {
-            Promise promise = stage.Promise(0, 1, PromiseKind.Removed, "madvise()");
-            Add(stage, () => Madvise(stage, stage.Cpu(0), promise));
-        }
-    }
-
-    /// <summary>The last thread leaves while the device is at work; nobody handles its faults any more.</summary>
-    private sealed class Exited() : DriverMachine("exit")
-    {
-        private Word _left = null!;
-
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-        {
-            stage.Kernel.BuildNotifiersUntilExit(stage.Mm);
-            _left = stage.Machine.NewWord("mm.threads_left");
-            Word left = _left;
-            Add(stage, () => Exit(stage, left));
-        }
-
-        protected override void AddUser(Stage stage, SecondaryDriver driver, int pages)
-        {
-            Word left = _left;
-            stage.AddThread(1, driver.Name, () => UseAndLeave(stage, driver, pages, left));
-        }
-
-        [KernelName]
-        private static async Proc UseAndLeave(Stage stage, SecondaryDriver driver, int pages, Word left)
-        {
-            await Use(driver, stage.Cpu(1), pages);
-            await stage.Kernel.LazyTlb.EnterLazyTlb(stage.Cpu(1));
-            await stage.Cpu(1).Store(left, 1);
-        }
-
-        [KernelName]
-        private static async Proc Exit(Stage stage, Word left)
-        {
-            await stage.Cpu(0).WaitEvent(left, Condition.Equal, 1);
-            await stage.Kernel.ExitMmap.ExitMm(stage.Cpu(0), stage.Mm);
         }
     }
 }

@@ -66,8 +66,7 @@ public class Migrate : RmapWalker
         FrameSet targets = Kernel.NewFrameSet();
         for (FrameSet rest = frames; !rest.IsEmpty; rest = rest.WithoutFirst)
         {
-            int target = await cpu.AllocFrame(rest.First % Machine.Options.FrameColours);
-            await cpu.Assert(target >= 0, "a page is free");
+            int target = await Kernel.PageFault.AllocFrame(cpu, rest.First % Machine.Options.FrameColours);
             targets = targets.With(target);
             await Kernel.Filemap.FolioLock(cpu, rest.First);
             await Kernel.Filemap.FolioLock(cpu, target);

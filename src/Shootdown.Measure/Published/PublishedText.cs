@@ -16,7 +16,7 @@ public static class PublishedText
             double model = result.Measure();
             text.Append(CultureInfo.InvariantCulture, $"| {result.Title} | {result.Source} | {result.AfterWorkload ?? result.Workload}, {result.Cpus} | ");
             text.Append(CultureInfo.InvariantCulture, $"{result.Before}, {result.After} | {result.Published:0.000} | {model:0.000} | ");
-            text.Append(CultureInfo.InvariantCulture, $"{100 * ((model / result.Published) - 1):+0;-0} % |\n");
+            text.Append(CultureInfo.InvariantCulture, $"{Math.Round(100 * ((model / result.Published) - 1)):+0;-0;0} % |\n");
         }
 
         return text.ToString();

@@ -51,21 +51,8 @@ internal sealed class TieredLookup : Workload
         while (run.HasTime(cpu))
         {
             await run.Kernel.Machine.Compute(cpu, BetweenMovesNs);
-            for (int i = 0; i < MovedPages; i++)
-            {
-                await Move(run, cpu, process, heap + run.Random(cpu, TablePages));
-            }
-
+            await PageMover.Move(run, cpu, process, heap, TablePages, MovedPages);
             await run.Kernel.Machine.Boundary(cpu);
-        }
-    }
-
-    private static async Proc Move(WorkloadRun run, Cpu cpu, Mm process, int page)
-    {
-        Pte leaf = run.Kernel.Machine.Tables.Walk(process.Space.RootTable, page, out _, out _);
-        if (leaf.Present && await run.Kernel.Kernel.Reclaim.FolioIsolateLru(cpu, leaf.Frame))
-        {
-            await run.Kernel.Kernel.Migrate.MigratePages(cpu, leaf.Frame, true);
         }
     }
 }

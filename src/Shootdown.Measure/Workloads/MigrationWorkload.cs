@@ -28,15 +28,7 @@ internal sealed class MigrationWorkload : Workload
         while (run.HasTime(cpu))
         {
             await run.Kernel.Machine.Compute(cpu, 1_000_000);
-            for (int i = 0; i < Batch; i++)
-            {
-                Pte leaf = run.Kernel.Machine.Tables.Walk(process.Space.RootTable, heap + run.Random(cpu, HeapPages), out _, out _);
-                if (leaf.Present && await run.Kernel.Kernel.Reclaim.FolioIsolateLru(cpu, leaf.Frame))
-                {
-                    await run.Kernel.Kernel.Migrate.MigratePages(cpu, leaf.Frame, true);
-                }
-            }
-
+            await PageMover.Move(run, cpu, process, heap, HeapPages, Batch);
             await run.Kernel.Machine.Boundary(cpu);
         }
     }

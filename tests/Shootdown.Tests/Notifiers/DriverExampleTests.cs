@@ -1,8 +1,7 @@
+using System.Globalization;
 using Shootdown.Catalogue;
 using Shootdown.Check;
 using Shootdown.Cli;
-using Shootdown.Kernel;
-using Shootdown.Machine;
 using Shootdown.Tests.Cli;
 using Shootdown.Tests.Docs;
 
@@ -40,13 +39,33 @@ public sealed class DriverExampleTests
     [InlineData(Mistake.EmptyRange, "P-life")]
     [InlineData(Mistake.FirstPageOnly, "P-life")]
     [InlineData(Mistake.SleepsUnderOomReaper, "P-atomic")]
+    [InlineData(Mistake.IntervalSleepsUnderOomReaper, "P-atomic")]
+    [InlineData(Mistake.BeginsUnderItsLock, "deadlock")]
+    [InlineData(Mistake.InvalidatesInTheEnd, "P-life")]
+    [InlineData(Mistake.FlagInsteadOfCount, "P-life")]
+    [InlineData(Mistake.NoRelease, "P-life")]
+    [InlineData(Mistake.FailsAndHasAnEnd, "assert")]
+    [InlineData(Mistake.ForgetsTheEnd, "P-progress")]
+    [InlineData(Mistake.MapsNothing, "")]
+    [InlineData(Mistake.MarksAtUnmap, "")]
+    [InlineData(Mistake.NeverMarks, "P-write")]
     public void What_a_driver_does_wrong_is_found(Mistake mistake, string property)
     {
-        var scenario = new Mistaken(mistake);
+        var scenario = new MistakenDriver(mistake);
         ScenarioSetup setup = ScenarioDefaults.SetupOf(scenario, Variant.Bug);
         CheckReport report = ScenarioCheck.Run(scenario, setup, new CheckOptions { Workers = 2, MinimiserStatesMax = 1_000 });
         Assert.Equal(
-            (property.Length == 0 ? Verdict.Pass : Verdict.Violation, property), (report.Verdict, report.Counterexample?.PropertyId ?? string.Empty));
+            (property.Length > 0 ? Verdict.Violation : mistake == Mistake.MapsNothing ? Verdict.Inconclusive : Verdict.Pass, property),
+            (report.Verdict, report.Counterexample?.PropertyId ?? string.Empty));
+        if (report.Verdict == Verdict.Violation)
+        {
+            Bound machine = report.OneOfAll!;
+            CheckReport alone = ScenarioCheck.Run(
+                scenario,
+                ScenarioDefaults.SetupOf(scenario, Variant.Bug, scenario.Model, (machine.Name, int.Parse(machine.Value, CultureInfo.InvariantCulture))),
+                new CheckOptions { Schedule = report.Counterexample!.Schedule });
+            Assert.Equal((Verdict.Violation, property), (alone.Verdict, alone.Counterexample!.PropertyId));
+        }
     }
 
     /// <summary>The example from its driver's class on, without the harness around it.</summary>
@@ -61,63 +80,4 @@ public sealed class DriverExampleTests
 
     private static string Run(ScenarioFile file, string example)
         => CommandRun.Of(host => host with { Scenarios = () => [], LoadFile = _ => file }, "check", example).Output;
-
-    /// <summary>What a driver does wrong.</summary>
-    public enum Mistake
-    {
-        None,
-        NoRetry,
-        EmptyRange,
-        FirstPageOnly,
-        SleepsUnderOomReaper,
-    }
-
-    private sealed class Mistaken(Mistake mistake) : DriverScenario
-    {
-        public override string Id => "mistaken";
-
-        public override string Title => "a driver with a mistake";
-
-        public override SecondaryDriver NewDriver(KernelModel kernel, Mm mm, int pages, bool isBug)
-            => mistake == Mistake.SleepsUnderOomReaper ? new SleepyDriver(kernel, mm) : new Driver(kernel, mm, PageRange.Of(0, pages), mistake);
-    }
-
-    /// <summary>A start that sleeps although its caller may not; and it cannot fail instead, because there is an end.</summary>
-    private sealed class SleepyDriver(KernelModel kernel, Mm mm) : StartEndDriver(kernel, mm)
-    {
-        public override async Proc<bool> InvalidateRangeStart(Cpu cpu, NotifierRange range)
-        {
-            await cpu.MightSleep("mutex_lock");
-            return await base.InvalidateRangeStart(cpu, range);
-        }
-    }
-
-    private sealed class Driver(KernelModel kernel, Mm mm, PageRange range, Mistake mistake) : IntervalDriver(kernel, mm, range)
-    {
-        private readonly Mistake _mistake = mistake;
-
-        public override async Proc<bool> Invalidate(Cpu cpu, NotifierRange range, ulong seq)
-        {
-            int count = _mistake switch { Mistake.EmptyRange => 0, Mistake.FirstPageOnly => 1, _ => range.Pages.Count };
-            return await base.Invalidate(cpu, range with { Pages = PageRange.Of(range.Pages.Start, count) }, seq);
-        }
-
-        public override async Proc<bool> HandleFault(Cpu cpu, int page, bool write)
-        {
-            if (_mistake != Mistake.NoRetry)
-            {
-                return await base.HandleFault(cpu, page, write);
-            }
-
-            Pte entry = await HmmRangeFault(cpu, page, write);
-            await cpu.MutexLock(DriverLock);
-            if (entry.Present)
-            {
-                await Map(cpu, page, entry, write);
-            }
-
-            await cpu.MutexUnlock(DriverLock);
-            return entry.Present;
-        }
-    }
 }
