@@ -43,7 +43,7 @@ internal static class MissingFigures
 
         if (analysis.CpusSeen == 0)
         {
-            yield return "no CPU numbers: no heat map, no timeline, no prediction";
+            yield return $"no CPU numbers: no heat map, no timeline{(options.TimelineOut is null ? "" : " (the file of --trace-out is empty)")}, no prediction";
         }
 
         if (reader.Format == TraceFormat.Strace && !reader.HasDurations)

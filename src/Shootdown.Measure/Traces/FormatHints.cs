@@ -13,6 +13,7 @@ internal static partial class FormatHints
     [
         (StraceWithoutTime(), "this is strace's text without times; record with strace -f -ttt -T"),
         (LatencyFormat(), "this is tracefs's text in its latency format; clear options/latency-format (trace-cmd report without -l) and record again"),
+        (PerfDeltas(), "this is perf script's text with the times between events; print it without --deltatime"),
         (PerfWithoutCpu(), $"this is perf script's text without CPUs; print it with {PerfFields}"),
         (PerfWithoutEvent(), $"this is perf script's text without the events' names; print it with {PerfFields}"),
         (PerfWithoutTask(), $"this is perf script's text without names or numbers of threads; print it with {PerfFields}"),
@@ -40,6 +41,9 @@ internal static partial class FormatHints
 
     [GeneratedRegex(@"^# latency trace|^ *\S.*-\d+ +\d+[.dDbnNpHhsSB]\S{2,5} +(\d+us[ :!+#*@$]|\d+\.\d+: )")]
     private static partial Regex LatencyFormat();
+
+    [GeneratedRegex(@" \[\d+\] +\+\d+\.\d+: ")]
+    private static partial Regex PerfDeltas();
 
     [GeneratedRegex(@"^ *\S.* +\d+/\d+ +\d+\.\d+: +\w+:\w+: ")]
     private static partial Regex PerfWithoutCpu();

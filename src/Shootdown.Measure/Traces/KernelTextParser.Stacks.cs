@@ -62,6 +62,12 @@ internal sealed partial class KernelTextParser
             return LineResult.Unreadable;
         }
 
+        if (_isInStack && text.LastIndexOf((byte)':') is int colon and > 0 && text.IndexOf((byte)' ') < 0 && ByteText.IsDigits(text[(colon + 1)..]))
+        {
+            // The line of the source: perf script -F +srcline.
+            return LineResult.Nothing;
+        }
+
         ReadOnlySpan<byte> rest = text;
         ReadOnlySpan<byte> address = ByteText.NextWord(ref rest);
         bool isHex = Utf8Parser.TryParse(address, out ulong value, out int used, 'x') && used == address.Length;

@@ -18,6 +18,7 @@ public sealed class CallSiteTests
     [InlineData("	55d0b0a0117e [unknown] (/home/u/prog)", "[unknown] in prog")]
     [InlineData("	7f3a1c11d41b __munmap+0xb (/usr/lib/libc.so.6)", "__munmap")]
     [InlineData("	               0 [unknown] ([unknown])", "tlb_finish_mmu")]
+    [InlineData("	7f3a1c11d41b __munmap+0xb (/usr/lib/libc.so.6)\n  munmap.c:12\n	55d0b0a0117e worker+0x2e (/p)\n  w.c:3", "worker (via __munmap)")]
     [InlineData("	7f3a1c11d41b\n	55d0b0a0117e", "0x55d0b0a0117e (via 0x7f3a1c11d41b)")]
     public void Of_perf_script(string frames, string site)
     {

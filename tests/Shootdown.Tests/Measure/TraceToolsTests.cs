@@ -76,6 +76,7 @@ public sealed class TraceToolsTests
     [InlineData("perf [000] 1.000001: tlb:tlb_flush: pages:0 reason:flush on task switch (0)\n", "without names or numbers of threads")]
     [InlineData("mix-0 [000] 1.000001: tlb:tlb_flush: pages:0 reason:flush on task switch (0)\n", "without the thread's number: use -F comm,pid,tid,cpu")]
     [InlineData("perf 10/10 1.000001: tlb:tlb_flush: pages:0 reason:flush on task switch (0)\n", "perf script's text without CPUs")]
+    [InlineData("perf 10/10 [000] +0.000001: tlb:tlb_flush: pages:0 reason:flush on task switch (0)\n", "print it without --deltatime")]
     [InlineData("perf 10/10 [000] 1.000001: pages:0 reason:flush on task switch (0)\n", "without the events' names")]
     [InlineData("mix-283   4d..2 32280398us : page_fault_user: address=0x7f96\n", "latency format")]
     [InlineData("mix-283   4d..2 32.280398: page_fault_user: address=0x7f96\n", "latency format")]
