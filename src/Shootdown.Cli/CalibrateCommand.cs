@@ -42,6 +42,11 @@ internal sealed class CalibrateCommand(CliHost host, string? file)
             log.WriteLine("Only one CPU may be used: nothing about interrupts was measured.");
         }
 
+        foreach (string contradiction in CalibratedCosts.Contradictions(rows))
+        {
+            host.Error.WriteLines(Paragraph.Wrap($"shootdown: {contradiction}", "", "  ", 100));
+        }
+
         using var costs = new MemoryStream();
         IReadOnlyList<string> kept = CalibratedCosts.Write(rows, CalibratedCosts.Describe(), costs);
         log.WriteLine();
@@ -58,13 +63,9 @@ internal sealed class CalibrateCommand(CliHost host, string? file)
             return ExitCode.Pass;
         }
 
-        try
+        using (OutputStream output = OutputStream.Create("--out", file))
         {
-            File.WriteAllBytes(file, [.. costs.ToArray(), (byte)'\n']);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new UsageException($"--out '{file}': cannot be written: {exception.Message}");
+            output.Write([.. costs.ToArray(), (byte)'\n']);
         }
 
         host.Out.WriteLine($"written: {file}");

@@ -62,7 +62,7 @@ internal sealed record CliHost
         var plain = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
         return new CliHost
         {
-            Out = new StreamWriter(Console.OpenStandardOutput(), plain) { NewLine = "\n" },
+            Out = new StreamWriter(new OutputStream(Console.OpenStandardOutput(), "the output"), plain) { NewLine = "\n" },
             Error = new StreamWriter(Console.OpenStandardError(), plain) { NewLine = "\n", AutoFlush = true },
             ErrorIsTerminal = !Console.IsErrorRedirected,
             Scenarios = () => ScenarioList.All,

@@ -19,7 +19,14 @@ internal static class CommandLine
         using IDisposable? watch = host.WatchCode();
         try
         {
-            return Dispatch(arguments, host);
+            int code = Dispatch(arguments, host);
+            host.Out.Flush();
+            return code;
+        }
+        catch (OutputException exception)
+        {
+            host.Error.WriteLine($"shootdown: {exception.Message}");
+            return ExitCode.Unsupported;
         }
         catch (UsageException exception)
         {
@@ -38,9 +45,23 @@ internal static class CommandLine
         }
         finally
         {
-            host.Out.Flush();
-            host.Error.Flush();
+            Flush(host);
         }
+    }
+
+    /// <summary>What a command wrote before it failed; a failure of this is the lesser one.</summary>
+    private static void Flush(CliHost host)
+    {
+        try
+        {
+            host.Out.Flush();
+        }
+        catch (OutputException)
+        {
+            // A command that ends well has flushed before.
+        }
+
+        host.Error.Flush();
     }
 
     private static int Dispatch(string[] arguments, CliHost host)

@@ -36,7 +36,8 @@ internal sealed class MeasureCommand(CliHost host, MeasureRequest request)
 
         if (request.Json)
         {
-            host.Out.WriteLine(JsonSerializer.Serialize(new { request.Seed, Costs = request.Costs.Name, Runs = runs }, JsonNames));
+            var document = new { Schema = "shootdown/measure/1", CommandLine.Version, request.Seed, Costs = request.Costs.Name, Runs = runs };
+            host.Out.WriteLine(JsonSerializer.Serialize(document, JsonNames));
         }
         else if (request.Csv)
         {
@@ -73,35 +74,21 @@ internal sealed class MeasureCommand(CliHost host, MeasureRequest request)
             return Measurement.Run(workload, policy, cpus, duration, request.Seed, request.Costs);
         }
 
-        try
+        using OutputStream stream = OutputStream.Create("--trace-out", path);
+        using var timeline = new TimelineWriter(stream);
+        Measurement run = Measurement.Run(workload, policy, cpus, duration, request.Seed, request.Costs, timeline);
+        if (timeline.LeftOut > 0)
         {
-            using FileStream stream = File.Create(path);
-            using var timeline = new TimelineWriter(stream);
-            Measurement run = Measurement.Run(workload, policy, cpus, duration, request.Seed, request.Costs, timeline);
-            if (timeline.LeftOut > 0)
-            {
-                host.Error.WriteLine($"shootdown: {path} holds the first 2000000 events; {timeline.LeftOut} were left out: use a shorter --time");
-            }
+            host.Error.WriteLine($"shootdown: {path} holds the first 2000000 events; {timeline.LeftOut} were left out: use a shorter --time");
+        }
 
-            return run;
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new UsageException($"--trace-out '{path}' cannot be written: {error.Message}");
-        }
+        return run;
     }
 
     private void WriteHtml(string path, Workload workload, List<Measurement> runs)
     {
-        try
-        {
-            using var page = new StreamWriter(File.Create(path)) { NewLine = "\n" };
-            MeasureHtml.Write(workload, runs, [Conditions(runs), .. LeftOut()], page);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new UsageException($"--html '{path}': cannot be written: {error.Message}");
-        }
+        using var page = new StreamWriter(OutputStream.Create("--html", path)) { NewLine = "\n" };
+        MeasureHtml.Write(workload, runs, [Conditions(runs), .. LeftOut()], page);
     }
 
     private string Conditions(List<Measurement> runs) => string.Create(

@@ -39,6 +39,11 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
         {
             return Record(files);
         }
+        catch (OutputException exception)
+        {
+            host.Error.WriteLine($"shootdown: {exception.Message}");
+            return ExitCode.Unsupported;
+        }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             return Refuse($"{files.Root}: {exception.Message}");
@@ -47,7 +52,8 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
 
     private int Record(TracefsFiles files)
     {
-        using FileStream output = Create();
+        bool isNew = !File.Exists(request.File);
+        using FileStream output = Open();
         using var interruption = new CancellationTokenSource();
         using IDisposable? listening = host.OnInterrupt(interruption.Cancel);
         using PosixSignalRegistration terminated = EndOn(PosixSignal.SIGTERM, interruption);
@@ -56,14 +62,29 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
         var options = new RecordOptions(files, request.BufferKb, Environment.OSVersion.Version.ToString(), target, TlbInterrupts);
         RecordResult result;
         Process? child = null;
-        using (var recorder = new TraceRecorder(options))
-        using (var packed = new GZipStream(output, CompressionLevel.Fastest, leaveOpen: true))
+        try
         {
-            recorder.Start(packed);
+            using var recorder = new TraceRecorder(options);
+            using var head = new MemoryStream();
+            recorder.Start(head);
             child = StartCommand();
+
+            // From here on there is something to record: what an older recording left in the file goes.
+            if (output.CanSeek)
+            {
+                output.SetLength(0);
+            }
+
+            using var packed = new GZipStream(new OutputStream(output, $"--out '{request.File}'"), CompressionLevel.Fastest, leaveOpen: true);
+            head.WriteTo(packed);
             var clock = Stopwatch.StartNew();
             result = recorder.Run(
                 packed, () => child is { HasExited: true } || (request.Duration is { } limit && clock.Elapsed >= limit), interruption.Token);
+        }
+        catch when (isNew && output is { CanSeek: true, Length: 0 })
+        {
+            File.Delete(request.File);
+            throw;
         }
 
         string status = child is { HasExited: true } ? $"; {request.Command[0]} ended with {child.ExitCode}"
@@ -109,11 +130,12 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
         }
     }
 
-    private FileStream Create()
+    /// <summary>Opens the file and leaves what is in it for now.</summary>
+    private FileStream Open()
     {
         try
         {
-            return File.Create(request.File);
+            return new FileStream(request.File, FileMode.OpenOrCreate, FileAccess.Write);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -132,7 +154,8 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
 
     private const string PerfEvents = "-e tlb:tlb_flush -e 'sched:sched_switch,sched:sched_process_*' -e exceptions:page_fault_user -e 'ipi:ipi_send_cpu*' "
         + "-e 'irq_vectors:call_function*' -e 'syscalls:sys_*_mmap,syscalls:sys_*_munmap,syscalls:sys_*_madvise,syscalls:sys_*_mprotect,"
-        + "syscalls:sys_*_mremap,syscalls:sys_*_brk,syscalls:sys_enter_clone*,syscalls:sys_enter_execve'";
+        + "syscalls:sys_*_mremap,syscalls:sys_*_brk,syscalls:sys_enter_clone*,syscalls:sys_enter_*fork,syscalls:sys_*_execve,syscalls:sys_*_fsync,"
+        + "syscalls:sys_*_msync,syscalls:sys_*_move_pages,syscalls:sys_*_process_madvise'";
 
     private string PerfTarget()
         => request.Command.Count > 0 ? string.Join(' ', request.Command.Select(Report.CheckInvocation.Quoted))

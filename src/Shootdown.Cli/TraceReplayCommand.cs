@@ -21,6 +21,10 @@ internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
             host.Error.WriteLine($"shootdown: {exception.Message}");
             return ExitCode.Unsupported;
         }
+        catch (ReplaySelectionException exception)
+        {
+            throw new UsageException(exception.Message);
+        }
         catch (OperationCanceledException)
         {
             host.Error.WriteLine("shootdown: interrupted: nothing is printed for a part of a trace");
@@ -29,7 +33,7 @@ internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
 
         if (request.Html is { } html)
         {
-            using StreamWriter page = new(Create("--html", html)) { NewLine = "\n" };
+            using StreamWriter page = new(OutputStream.Create("--html", html)) { NewLine = "\n" };
             ReplayHtml.Write(report, page);
         }
 
@@ -49,7 +53,7 @@ internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
     {
         using TraceReader reader = TraceReader.Open(request.File);
         using var progress = new ReplayProgressPrinter(host.Error, host.ErrorIsTerminal, TimeProvider.System);
-        using Stream? timeline = request.TraceOut is { } file ? Create("--trace-out", file) : null;
+        using Stream? timeline = request.TraceOut is { } file ? OutputStream.Create("--trace-out", file) : null;
         return Replayer.Run(reader, request.File, new ReplayOptions
         {
             Selection = request.Selection,
@@ -61,17 +65,5 @@ internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
             OnProgress = progress.Report,
             Cancellation = interrupted,
         });
-    }
-
-    private static FileStream Create(string option, string path)
-    {
-        try
-        {
-            return File.Create(path);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new UsageException($"{option} '{path}': cannot be written: {exception.Message}");
-        }
     }
 }

@@ -13,6 +13,11 @@ internal sealed class MappedReaders(int batch) : Workload
     private const int MemoryPagesPerReader = 512;
     private const int ReadaheadPages = 32;
     private const int HighWatermark = 1024;
+
+    /// <summary>So much of the memory of few readers is kept free; of many, the watermark.</summary>
+    private const int FreeShare = 4;
+
+    private const int IdleNs = 10_000;
     private const int Passes = 10;
     private readonly int _batch = batch;
 
@@ -69,13 +74,13 @@ internal sealed class MappedReaders(int batch) : Workload
     {
         while (run.HasTime(cpu))
         {
-            if (lru.CachedPages > (MemoryPagesPerReader * readers) - HighWatermark)
+            if (lru.CachedPages > (MemoryPagesPerReader * readers) - Math.Min(HighWatermark, MemoryPagesPerReader * readers / FreeShare))
             {
                 await Reclaim(run, cpu, lru);
             }
             else
             {
-                await run.Kernel.Machine.Compute(cpu, 10_000);
+                await run.Kernel.Machine.Compute(cpu, IdleNs);
             }
         }
     }
@@ -83,6 +88,13 @@ internal sealed class MappedReaders(int batch) : Workload
     private async Proc Reclaim(WorkloadRun run, Cpu cpu, ReadOrder lru)
     {
         FrameSet folios = lru.TakeOldest(_batch);
+        if (folios.Count == 0)
+        {
+            // Pages are being read in and not listed yet.
+            await run.Kernel.Machine.Compute(cpu, IdleNs);
+            return;
+        }
+
         await run.Kernel.Kernel.Reclaim.ShrinkFolioList(cpu, folios, true);
         await run.Kernel.Machine.Boundary(cpu);
     }

@@ -30,9 +30,22 @@ public sealed class TraceRecorder : IDisposable
         "tlb/tlb_flush", "sched/sched_switch", "sched/sched_process_fork", "sched/sched_process_exit", "exceptions/page_fault_user",
         "ipi/ipi_send_cpu", "ipi/ipi_send_cpumask",
         .. Both("irq_vectors/call_function_", "entry", "exit"), .. Both("irq_vectors/call_function_single_", "entry", "exit"),
-        .. Calls("enter", "mmap", "munmap", "madvise", "mprotect", "mremap", "brk", "clone", "clone3",
-            "fork", "vfork", "execve", "exit", "exit_group"),
-        .. Calls("exit", "mmap", "munmap", "madvise", "mprotect", "mremap", "brk"),
+        .. Calls("enter", "clone", "clone3", "fork", "vfork", "exit", "exit_group"),
+        .. Calls("enter", BothSides), .. Calls("exit", BothSides),
+    ];
+
+    /// <summary>Calls whose result counts, and calls that flush and have no form in the kernel library: their flushes get their names.</summary>
+    private static string[] BothSides =>
+    [
+        "mmap", "munmap", "madvise", "mprotect", "mremap", "brk", "execve", "pkey_mprotect", "process_madvise", "move_pages", "migrate_pages", "mbind",
+        "msync", "fsync", "fdatasync", "sync_file_range", "truncate", "ftruncate", "fallocate", "remap_file_pages", "shmdt",
+    ];
+
+    /// <summary>Options that change the text, with the value that replay reads; an instance inherits what somebody has set.</summary>
+    private static readonly (string Name, string Value)[] TextOptions =
+    [
+        ("raw", "0"), ("hex", "0"), ("bin", "0"), ("fields", "0"), ("verbose", "0"), ("latency-format", "0"), ("stacktrace", "0"),
+        ("userstacktrace", "0"), ("context-info", "1"), ("irq-info", "1"), ("annotate", "0"), ("record-cmd", "1"), ("record-tgid", "1"), ("print-tgid", "1"),
     ];
 
     private const string Prefix = "shootdown-";
@@ -58,8 +71,11 @@ public sealed class TraceRecorder : IDisposable
             Write("tracing_on", "0");
             Write("buffer_size_kb", options.BufferKb.ToString(CultureInfo.InvariantCulture));
             Write("trace_clock", "mono");
-            WriteIfThere("options/record-tgid");
-            WriteIfThere("options/print-tgid");
+            foreach ((string name, string value) in TextOptions)
+            {
+                WriteIfThere($"options/{name}", value);
+            }
+
             EnableEvents();
         }
         catch
@@ -79,11 +95,11 @@ public sealed class TraceRecorder : IDisposable
         Write("tracing_on", "1");
     }
 
-    /// <summary>Copies what the rings hold; returns the bytes.</summary>
-    public long Drain(Stream file)
+    /// <summary>Copies what the rings hold, no longer than <paramref name="isOver"/> allows: they may fill as fast as they are read.</summary>
+    private long Drain(Stream file, Func<bool> isOver)
     {
         long bytes = 0;
-        for (int count = _pipe!.Read(_buffer); count > 0; count = _pipe.Read(_buffer))
+        for (int count = _pipe!.Read(_buffer); count > 0; count = isOver() ? 0 : _pipe.Read(_buffer))
         {
             file.Write(_buffer, 0, count);
             bytes += count;
@@ -99,9 +115,9 @@ public sealed class TraceRecorder : IDisposable
     {
         const int pauseMs = 20;
         long bytes = 0;
-        while (!isOver() && !interrupted.IsCancellationRequested)
+        while (!IsOver())
         {
-            long now = Drain(file);
+            long now = Drain(file, IsOver);
             bytes += now;
             if (now == 0)
             {
@@ -111,11 +127,13 @@ public sealed class TraceRecorder : IDisposable
 
         Write("tracing_on", "0");
         long? interrupts = _options.ReadInterrupts() - _interruptsBefore;
-        bytes += Drain(file);
+        bytes += Drain(file, () => false);
         long lost = Lost();
         string counted = interrupts is { } count ? $" tlb_interrupts={count}" : "";
         WriteText(file, $"# shootdown end lost={lost}{counted}\n");
         return new RecordResult(bytes, lost, interrupts, _missing);
+
+        bool IsOver() => isOver() || interrupted.IsCancellationRequested;
     }
 
     /// <summary>Stops and removes the instance.</summary>
@@ -148,11 +166,11 @@ public sealed class TraceRecorder : IDisposable
 
     private void Write(string path, string text) => _options.Files.Write($"{_instance}/{path}", text);
 
-    private void WriteIfThere(string path)
+    private void WriteIfThere(string path, string value)
     {
         if (_options.Files.Exists($"{_instance}/{path}"))
         {
-            Write(path, "1");
+            Write(path, value);
         }
     }
 
@@ -217,13 +235,30 @@ public sealed class TraceRecorder : IDisposable
         }
     }
 
+    /// <summary>True if a process with this id lives and is no other program that got the id of a recorder.</summary>
+    private static bool IsRecorder(int pid)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{pid}/cmdline").Contains("shootdown", StringComparison.OrdinalIgnoreCase);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return true;
+        }
+    }
+
     /// <summary>Instances of recorders that were killed: their process is gone.</summary>
     private void RemoveLeftOvers()
     {
         foreach (string name in _options.Files.List("instances").Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)))
         {
             bool isNumber = int.TryParse(name[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int pid);
-            if (isNumber && (pid == Environment.ProcessId || !Directory.Exists($"/proc/{pid}")))
+            if (isNumber && (pid == Environment.ProcessId || !IsRecorder(pid)))
             {
                 RemoveLeftOver($"instances/{name}");
             }

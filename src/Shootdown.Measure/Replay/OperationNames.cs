@@ -21,7 +21,8 @@ internal static class OperationNames
     /// <summary>A system call, with what decides its flushes.</summary>
     public static string Of(in TraceEvent call, NameTable names) => call.Call switch
     {
-        MemoryCall.Madvise or MemoryCall.ProcessMadvise => $"madvise({(AdviceNames.TryGetValue(call.A2, out string? name) ? name : call.A2)})",
+        MemoryCall.Madvise or MemoryCall.ProcessMadvise
+            => $"{MemoryCalls.NameOf(call.Call)}({(AdviceNames.TryGetValue(call.A2, out string? name) ? name : call.A2)})",
         MemoryCall.Mprotect or MemoryCall.PkeyMprotect => $"mprotect({Protection(call.A2)})",
         MemoryCall.Other => names[call.Name],
         _ => MemoryCalls.NameOf(call.Call),

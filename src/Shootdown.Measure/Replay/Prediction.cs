@@ -26,7 +26,7 @@ internal sealed class Prediction
             new ReplayedKernel(recorded, Cpus, _costs, options.OnPredicted),
             .. options.Policies.Where(policy => policy.Name != recorded.Name).Select(policy => new ReplayedKernel(policy, Cpus, _costs)),
         ];
-        _driver = new TraceDriver(_kernels, Cpus, reader.Names, options.Selection)
+        _driver = new TraceDriver(_kernels, Cpus, reader.Names)
         {
             HasSwap = options.HasSwap,
             RecentMax = _pagesAgain,

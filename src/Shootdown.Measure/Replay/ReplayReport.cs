@@ -103,7 +103,7 @@ public sealed record ThreadRow
 public sealed record CallRow(string Call, long Count, long Pages, long TimeNs);
 
 /// <summary>A call site of shootdowns.</summary>
-/// <param name="Symbol">First frame of user code, or of the kernel above the flush.</param>
+/// <param name="Symbol">First frame of user code outside of the C library ("via" the library's), else the library's, else the kernel's above the flush.</param>
 /// <param name="Shootdowns">Shootdowns from there.</param>
 public sealed record SiteRow(string Symbol, long Shootdowns);
 

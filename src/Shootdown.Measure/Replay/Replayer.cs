@@ -34,7 +34,7 @@ public sealed record ReplayOptions
 /// <summary>Reads a trace once, sums up what it recorded and predicts it from its inputs.</summary>
 public static class Replayer
 {
-    /// <summary>Events that are read before the prediction begins, to see how many CPUs there are.</summary>
+    /// <summary>Events that are read ahead: of later ones it is seen how many CPUs there are, and what threads are called.</summary>
     private const int EventsAhead = 1 << 14;
 
     /// <summary>Replays a trace. The replayed kernel sees system calls, faults, switches, forks and exits, never a flush or an interrupt.</summary>
@@ -42,12 +42,16 @@ public static class Replayer
     /// <param name="file">What the report calls it.</param>
     /// <param name="options">What is asked for.</param>
     /// <exception cref="OperationCanceledException">It was ended early.</exception>
+    /// <exception cref="TraceFormatException">Not one event could be read.</exception>
+    /// <exception cref="ReplaySelectionException">Nothing in the trace is selected.</exception>
     public static ReplayReport Run(TraceReader reader, string file, ReplayOptions options)
     {
-        var analysis = new TraceAnalysis(reader.Names, options.Selection);
+        var selection = new TaskSelection(reader.Names, options.Selection);
+        var analysis = new TraceAnalysis(reader.Names);
         using TimelineExport? export = options.TimelineOut is { } stream ? new TimelineExport(stream, reader.Names) : null;
         Prediction? prediction = null;
-        var ahead = new List<TraceEvent>();
+        var ahead = new Queue<TraceEvent>();
+        int cpus = 0;
         long events = 0;
         while (reader.TryRead(out TraceEvent next))
         {
@@ -57,41 +61,55 @@ public static class Replayer
                 options.OnProgress?.Invoke(reader);
             }
 
-            analysis.Add(next);
-            export?.Add(next);
-            if (prediction is not null)
+            selection.Learn(next);
+            cpus = Math.Max(cpus, next.Cpu + 1);
+            ahead.Enqueue(next);
+            if (ahead.Count > EventsAhead)
             {
-                prediction.Add(next);
-                continue;
+                Take(ahead.Dequeue());
             }
+        }
 
-            ahead.Add(next);
-            prediction = ahead.Count == EventsAhead ? Begin(reader, options, analysis, ahead) : null;
+        while (ahead.TryDequeue(out TraceEvent last))
+        {
+            Take(last);
         }
 
         analysis.Finish();
-        prediction ??= ahead.Count == 0 ? null : Begin(reader, options, analysis, ahead);
         prediction?.Finish();
-        return Report(reader, file, options, analysis, prediction);
+        RequireEvents(reader, file, events, options.Selection, selection);
+        return Report(reader, file, options, analysis, selection, prediction);
+
+        // A machine of 512 CPUs takes memory and time that few traces need: it is made once their number is known.
+        void Take(TraceEvent turn)
+        {
+            selection.Mark(ref turn);
+            analysis.Add(turn);
+            export?.Add(turn);
+            prediction ??= new Prediction(reader, options, Math.Max(reader.Cpus, cpus));
+            prediction.Add(turn);
+        }
     }
 
-    /// <summary>Begins to predict once the number of CPUs is known: a machine of 512 takes memory and time that few traces need.</summary>
-    private static Prediction Begin(TraceReader reader, ReplayOptions options, TraceAnalysis analysis, List<TraceEvent> ahead)
+    private static void RequireEvents(TraceReader reader, string file, long events, ReplaySelection asked, TaskSelection selection)
     {
-        var prediction = new Prediction(reader, options, Math.Max(reader.Cpus, analysis.CpusSeen));
-        foreach (TraceEvent next in ahead)
+        if (events == 0)
         {
-            prediction.Add(next);
+            TraceProblem? problem = reader.Problems.All.OrderBy(found => found.Kind == TraceProblemKind.UnreadableLine).FirstOrDefault();
+            throw new TraceFormatException(problem is null ? $"{file}: there is no event in it"
+                : $"{file}: not one event can be read; line {problem.Lines[0]}: {problem.Detail}");
         }
 
-        ahead.Clear();
-        ahead.TrimExcess();
-        return prediction;
+        if (!asked.IsAll && !selection.HasEvents)
+        {
+            throw new ReplaySelectionException($"{file}: {selection.Nothing()}");
+        }
     }
 
-    private static ReplayReport Report(TraceReader reader, string file, ReplayOptions options, TraceAnalysis analysis, Prediction? prediction)
+    private static ReplayReport Report(
+        TraceReader reader, string file, ReplayOptions options, TraceAnalysis analysis, TaskSelection selection, Prediction? prediction)
     {
-        bool hasFlushes = Has(analysis, TraceEventKind.TlbFlush);
+        bool hasFlushes = analysis.Has(TraceEventKind.TlbFlush);
         FlushCounts? recorded = hasFlushes ? analysis.Counts : null;
         return new ReplayReport
         {
@@ -113,65 +131,14 @@ public static class Replayer
             Sizes = analysis.Sizes,
             Threads = analysis.Threads,
             Sites = analysis.Sites,
-            Calls = analysis.Calls,
+            Calls = reader.Format == TraceFormat.Strace && !reader.HasDurations ? [.. analysis.Calls.Select(call => call with { TimeNs = 0 })] : analysis.Calls,
             Heat = analysis.Heat,
             Timeline = hasFlushes && analysis.CpusSeen > 0 ? analysis.Timeline : null,
-            Prediction = prediction is not null && CanPredict(analysis)
+            Prediction = prediction is not null && analysis.CanPredict
                 ? prediction.Row(recorded, options.Selection.IsAll ? reader.TlbInterrupts : null) : null,
-            Policies = prediction is not null && CanPredict(analysis) ? prediction.Policies : null,
-            Missing = [.. MissingOf(analysis, options, prediction?.Cpus ?? ReplayedKernel.CpusMax)],
+            Policies = prediction is not null && analysis.CanPredict ? prediction.Policies : null,
+            Missing = [.. MissingFigures.Of(reader, analysis, options, selection, prediction?.Cpus ?? ReplayedKernel.CpusMax)],
             Problems = reader.Problems.All,
         };
-    }
-
-    private static bool Has(TraceAnalysis analysis, TraceEventKind kind) => analysis.Kinds[(int)kind] > 0;
-
-    private static bool CanPredict(TraceAnalysis analysis)
-        => Has(analysis, TraceEventKind.SyscallExit) && Has(analysis, TraceEventKind.PageFault) && Has(analysis, TraceEventKind.SchedSwitch);
-
-    private static IEnumerable<string> MissingOf(TraceAnalysis analysis, ReplayOptions options, int cpus)
-    {
-        if (!Has(analysis, TraceEventKind.TlbFlush))
-        {
-            yield return "no tlb:tlb_flush events: no flushes by cause, no interrupts, only system calls";
-        }
-        else if (analysis.Counts.Remote > 0 && !analysis.HasInterruptEnds)
-        {
-            yield return "no irq_vectors:call_function*_exit events: the time that interrupted CPUs lose is left out";
-        }
-
-        if (analysis.CpusSeen == 0)
-        {
-            yield return "no CPU numbers: no heat map, no timeline, no prediction";
-        }
-
-        string[] inputs =
-        [
-            .. Has(analysis, TraceEventKind.SyscallExit) ? Array.Empty<string>() : ["syscalls:sys_enter_* and sys_exit_*"],
-            .. Has(analysis, TraceEventKind.PageFault) ? Array.Empty<string>() : ["exceptions:page_fault_user"],
-            .. Has(analysis, TraceEventKind.SchedSwitch) ? Array.Empty<string>() : ["sched:sched_switch"],
-        ];
-        if (inputs.Length > 0)
-        {
-            yield return $"no {string.Join(", ", inputs)} events: no prediction";
-        }
-
-        if (analysis.CpusSeen > cpus)
-        {
-            yield return cpus == ReplayedKernel.CpusMax ? $"more than {cpus} CPUs: no prediction"
-                : $"CPU {analysis.CpusSeen - 1} had its first event late, and the machine was made for {cpus} CPUs: no prediction; "
-                    + $"a first line 'cpus={analysis.CpusSeen}' tells";
-        }
-
-        if (options.Policies.Count > 0 && (analysis.CpusSeen == 0 || analysis.CpusSeen > cpus || inputs.Length > 0))
-        {
-            yield return "no comparison of policies: whom a flush interrupts depends on who runs where, and on what is mapped; "
-                + "it needs all that a prediction needs";
-        }
-
-        if (Has(analysis, TraceEventKind.TlbFlush) && !analysis.HasStacks)
-        {
-            yield return "no call stacks: no call sites";
-        }
     }
 }

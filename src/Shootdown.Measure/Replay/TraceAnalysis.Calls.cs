@@ -21,7 +21,9 @@ internal sealed partial class TraceAnalysis
         if (thread.InCall && thread.IsSelected)
         {
             string name = OperationNames.Of(thread.Call, names);
-            CallRow row = _calls[name];
+
+            // A thread may be selected only since this call: execve and prctl change its name.
+            CallRow row = _calls.GetValueOrDefault(name) ?? new CallRow(name, 1, 0, 0);
             _calls[name] = row with { TimeNs = row.TimeNs + Math.Max(0, exit.TimeNs - thread.Call.TimeNs) };
         }
 

@@ -1,54 +1,80 @@
 namespace Shootdown.Measure;
 
-/// <content>Call sites: the first frame of user code behind a shootdown, else the first of the kernel above the flush.</content>
+/// <content>
+/// Call sites: the first frame of user code behind a shootdown that is not the C library's, else the library's, else the first of the
+/// kernel above the flush.
+/// </content>
 internal sealed partial class TraceAnalysis
 {
-    private StackState _stack;
-    private string _kernelFrame = "";
+    /// <summary>Beginnings of files that only pass a call on: musl and glibc, the loader, what the kernel maps.</summary>
+    private static readonly string[] Libraries = ["libc.so", "libc-", "libc.musl", "libpthread", "ld-linux", "ld-2", "ld-musl", "ld.so", "[vdso]", "linux-vdso"];
 
-    private enum StackState
-    {
-        None, Wanted, KernelOnly,
-    }
+    /// <summary>Shootdowns whose stack is being read, by CPU.</summary>
+    private readonly Dictionary<int, SiteOfStack> _stacks = [];
+
+    private void WantStack(int cpu) => _stacks[cpu] = new SiteOfStack();
 
     private void AddFrame(in TraceEvent frame)
     {
         HasStacks = true;
-        if (_stack == StackState.None)
+        if (frame.A0 == 0 || !_stacks.TryGetValue(frame.Cpu, out SiteOfStack? stack))
         {
             return;
         }
 
         string symbol = names[(int)frame.A0];
-        if (frame.A1 == 0)
+        if (frame.A1 != 0)
         {
-            CountSite(symbol);
+            bool isFlush = symbol.Contains("flush", StringComparison.Ordinal) || symbol.Contains("trace", StringComparison.Ordinal);
+            stack.Kernel ??= isFlush ? null : symbol;
+            return;
         }
-        else if (_stack == StackState.Wanted
-            && !symbol.Contains("flush", StringComparison.Ordinal) && !symbol.Contains("trace", StringComparison.Ordinal))
+
+        // The first address without a file is most often the library's: it is named together with its caller.
+        string file = names[(int)frame.A2];
+        bool isLibrary = file.Length == 0 ? stack.Library is null && symbol.StartsWith("0x", StringComparison.Ordinal)
+            : Array.Exists(Libraries, start => file.StartsWith(start, StringComparison.Ordinal));
+        if (isLibrary)
         {
-            _stack = StackState.KernelOnly;
-            _kernelFrame = symbol;
+            stack.Library ??= symbol;
+            return;
+        }
+
+        _stacks.Remove(frame.Cpu);
+        CountSite(stack.Library is null ? symbol : $"{symbol} (via {stack.Library})");
+    }
+
+    private void EndStack(int cpu)
+    {
+        if (_stacks.Count > 0 && _stacks.Remove(cpu, out SiteOfStack? stack) && (stack.Library ?? stack.Kernel) is { } site)
+        {
+            CountSite(site);
         }
     }
 
-    private void EndStack()
+    private void EndStacks()
     {
-        if (_stack == StackState.KernelOnly)
+        foreach (int cpu in _stacks.Keys.ToArray())
         {
-            CountSite(_kernelFrame);
+            EndStack(cpu);
         }
-
-        _stack = StackState.None;
     }
 
     private void CountSite(string symbol)
     {
         const int sitesMax = 10_000;
-        _stack = StackState.None;
         if (_sites.Count < sitesMax || _sites.ContainsKey(symbol))
         {
             _sites[symbol] = _sites.GetValueOrDefault(symbol) + 1;
         }
+    }
+
+    private sealed class SiteOfStack
+    {
+        /// <summary>The first frame of the kernel above the flush.</summary>
+        public string? Kernel { get; set; }
+
+        /// <summary>The first frame of the C library.</summary>
+        public string? Library { get; set; }
     }
 }

@@ -3,9 +3,10 @@ using System.Runtime.InteropServices;
 namespace Shootdown.Measure;
 
 /// <summary>
-/// Sums up what a trace recorded, event by event: each flush is charged to the operation that its thread was in.
+/// Sums up what a trace recorded, event by event: each flush is charged to the operation that its thread was in. Events come marked by
+/// <see cref="TaskSelection"/>.
 /// </summary>
-internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection selection)
+internal sealed partial class TraceAnalysis(NameTable names)
 {
     private static readonly string[] SizeNames = ["tables only", "1 page", "2 to 8 pages", "9 to 33 pages", "everything"];
 
@@ -46,6 +47,9 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
 
     public bool HasStacks { get; private set; }
 
+    /// <summary>True if the trace has all that a prediction needs but CPU numbers.</summary>
+    public bool CanPredict => Has(TraceEventKind.SyscallExit) && Has(TraceEventKind.PageFault) && Has(TraceEventKind.SchedSwitch);
+
     public bool HasInterruptEnds => Kinds[(int)TraceEventKind.InterruptExit] > 0;
 
     public IReadOnlyList<CauseRow> Causes => [.. _causes.Values.OrderByDescending(c => c.Remote)
@@ -66,6 +70,9 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
 
     public TimelineData Timeline => _timeline.Data;
 
+    /// <summary>True if an event of a kind was seen.</summary>
+    public bool Has(TraceEventKind kind) => Kinds[(int)kind] > 0;
+
     /// <summary>Takes an event.</summary>
     public void Add(in TraceEvent next)
     {
@@ -76,7 +83,7 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
             return;
         }
 
-        EndStack();
+        EndStack(next.Cpu);
         FirstNs = Math.Min(FirstNs, next.TimeNs);
         LastNs = Math.Max(LastNs, next.TimeNs);
         CpusSeen = Math.Max(CpusSeen, next.Cpu + 1);
@@ -104,7 +111,6 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
                 break;
             case TraceEventKind.SchedSwitch:
                 LazySwitches += next.A1 == 0 && next.A0 != 0 ? 1 : 0;
-                Learn((int)next.A1, (int)next.A3);
                 break;
             case TraceEventKind.TlbFlush:
                 AddFlush(thread, next);
@@ -123,7 +129,7 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
     /// <summary>The trace is over.</summary>
     public void Finish()
     {
-        EndStack();
+        EndStacks();
         foreach (OpenShootdown shootdown in _open.Rest)
         {
             Settle(shootdown);
@@ -181,7 +187,7 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
         thread.Row.Shootdowns++;
         _sizes[SizeClass(flush.A1)][1]++;
         _timeline.Add(flush.TimeNs, flush.Cpu, isSent: true);
-        _stack = StackState.Wanted;
+        WantStack(flush.Cpu);
     }
 
     private void Receive(ThreadState thread, in TraceEvent flush)
@@ -259,19 +265,10 @@ internal sealed partial class TraceAnalysis(NameTable names, ReplaySelection sel
             state ??= new ThreadState { Row = new ThreadRow { Comm = comm, Tid = next.Tid } };
             state.Comm = next.Comm;
             state.Row.Comm = comm;
-            state.IsSelected = selection.IsAll || selection.Holds(next.Pid, next.Tid, comm);
         }
 
+        state.IsSelected = next.IsSelected;
         return state;
-    }
-
-    /// <summary>trace-cmd forgets names that sched_switch still knows.</summary>
-    private void Learn(int tid, int comm)
-    {
-        if (tid != 0 && _threads.TryGetValue(tid, out ThreadState? state) && state.Row.Comm == "<...>")
-        {
-            state.Row.Comm = names[comm];
-        }
     }
 
     private static int SizeClass(long pages) => pages switch

@@ -8,13 +8,18 @@ internal sealed partial class TraceDriver
 {
     private const int PageShift = 12;
     private const long CloneVm = 0x100;
+
+    private static readonly HashSet<string> FlushingCalls = new(StringComparer.Ordinal)
+    {
+        "fsync", "fdatasync", "sync_file_range", "msync", "truncate", "ftruncate", "fallocate", "move_pages", "migrate_pages", "mbind",
+        "process_madvise", "remap_file_pages", "shmdt", "swapoff",
+    };
+
     private readonly IReadOnlyList<ReplayedKernel> _kernels;
-    private readonly ReplaySelection _selection;
     private readonly NameTable _names;
     private readonly TaskTable _tasks;
     private readonly CallWindow _window = new();
     private readonly Dictionary<string, long> _notModelled = new(StringComparer.Ordinal);
-    private readonly Dictionary<int, bool> _isSelected = [];
     private readonly TracedTask?[] _current;
     private readonly long[] _runsSinceNs;
     private long _startNs = -1;
@@ -24,14 +29,12 @@ internal sealed partial class TraceDriver
     /// <param name="kernels">What it drives, all in the same way.</param>
     /// <param name="cpus">CPUs that they have.</param>
     /// <param name="names">Names of the trace.</param>
-    /// <param name="selection">Threads whose figures are asked for; all are carried out.</param>
-    public TraceDriver(IReadOnlyList<ReplayedKernel> kernels, int cpus, NameTable names, ReplaySelection selection)
+    public TraceDriver(IReadOnlyList<ReplayedKernel> kernels, int cpus, NameTable names)
     {
         _kernels = kernels;
         _current = new TracedTask?[cpus];
         _runsSinceNs = new long[cpus];
         _names = names;
-        _selection = selection;
         _tasks = new TaskTable(names);
     }
 
@@ -114,7 +117,7 @@ internal sealed partial class TraceDriver
         if (runs is not null && _tasks.Find(runs.Enter.Tid, runs.Enter.Pid, runs.Enter.Comm).Process is { } process)
         {
             TraceEvent there = next;
-            (there.Tid, there.Pid, there.Comm) = (runs.Enter.Tid, runs.Enter.Pid, runs.Enter.Comm);
+            (there.Tid, there.Pid, there.Comm, there.IsSelected) = (runs.Enter.Tid, runs.Enter.Pid, runs.Enter.Comm, runs.Enter.IsSelected);
             Call(At(there), process, runs.Enter, runs.Result);
         }
     }
@@ -126,16 +129,21 @@ internal sealed partial class TraceDriver
         Learn(task, call, hasAddress ? call.A0 >>> PageShift : -1);
         task.Call = call;
         task.InCall = true;
-        _seesExec |= call.Call == MemoryCall.Execve;
     }
 
     private void OnSyscallExit(in TraceEvent call)
     {
         TracedTask task = _tasks.Find(call.Tid, call.Pid, call.Comm);
         bool wasExec = task.InCall && task.Call.Call == MemoryCall.Execve && call.Call == MemoryCall.Execve && call.A0 == 0;
+        if (task.InCall && call.A0 >= 0)
+        {
+            NoteUnknownCall(task.Call);
+        }
+
         task.InCall = false;
         if (wasExec)
         {
+            _seesExec = true;
             Execute(task, call);
         }
     }
@@ -191,7 +199,7 @@ internal sealed partial class TraceDriver
         TracedTask? next = change.A1 == 0 ? null : _tasks.Find((int)change.A1, TraceEvent.Unknown, (int)change.A3);
         _current[change.Cpu] = next;
         TraceEvent there = change;
-        (there.Tid, there.Pid, there.Comm) = ((int)change.A1, TraceEvent.Unknown, (int)change.A3);
+        (there.Tid, there.Pid, there.Comm, there.IsSelected) = ((int)change.A1, TraceEvent.Unknown, (int)change.A3, change.IsNextSelected);
         ReplayPoint at = At(there);
         foreach (ReplayedKernel kernel in _kernels)
         {
@@ -209,14 +217,23 @@ internal sealed partial class TraceDriver
     private void OnFork(in TraceEvent fork)
     {
         TracedTask parent = _tasks.Find(fork.Tid, fork.Pid, fork.Comm);
-        if (parent.Process is not { } process || !parent.InCall)
+        if (parent.Process is not { } process)
         {
             return;
         }
 
         int child = (int)fork.A0;
-        bool sharesMemory = parent.Call.Call is MemoryCall.Clone3 or MemoryCall.Vfork
-            || (parent.Call.Call == MemoryCall.Clone && (parent.Call.A0 < 0 || (parent.Call.A0 & CloneVm) != 0));
+        bool isTraced = parent.InCall && parent.Call.Call is MemoryCall.Fork or MemoryCall.Vfork or MemoryCall.Clone or MemoryCall.Clone3;
+        if (!isTraced && fork.A2 == TraceEvent.Unknown)
+        {
+            NoteNotModelled("new task without the call that made it (trace sys_enter_clone, clone3, fork and vfork)");
+            return;
+        }
+
+        // Without the call its process tells: a thread has that of its parent. A child of vfork is taken for one of fork then.
+        bool sharesMemory = !isTraced ? fork.A2 != child
+            : parent.Call.Call is MemoryCall.Clone3 or MemoryCall.Vfork
+                || (parent.Call.Call == MemoryCall.Clone && (parent.Call.A0 < 0 || (parent.Call.A0 & CloneVm) != 0));
         if (sharesMemory)
         {
             _tasks.Join(child, process);
@@ -290,7 +307,6 @@ internal sealed partial class TraceDriver
         }
 
         Release(process, at);
-        _isSelected.Remove(tid);
     }
 
     private void Release(TracedProcess? process, in ReplayPoint at)
@@ -309,33 +325,27 @@ internal sealed partial class TraceDriver
     }
 
     private ReplayPoint At(in TraceEvent seen)
-        => new(Math.Max(0, seen.Cpu), Math.Max(0, seen.TimeNs - _startNs), seen.Tid, IsSelected(seen));
-
-    private bool IsSelected(in TraceEvent seen)
-    {
-        if (_selection.IsAll)
-        {
-            return true;
-        }
-
-        // A thread's name and process are those of its own events; a switch to it, and its end, do not tell its process.
-        if (seen.Kind is not (TraceEventKind.SchedSwitch or TraceEventKind.Exit) && seen.Tid != 0)
-        {
-            _isSelected[seen.Tid] = _selection.Holds(seen.Pid, seen.Tid, _names[seen.Comm]);
-        }
-
-        return _isSelected.TryGetValue(seen.Tid, out bool isSelected) ? isSelected : _selection.Holds(seen.Pid, seen.Tid, _names[seen.Comm]);
-    }
+        => new(Math.Max(0, seen.Cpu), Math.Max(0, seen.TimeNs - _startNs), seen.Tid, seen.IsSelected);
 
     private void CountTime(in TraceEvent change)
     {
         long now = Math.Max(0, change.TimeNs - _startNs);
-        if (change.A0 != 0 && (_isSelected.TryGetValue((int)change.A0, out bool isSelected) ? isSelected : _selection.IsAll))
+        if (change.A0 != 0 && change.IsSelected)
         {
             OnCpuNs += Math.Max(0, now - _runsSinceNs[change.Cpu]);
         }
 
         _runsSinceNs[change.Cpu] = now;
+    }
+
+    /// <summary>Calls that may flush and have no form in the library: what they do is in no prediction.</summary>
+    private void NoteUnknownCall(in TraceEvent call)
+    {
+        string name = call.Call == MemoryCall.Other ? _names[call.Name] : MemoryCalls.NameOf(call.Call);
+        if (FlushingCalls.Contains(name))
+        {
+            NoteNotModelled(OperationNames.Of(call, _names));
+        }
     }
 
     private void NoteNotModelled(string what) => _notModelled[what] = _notModelled.GetValueOrDefault(what) + 1;

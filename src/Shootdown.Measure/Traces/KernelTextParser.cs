@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text;
 
 namespace Shootdown.Measure;
@@ -12,6 +11,7 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
 {
     private readonly KernelEventFields _fields = new(names);
     private TraceFormat? _format;
+    private bool _isHyphenated;
 
     /// <inheritdoc/>
     public override TraceFormat Format => _format ?? TraceFormat.Tracefs;
@@ -22,6 +22,7 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
         ReadOnlySpan<byte> text = ByteText.Trimmed(line);
         if (text.IsEmpty)
         {
+            _isInStack = false;
             return LineResult.Nothing;
         }
 
@@ -63,6 +64,7 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
     {
         int space = task.LastIndexOf((byte)' ');
         ReadOnlySpan<byte> last = task[(space + 1)..];
+        _isHyphenated = false;
         if (last.Length > 2 && last[^1] == ')')
         {
             int group = task.LastIndexOf((byte)'(');
@@ -98,6 +100,7 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
         }
 
         parsed.Comm = Names.Number(task[..hyphen]);
+        _isHyphenated = true;
         return true;
     }
 
@@ -129,12 +132,28 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
         }
 
         rest = ByteText.Trimmed(rest);
+        if (rest.StartsWith("PERF_RECORD_"u8))
+        {
+            return ParseRecord(rest);
+        }
+
+        if (TryStackHeader(rest, parsed.Cpu))
+        {
+            return LineResult.Nothing;
+        }
+
         if (!TrySplitName(ref rest, out ReadOnlySpan<byte> name))
         {
             return LineResult.Unreadable;
         }
 
         int colon = name.IndexOf((byte)':');
+        if (colon >= 0 && _isHyphenated)
+        {
+            return Problem(
+                TraceProblemKind.MissingField, "an event of perf script without the thread's number: use -F comm,pid,tid,cpu,time,event,trace");
+        }
+
         _format ??= colon >= 0 ? TraceFormat.PerfScript : hasFlags ? TraceFormat.Tracefs : TraceFormat.TraceCmd;
         string? missing = _fields.Read(colon >= 0 ? name[(colon + 1)..] : name, rest, ref parsed);
         if (missing is not null)
@@ -147,6 +166,7 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
             Problems.Add(TraceProblemKind.UnknownReason, LineNumber, Encoding.UTF8.GetString(rest));
         }
 
+        BeginStack(parsed.Cpu);
         return LineResult.Event;
     }
 
@@ -184,14 +204,6 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
             return true;
         }
 
-        // A stack of the event before.
-        if (rest.StartsWith("<stack trace>"u8) || rest.StartsWith("<user stack trace>"u8))
-        {
-            name = "stack"u8;
-            rest = default;
-            return true;
-        }
-
         return false;
     }
 
@@ -204,6 +216,7 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
             ReadOnlySpan<byte> words = text[(lost + 4)..];
             ReadOnlySpan<byte> number = ByteText.NextWord(ref words);
             long count = ByteText.TryNumber(number, out long value) ? value : ByteText.TryField(text, "lost"u8, out value) ? value : 1;
+            _lost += count;
             return Problem(TraceProblemKind.LostEvents, Encoding.UTF8.GetString(text), count);
         }
 
@@ -226,40 +239,5 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
         }
 
         return ParseStackFrame(line, text, ref parsed);
-    }
-
-    /// <summary><c>=> symbol</c> (tracefs, trace-cmd) or <c>address symbol+0x1f (object)</c> (perf script).</summary>
-    private LineResult ParseStackFrame(ReadOnlySpan<byte> line, ReadOnlySpan<byte> text, ref TraceEvent parsed)
-    {
-        parsed.Kind = TraceEventKind.StackFrame;
-        if (text.StartsWith("=> "u8))
-        {
-            text = text[3..];
-            parsed.A0 = Names.Number(Symbol(ByteText.NextWord(ref text)));
-            parsed.A1 = 1;
-            return LineResult.Event;
-        }
-
-        if (line[0] is not ((byte)' ' or (byte)'\t'))
-        {
-            return LineResult.Unreadable;
-        }
-
-        ReadOnlySpan<byte> address = ByteText.NextWord(ref text);
-        bool isFrame = Utf8Parser.TryParse(address, out ulong value, out int used, 'x') && used == address.Length && text.IndexOf((byte)'(') >= 0;
-        if (!isFrame)
-        {
-            return LineResult.Unreadable;
-        }
-
-        parsed.A0 = Names.Number(Symbol(ByteText.NextWord(ref text)));
-        parsed.A1 = value >> 63 == 1 ? 1 : 0;
-        return LineResult.Event;
-    }
-
-    private static ReadOnlySpan<byte> Symbol(ReadOnlySpan<byte> word)
-    {
-        int offset = word.IndexOf("+0x"u8);
-        return offset > 0 ? word[..offset] : word;
     }
 }

@@ -49,6 +49,8 @@ internal static class MemoryCalls
                 return Range(fields, ref parsed);
             case MemoryCall.Madvise:
                 return Range(fields, ref parsed) ?? (ByteText.TryField(fields, "behavior"u8, out parsed.A2) ? null : "behavior");
+            case MemoryCall.ProcessMadvise:
+                return ByteText.TryField(fields, "behavior"u8, out parsed.A2) ? null : "behavior";
             case MemoryCall.Mprotect or MemoryCall.PkeyMprotect:
                 return Range(fields, ref parsed) ?? (ByteText.TryField(fields, "prot"u8, out parsed.A2) ? null : "prot");
             case MemoryCall.Mremap:

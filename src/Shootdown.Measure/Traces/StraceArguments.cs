@@ -55,6 +55,14 @@ internal sealed class StraceArguments
     /// <summary>Reads the arguments of a call; the first that cannot be read, or null.</summary>
     public string? Read(MemoryCall call, ReadOnlySpan<byte> text, ref TraceEvent parsed)
     {
+        if (call == MemoryCall.ProcessMadvise)
+        {
+            // Behind a list of ranges; printed as a number it is not looked for.
+            int at = text.IndexOf("MADV_"u8);
+            int past = at < 0 ? -1 : text[at..].IndexOfAny(", )"u8);
+            return past > 0 && TryValue(text[at..(at + past)], out parsed.A2) ? null : "advice";
+        }
+
         string[] wanted = Wanted(call);
         Span<long> values = stackalloc long[5];
         for (int i = 0; i < wanted.Length; i++)
@@ -71,7 +79,7 @@ internal sealed class StraceArguments
                 return wanted[i];
             }
 
-            text = end < 0 ? default : text[end..].TrimStart(", "u8);
+            text = end < 0 ? default : WithoutComment(text[end..]).TrimStart(", "u8);
             if (call == MemoryCall.Mremap && i == 3 && (text.IsEmpty || text[0] == ')' || text[0] == '<'))
             {
                 break;
@@ -80,6 +88,14 @@ internal sealed class StraceArguments
 
         (parsed.A0, parsed.A1, parsed.A2, parsed.A3, parsed.A4) = (values[0], values[1], values[2], values[3], values[4]);
         return null;
+    }
+
+    /// <summary>strace -X verbose prints a number and its names in a comment behind it.</summary>
+    private static ReadOnlySpan<byte> WithoutComment(ReadOnlySpan<byte> text)
+    {
+        ReadOnlySpan<byte> rest = text.TrimStart((byte)' ');
+        int end = rest.StartsWith("/*"u8) ? rest.IndexOf("*/"u8) : -1;
+        return end < 0 ? text : rest[(end + 2)..];
     }
 
     private static string[] Wanted(MemoryCall call) => call switch

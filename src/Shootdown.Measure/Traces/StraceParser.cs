@@ -3,15 +3,14 @@ using System.Text;
 namespace Shootdown.Measure;
 
 /// <summary>
-/// Text of <c>strace -f -ttt -T</c>. Says neither CPUs nor faults nor flushes: what remains is the calls. A line that
-/// begins and ends a call is two events; calls that another thread interrupts are joined (<c>unfinished</c>,
-/// <c>resumed</c>).
+/// Text of <c>strace -f</c> with any kind of time (-ttt, -tt, -t, -r), with or without -T, -Y, -i, -n and -k. Says neither CPUs nor faults
+/// nor flushes: what remains is the calls. A line that begins and ends a call is two events; calls that another thread interrupts are
+/// joined (<c>unfinished</c>, <c>resumed</c>).
 /// </summary>
 internal sealed class StraceParser(NameTable names, TraceProblems problems) : TraceParser(names, problems)
 {
-    private const long DayNs = 86_400_000_000_000;
     private readonly StraceArguments _arguments = new();
-    private readonly int _noName = names.Number("thread"u8);
+    private readonly StraceColumns _columns = new(names);
     private TraceEvent _second;
     private bool _hasSecond;
 
@@ -31,14 +30,20 @@ internal sealed class StraceParser(NameTable names, TraceProblems problems) : Tr
     protected override LineResult ParseLine(ReadOnlySpan<byte> line, ref TraceEvent parsed)
     {
         ReadOnlySpan<byte> text = ByteText.Trimmed(line);
-        if (text.IsEmpty || text.StartsWith("strace: "u8))
+        if (text.IsEmpty || text.StartsWith("strace: "u8) || text.StartsWith("> "u8))
         {
+            // The last are frames of -k: the calls have no flushes that they could explain.
             return LineResult.Nothing;
         }
 
-        if (!TryTaskAndTime(ref text, ref parsed))
+        if (!_columns.TryRead(ref text, ref parsed, out string? comma))
         {
             return LineResult.Unreadable;
+        }
+
+        if (comma is not null)
+        {
+            Problems.Add(TraceProblemKind.DecimalComma, LineNumber, comma);
         }
 
         if (text.StartsWith("+++ "u8))
@@ -54,50 +59,6 @@ internal sealed class StraceParser(NameTable names, TraceProblems problems) : Tr
         }
 
         return text.StartsWith("<... "u8) ? ParseResumed(text, ref parsed) : ParseCall(text, ref parsed);
-    }
-
-    /// <summary><c>[pid 12] time</c>, <c>12 time</c> or only the time, as seconds since 1970 or as a time of day.</summary>
-    private bool TryTaskAndTime(ref ReadOnlySpan<byte> text, ref TraceEvent parsed)
-    {
-        parsed.Comm = _noName;
-        if (text.StartsWith("[pid"u8))
-        {
-            int close = text.IndexOf((byte)']');
-            if (close < 0 || !ByteText.TryInt(ByteText.Trimmed(text[4..close]), out parsed.Tid))
-            {
-                return false;
-            }
-
-            text = text[(close + 1)..];
-        }
-
-        ReadOnlySpan<byte> word = ByteText.NextWord(ref text);
-        if (ByteText.TryInt(word, out int tid))
-        {
-            parsed.Tid = tid;
-            word = ByteText.NextWord(ref text);
-        }
-
-        text = ByteText.Trimmed(text);
-        if (word.IndexOf((byte)':') == 2 && word.Length > 8 && ByteText.TryInt(word[..2], out int hours)
-            && ByteText.TryInt(word[3..5], out int minutes)
-            && ByteText.TrySeconds(word[6..], out long seconds, out bool hasComma))
-        {
-            parsed.TimeNs = ((hours * 60L) + minutes) * 60 * 1_000_000_000 + seconds;
-            return parsed.TimeNs < DayNs && Comma(hasComma, word);
-        }
-
-        return ByteText.TrySeconds(word, out parsed.TimeNs, out hasComma) && Comma(hasComma, word);
-    }
-
-    private bool Comma(bool hasComma, ReadOnlySpan<byte> word)
-    {
-        if (hasComma)
-        {
-            Problems.Add(TraceProblemKind.DecimalComma, LineNumber, Encoding.UTF8.GetString(word));
-        }
-
-        return true;
     }
 
     /// <summary><c>name(arguments) = result &lt;seconds&gt;</c>, or without an end.</summary>
@@ -146,7 +107,7 @@ internal sealed class StraceParser(NameTable names, TraceProblems problems) : Tr
     }
 
     /// <summary>The result and, with -T, the duration behind it.</summary>
-    private static bool TryResult(ReadOnlySpan<byte> text, ref TraceEvent enter, out TraceEvent exit)
+    private bool TryResult(ReadOnlySpan<byte> text, ref TraceEvent enter, out TraceEvent exit)
     {
         exit = enter;
         int equals = text.LastIndexOf(") = "u8);
@@ -167,6 +128,7 @@ internal sealed class StraceParser(NameTable names, TraceProblems problems) : Tr
         if (angle > 0 && text[^1] == '>' && ByteText.TrySeconds(text[(angle + 1)..^1], out long duration, out _))
         {
             exit.TimeNs += duration;
+            HasDurations = true;
         }
 
         return true;

@@ -1,5 +1,3 @@
-using System.IO.Compression;
-
 namespace Shootdown.Measure;
 
 /// <summary>A stream whose first bytes can be looked at before it is read.</summary>
@@ -10,7 +8,6 @@ internal sealed class PrefixStream : ForwardStream
     private readonly byte[] _prefix = new byte[PrefixBytes];
     private readonly int _length;
     private int _position;
-    private uint _tail;
 
     /// <summary>Reads the first bytes.</summary>
     public PrefixStream(Stream inner)
@@ -30,23 +27,10 @@ internal sealed class PrefixStream : ForwardStream
         {
             _prefix.AsSpan(_position, rest).CopyTo(buffer);
             _position += rest;
-            return Noted(buffer, rest);
+            return rest;
         }
 
-        return Noted(buffer, _inner.Read(buffer));
-    }
-
-    /// <summary>The last four bytes that were read, as a little-endian number: what gzip says is the length of its contents.</summary>
-    public uint Tail => _tail;
-
-    private int Noted(ReadOnlySpan<byte> buffer, int count)
-    {
-        foreach (byte next in buffer[Math.Max(0, count - sizeof(uint))..count])
-        {
-            _tail = (_tail >> 8) | ((uint)next << 24);
-        }
-
-        return count;
+        return _inner.Read(buffer);
     }
 
     /// <inheritdoc/>
@@ -55,48 +39,6 @@ internal sealed class PrefixStream : ForwardStream
         if (disposing)
         {
             _inner.Dispose();
-        }
-
-        base.Dispose(disposing);
-    }
-}
-
-/// <summary>
-/// Contents of a gzip file. <see cref="GZipStream"/> ends silently where the file ends; this compares with the length at its
-/// end.
-/// </summary>
-internal sealed class GzipText(PrefixStream packed) : ForwardStream
-{
-    private readonly GZipStream _plain = new(packed, CompressionMode.Decompress);
-    private uint _length;
-
-    /// <inheritdoc/>
-    /// <exception cref="InvalidDataException">The contents are not as long as the file says, or damaged.</exception>
-    public override int Read(Span<byte> buffer)
-    {
-        int count = _plain.Read(buffer);
-        _length += (uint)count;
-        if (count > 0 || buffer.IsEmpty)
-        {
-            return count;
-        }
-
-        Span<byte> rest = stackalloc byte[256];
-        while (packed.Read(rest) > 0)
-        {
-        }
-
-        return packed.Tail == _length
-            ? 0
-            : throw new InvalidDataException("the compressed file is cut off (or several were joined): its length is not that of its contents");
-    }
-
-    /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-        {
-            _plain.Dispose();
         }
 
         base.Dispose(disposing);

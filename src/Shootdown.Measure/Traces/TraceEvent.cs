@@ -30,13 +30,19 @@ public enum TraceEventKind : byte
     /// <summary>A function-call interrupt ends on this CPU.</summary>
     InterruptExit,
 
-    /// <summary>A task is created: its id <c>A0</c>, its name <c>A1</c>.</summary>
+    /// <summary>
+    /// A task is created: its id <c>A0</c>, its name <c>A1</c>; in a replay also its process <c>A2</c> if later events tell it, else
+    /// <see cref="TraceEvent.Unknown"/>.
+    /// </summary>
     Fork,
 
     /// <summary>A task ends.</summary>
     Exit,
 
-    /// <summary>A frame of the call stack of the event before: symbol <c>A0</c> (a name), 1 in <c>A1</c> if kernel code.</summary>
+    /// <summary>
+    /// A frame of the call stack of the CPU's event before: symbol <c>A0</c> (a name; 0 if unknown), 1 in <c>A1</c> if kernel code, the file that
+    /// it is in <c>A2</c> (a name; 0 if unknown).
+    /// </summary>
     StackFrame,
 
     /// <summary>An event that this program has no use for.</summary>
@@ -116,7 +122,7 @@ public enum MemoryCall : byte
     /// <summary>msync.</summary>
     Msync,
 
-    /// <summary>process_madvise.</summary>
+    /// <summary>process_madvise: advice in <c>A2</c>.</summary>
     ProcessMadvise,
 
     /// <summary>membarrier.</summary>
@@ -164,6 +170,12 @@ public struct TraceEvent
 
     /// <summary>Name of an <see cref="MemoryCall.Other"/> call or <see cref="TraceEventKind.Other"/> event.</summary>
     public int Name;
+
+    /// <summary>True if the thread belongs to what a replay was asked for; a reader leaves it false.</summary>
+    public bool IsSelected;
+
+    /// <summary>The same for the task that a <see cref="TraceEventKind.SchedSwitch"/> goes to.</summary>
+    public bool IsNextSelected;
 
     /// <summary>Values; see <see cref="TraceEventKind"/>.</summary>
     public long A0, A1, A2, A3, A4;

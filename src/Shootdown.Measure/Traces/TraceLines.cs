@@ -14,6 +14,7 @@ public sealed class TraceLines(Stream input) : IDisposable
     private int _start;
     private int _end;
     private bool _atEnd;
+    private bool _isBegun;
 
     /// <summary>Number of the line that was read last, from 1.</summary>
     public long Number { get; private set; }
@@ -34,6 +35,14 @@ public sealed class TraceLines(Stream input) : IDisposable
         {
         }
 
+        // Editors of other systems put a byte order mark before the first line.
+        ReadOnlySpan<byte> mark = [0xef, 0xbb, 0xbf];
+        if (!_isBegun && _buffer.AsSpan(_start, _end - _start).StartsWith(mark))
+        {
+            _start += mark.Length;
+        }
+
+        _isBegun = true;
         return _buffer.AsSpan(_start, _end - _start);
     }
 

@@ -40,6 +40,9 @@ internal abstract class TraceParser(NameTable names, TraceProblems problems)
     /// <summary>Rows "TLB" of /proc/interrupts, the difference over the recording; null if the trace has none.</summary>
     public long? TlbInterrupts { get; protected set; }
 
+    /// <summary>True once a line has told how long a call took.</summary>
+    public bool HasDurations { get; protected set; }
+
     /// <summary>Parses a line.</summary>
     public LineResult Parse(ReadOnlySpan<byte> line, long number, out TraceEvent parsed)
     {
@@ -78,7 +81,7 @@ public enum TraceFormat
     /// <summary>Text of tracefs: <c>trace</c> or <c>trace_pipe</c>.</summary>
     Tracefs,
 
-    /// <summary>Text of <c>strace -f -ttt -T</c>.</summary>
+    /// <summary>Text of <c>strace -f</c> with times.</summary>
     Strace,
 
     /// <summary>Lines <c>ns cpu tid comm event key=value...</c>, as a bpftrace script prints them.</summary>

@@ -49,6 +49,9 @@ public sealed class TraceReader : IDisposable
     /// <summary>CPUs that the trace says there are; 0 if it does not say.</summary>
     public int Cpus => _parser.Cpus;
 
+    /// <summary>True once a call has told how long it took (strace -T).</summary>
+    public bool HasDurations => _parser.HasDurations;
+
     /// <summary>Kernel version that the trace names; empty if it does not.</summary>
     public string KernelVersion => _parser.KernelVersion;
 
@@ -100,8 +103,8 @@ public sealed class TraceReader : IDisposable
         var names = new NameTable();
         var problems = new TraceProblems();
         TraceParser parser = Detect(start, names, problems)
-            ?? throw new TraceFormatException($"{name}: no trace that shootdown knows: none of the first lines is an event of perf script, "
-                + "trace-cmd report, tracefs, strace -f -ttt -T, bpftrace or shootdown record");
+            ?? throw new TraceFormatException($"{name}: {FormatHints.For(start) ?? "no trace that shootdown knows: none of the first lines is an "
+                + "event of perf script, trace-cmd report, tracefs, strace -f -ttt -T, bpftrace or shootdown record"}");
         return new TraceReader(stream, lines, names, problems, parser);
     }
 

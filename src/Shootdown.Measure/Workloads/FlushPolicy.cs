@@ -13,6 +13,7 @@ public sealed record FlushPolicy(string Name, string Summary, TimedProfile Profi
     [
         new("linux-6.12", "gathers and unmap batches of 6.12; up to 33 pages one by one", TimedProfile.Linux612),
         new("linux-6.1", "gathers and unmap batches of 6.1", TimedProfile.Linux61),
+        new("linux-6.18", "6.12 with masks that are trimmed once a second and tables freed by MADV_DONTNEED", TimedProfile.Linux618),
         new("full", "6.12, but every flush is a full one", TimedProfile.Linux612 with
         {
             Name = "full", Options = TimedProfile.Linux612.Options with { FlushCeiling = 0 },

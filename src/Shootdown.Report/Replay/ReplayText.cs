@@ -60,7 +60,8 @@ public static class ReplayText
         writer.WriteLine("Recorded");
         Fact("flushes by initiators", Quantity.Exact(flushes), $"{Quantity.Exact(full)} full ({Share(full, flushes)}), {Quantity.Exact(flushes - full)} ranged");
         Fact("shootdowns", Quantity.Exact(recorded.SendIpi), "flushes that found other CPUs in the mask");
-        Fact("  unanswered", Quantity.Exact(unanswered), "all the others were lazy");
+        bool wereLazy = report.Switches > 0 && report.WrongCpu == 0;
+        Fact("  unanswered", Quantity.Exact(unanswered), wereLazy ? "all the others were lazy" : "no other CPU flushed: lazy, or switched away");
         Fact("interrupts that flushed", Quantity.Exact(recorded.Remote), $"{Ratio(recorded.Remote, recorded.SendIpi)} a shootdown");
         Fact("initiators waited", Time(wait), answered > 0 ? $"{Time(wait / answered)} a shootdown, until the last CPU had flushed" : "");
         if (interrupted > 0)
@@ -68,7 +69,11 @@ public static class ReplayText
             Fact("interrupted CPUs lost", Time(interrupted), $"{Time(interrupted / Math.Max(1, recorded.Remote))} an interrupt");
         }
 
-        Fact("context switches", Quantity.Exact(report.Switches), $"{Quantity.Exact(report.LazySwitches)} to idle: the CPU turns lazy");
+        if (report.Switches > 0)
+        {
+            Fact("context switches", Quantity.Exact(report.Switches), $"{Quantity.Exact(report.LazySwitches)} to idle: the CPU turns lazy");
+        }
+
         Fact("full flushes on a switch", Quantity.Exact(report.TaskSwitchFlushes), "the CPU had missed flushes or had no slot");
         if (report.Unmatched + report.WrongCpu > 0)
         {
@@ -168,10 +173,12 @@ public static class ReplayText
 
     private static void WriteCalls(ReplayReport report, TextWriter writer)
     {
-        var table = new NumberTable("System calls", "calls", "pages", "time in calls");
+        bool hasTimes = report.Calls.Any(call => call.TimeNs > 0);
+        var table = new NumberTable("System calls", "calls", "pages", hasTimes ? "time in calls" : "");
         foreach (CallRow call in report.Calls.Take(RowsMax))
         {
-            table.Add(call.Call, Quantity.Exact(call.Count), Quantity.Exact(call.Pages), call.TimeNs == 0 ? "-" : Time(call.TimeNs));
+            string time = call.TimeNs == 0 ? "-" : Time(call.TimeNs);
+            table.Add(call.Call, Quantity.Exact(call.Count), Quantity.Exact(call.Pages), hasTimes ? time : "");
         }
 
         Table(table, report.Calls.Count, writer);

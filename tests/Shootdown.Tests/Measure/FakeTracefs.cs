@@ -32,6 +32,8 @@ internal class FakeTracefs : TracefsFiles
             }
         }
 
+        Make("options/latency-format", "1");
+        Make("options/context-info", "0");
         Make("per_cpu/cpu0/stats", "entries: 5\noverrun: 9\ndropped events: 1\n");
         Make("per_cpu/cpu1/stats", "entries: 5\noverrun: 0\ndropped events: 2\n");
         Make("trace_pipe", "  a-10    (   10) [000] d..2.  1.000021: tlb_flush: pages:2 reason:local mm shootdown (3)\n");

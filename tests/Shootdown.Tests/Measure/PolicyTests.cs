@@ -40,6 +40,18 @@ public sealed class PolicyTests
         }
     }
 
+    /// <summary>Few readers have less memory than kswapd keeps free for many.</summary>
+    [Theory]
+    [InlineData("mapped-readers", 2)]
+    [InlineData("mapped-readers", 3)]
+    [InlineData("mapped-readers-long", 2)]
+    [InlineData("mapped-readers-long", 3)]
+    public void Few_readers_read_and_reclaim(string workload, int cpus)
+    {
+        Measurement run = Run(workload, FlushPolicy.Find("linux-6.12")!, cpus);
+        Assert.True(run is { Work: > 0, TlbInterrupts: > 0 });
+    }
+
     [Theory]
     [MemberData(nameof(Pins))]
     public void Measurements_are_pinned(string workload, string policy, int cpus, long[] expected)

@@ -22,6 +22,8 @@ public sealed class RecorderTests : IDisposable
             Assert.Equal("4096", files.Setting("buffer_size_kb"));
             Assert.Equal("mono", files.Setting("trace_clock"));
             Assert.Equal("1", files.Setting("events/tlb/tlb_flush/enable"));
+            Assert.Equal("1", files.Setting("events/syscalls/sys_exit_fsync/enable"));
+            Assert.Equal(("0", "1"), (files.Setting("options/latency-format"), files.Setting("options/context-info")));
             recorder.Start(output);
             Assert.Equal("1", files.Setting("tracing_on"));
             int polls = 0;
@@ -72,6 +74,16 @@ public sealed class RecorderTests : IDisposable
         new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", () => null)).Dispose();
 
         Assert.Equal(["someone-else"], Directory.EnumerateDirectories(Path.Combine(_root, "instances")).Select(Path.GetFileName));
+    }
+
+    /// <summary>The id of the recorder that was killed is another program's now: process 1 is no recorder.</summary>
+    [Fact]
+    public void The_instance_of_a_recorder_whose_id_another_program_has_is_removed()
+    {
+        Directory.CreateDirectory(Path.Combine(_root, "instances/shootdown-1"));
+        new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", () => null)).Dispose();
+
+        Assert.Empty(Directory.EnumerateDirectories(Path.Combine(_root, "instances")));
     }
 
     /// <summary>Somebody still has a shell in it: it cannot be removed now, which is no reason not to record, but it records no more.</summary>

@@ -85,6 +85,46 @@ public sealed partial class ReplayCommandTests
     }
 
     [Fact]
+    public void A_recording_that_is_there_stays_until_another_one_has_begun()
+    {
+        string folder = Directory.CreateTempSubdirectory("shootdown-record-").FullName;
+        try
+        {
+            string old = Path.Combine(folder, "old.gz");
+            string none = Path.Combine(folder, "none.gz");
+            File.WriteAllText(old, "an older recording");
+            foreach (string file in new[] { old, none })
+            {
+                (int code, _, string error) = Run(new FakeTracefs(folder), "record", "--out", file, "--", "/no/such/program");
+                Assert.Equal(64, code);
+                Assert.Contains("'/no/such/program' cannot be started", error, StringComparison.Ordinal);
+            }
+
+            Assert.Equal("an older recording", File.ReadAllText(old));
+            Assert.False(File.Exists(none));
+            Assert.Equal(0, Run(new FakeTracefs(folder), "record", "--out", old, "--", "true").Code);
+            Assert.Equal(0, Run("replay", old).Code);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData(764, 1)]
+    [InlineData(2300, 0)]
+    public void Measurements_that_contradict_each_other_are_named(double withInterrupt, int contradictions)
+    {
+        CalibrationRow[] rows =
+        [
+            new("madvise(DONTNEED) of a page", 700, 600, 800, 1032, []), new("interrupt of one CPU and answer (membarrier)", 1583, 1500, 1600, 9354, []),
+            new("madvise(DONTNEED) of a page, one CPU to interrupt", withInterrupt, 700, 900, 12929, []),
+        ];
+        Assert.Equal(contradictions, CalibratedCosts.Contradictions(rows).Count());
+    }
+
+    [Fact]
     public void A_cost_file_scales_what_was_measured_and_keeps_the_rest()
     {
         var output = new MemoryStream();

@@ -11,6 +11,32 @@ namespace Shootdown.Measure;
 /// </summary>
 public static class CalibratedCosts
 {
+    private const string WithRemote = ", one CPU to interrupt";
+
+    /// <summary>
+    /// Measurements that cannot all be right: a call that interrupts a CPU takes longer than the same call alone, by about what an
+    /// interrupt takes. On a busy machine the thread that should be interrupted is not running.
+    /// </summary>
+    /// <param name="rows">Measurements.</param>
+    /// <returns>One line for each contradiction.</returns>
+    public static IEnumerable<string> Contradictions(IReadOnlyList<CalibrationRow> rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        const int share = 4;
+        double interrupt = rows.FirstOrDefault(row => row.Name.StartsWith("interrupt", StringComparison.Ordinal))?.MedianNs ?? 0;
+        foreach (CalibrationRow remote in rows.Where(row => row.Name.EndsWith(WithRemote, StringComparison.Ordinal)))
+        {
+            CalibrationRow? alone = rows.FirstOrDefault(row => row.Name == remote.Name[..^WithRemote.Length]);
+            if (alone is not null && remote.MedianNs - alone.MedianNs < interrupt / share)
+            {
+                yield return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{remote.Name}: {remote.MedianNs:0} ns, alone {alone.MedianNs:0} ns, and an interrupt takes {interrupt:0} ns: "
+                    + $"the other CPU was not interrupted. The machine is busy; the costs of interrupts are not to be relied on: measure again");
+            }
+        }
+    }
+
     /// <summary>Writes the file.</summary>
     /// <param name="rows">Measurements.</param>
     /// <param name="description">The machine.</param>
