@@ -3,7 +3,9 @@ using Shootdown.Machine;
 
 namespace Shootdown.Catalogue;
 
-/// <summary><c>execve</c> moves the stack of the new program to its place (<c>setup_arg_pages</c>, <c>shift_arg_pages</c>) and frees the old place's tables.</summary>
+/// <summary>
+/// <c>execve</c> moves the stack of the new program to its place (<c>setup_arg_pages</c>, <c>shift_arg_pages</c>) and frees the tables of the old one.
+/// </summary>
 /// <remarks>
 /// The program does not run yet, and has one thread: it meets only reclaim, which comes by the reverse mapping. Migration would have to know
 /// that the stack is a temporary one (<c>vma_is_temporary_stack</c>), which the model does not mark. The new place is that of the next table.
