@@ -90,7 +90,8 @@ public sealed class FlushAfterUnlock : SeedItem
         SeedVerdict verdict = broken.Length == 0 ? SeedVerdict.Holds : SeedVerdict.Refuted;
         string text = broken.Length == 0
             ? "safe beside every operation that was tried"
-            : $"wrong beside {string.Join(", ", broken)}; safe beside {string.Join(", ", Others.Select(Name).Except(broken))}; {(isFreed ? "a freed page is reached" : "no page is freed too early")}; "
+            : $"wrong beside {string.Join(", ", broken)}; safe beside {string.Join(", ", Others.Select(Name).Except(broken))}; "
+                + $"{(isFreed ? "a freed page is reached" : "no page is freed too early")}; "
                 + (marked ? "safe with the pending mark" : "not safe with the pending mark either");
         return new SeedAnswer(verdict, text) { Tables = [table] };
     }

@@ -51,7 +51,8 @@ public sealed class EveryAreaBracketed : SeedItem
             || run.Report!.Counterexample!.Sentence.Contains("a table is queued", StringComparison.Ordinal));
         SeedAnswer answer = broken.Length == 0 ? new SeedAnswer(SeedVerdict.Refuted, "no operation queues outside of a pair")
             : broken.ToHashSet(StringComparer.Ordinal).SetEquals(FreeTables) && onlyTables
-            ? new SeedAnswer(SeedVerdict.Holds, $"of {results.Runs.Count} only those that call free_pgd_range queue outside of a pair: tables, in {string.Join(", ", broken)}")
+            ? new SeedAnswer(
+                SeedVerdict.Holds, $"of {results.Runs.Count} only those that call free_pgd_range queue outside of a pair: tables, in {string.Join(", ", broken)}")
             : new SeedAnswer(SeedVerdict.Depends, $"{(onlyTables ? "tables are" : "a page is")} queued outside of a pair by {string.Join(", ", broken)}");
         return answer with { Tables = [table] };
     }
