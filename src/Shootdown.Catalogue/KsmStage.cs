@@ -23,6 +23,12 @@ public enum KsmPeer
     PinsAndLooks,
 
     /// <summary>
+    /// As <see cref="PinsAndLooks"/>, with a plain reference (FOLL_GET) instead of the pin, as O_DIRECT took before 6.5: only the count of
+    /// references tells ksmd of the disk.
+    /// </summary>
+    Refers,
+
+    /// <summary>
     /// The page was given up by MADV_FREE. A thread stores to it, and reclaim frees what has not been stored to since.
     /// </summary>
     Reclaims,
@@ -37,13 +43,16 @@ public static class KsmStage
     /// <summary>The frame of the stable page.</summary>
     internal const int Stable = 1;
 
+    /// <summary>What the disk writes to the page.</summary>
+    private const int Data = 7;
+
     /// <summary>Makes the model.</summary>
     /// <param name="setup">Memory model and TLB.</param>
     /// <param name="parts">Replaced mechanisms.</param>
     /// <param name="peer">What runs beside ksmd.</param>
     /// <param name="cpus">CPUs, at least 2; 3 for <see cref="KsmPeer.Protects"/> and <see cref="KsmPeer.Reclaims"/>.</param>
-    /// <param name="decisive">The property that must be judged.</param>
-    public static CheckModel Make(ScenarioSetup setup, KernelParts parts, KsmPeer peer, int cpus, Property decisive)
+    /// <param name="decisive">The property that must be judged; null for the assertion that the process reads what the disk wrote.</param>
+    public static CheckModel Make(ScenarioSetup setup, KernelParts parts, KsmPeer peer, int cpus, Property? decisive)
     {
         ArgumentNullException.ThrowIfNull(setup);
         bool forks = peer == KsmPeer.Forks;
@@ -60,14 +69,14 @@ public static class KsmStage
         }
 
         stage.AddKernelThread(0, "ksmd", () => Merge(kernel, stage.Cpu(0), mm));
-        DmaEngine? disk = peer is KsmPeer.Pins or KsmPeer.PinsAndLooks ? new DmaEngine(kernel.Machine) : null;
+        DmaEngine? disk = peer is KsmPeer.Pins or KsmPeer.PinsAndLooks or KsmPeer.Refers ? new DmaEngine(kernel.Machine) : null;
         Mm? child = forks ? kernel.NewMm("child", 1) : null;
         for (int index = 1; index < cpus; index++)
         {
             Add(stage, index, peer, disk, child);
         }
 
-        return stage.ToModel(setup, decisive, new PLife());
+        return decisive is null ? stage.ToAssertedModel(setup, new PPin(), new PLife()) : stage.ToModel(setup, decisive, new PLife());
     }
 
     /// <summary>One page that CPUs store to, and the stable page that it is to be merged with.</summary>
@@ -112,8 +121,9 @@ public static class KsmStage
         (KernelModel kernel, Mm mm) = stage;
         if (disk is not null && index == 1)
         {
-            var call = new GupCall(cpu, mm, 0, GupFlags.Pin | GupFlags.Write | GupFlags.FastOnly);
-            stage.AddThread(index, "O_DIRECT", () => ReadFromDisk(kernel, call, disk, peer == KsmPeer.PinsAndLooks));
+            GupFlags holds = peer == KsmPeer.Refers ? GupFlags.Get : GupFlags.Pin;
+            var call = new GupCall(cpu, mm, 0, holds | GupFlags.Write | GupFlags.FastOnly);
+            stage.AddThread(index, "O_DIRECT", () => ReadFromDisk(kernel, call, disk, peer != KsmPeer.Pins));
         }
         else if (child is not null && index == 1)
         {
@@ -140,11 +150,12 @@ public static class KsmStage
         int frame = await kernel.Gup.GupFastFallback(call);
         if (frame >= 0)
         {
-            await disk.SubmitWrite(call.Cpu, frame, 7);
+            await disk.SubmitWrite(call.Cpu, frame, Data);
             await disk.AwaitCompletion(call.Cpu);
             if (looks)
             {
-                await kernel.UserAccess.UserLoad(call.Cpu, call.Mm, call.Page);
+                int value = await kernel.UserAccess.UserLoadValue(call.Cpu, call.Mm, call.Page);
+                await call.Cpu.Assert(value == Data, "the process reads what the disk wrote");
             }
 
             await kernel.Gup.UnpinUserPage(call, frame);

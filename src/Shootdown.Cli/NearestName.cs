@@ -10,7 +10,7 @@ internal static class NearestName
     {
         string[] names = [.. candidates.Distinct(StringComparer.OrdinalIgnoreCase)];
         string? nearest = names.MinBy(name => Distance(typed, name));
-        if (nearest is not null && Distance(typed, nearest) <= Math.Max(1, Math.Min(typed.Length, nearest.Length) / 3))
+        if (nearest is not null && IsNear(typed, nearest))
         {
             return nearest;
         }
@@ -23,6 +23,11 @@ internal static class NearestName
         string[] containing = [.. names.Where(name => name.Contains(typed, StringComparison.OrdinalIgnoreCase))];
         return containing.Length > 0 ? containing.MinBy(name => name.Length) : null;
     }
+
+    /// <summary>True if few letters are wrong, or what was typed is a part of the name.</summary>
+    public static bool IsNear(string typed, string name)
+        => Distance(typed, name) <= Math.Max(1, Math.Min(typed.Length, name.Length) / 3)
+            || (typed.Length >= PartMin && name.Contains(typed, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Letters to insert, delete, replace or swap with their neighbour; case does not count.</summary>
     internal static int Distance(string a, string b)

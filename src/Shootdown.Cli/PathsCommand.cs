@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Shootdown.Catalogue;
 using Shootdown.Kernel;
+using Shootdown.Machine;
 using Shootdown.Report;
 
 namespace Shootdown.Cli;
@@ -59,9 +60,13 @@ internal sealed class PathsCommand(CliHost host, ParseResult parsed, CommandTree
 
     private static UsageException Unknown(string what, string asked, IReadOnlyList<string> known)
     {
-        string[] nearest = [.. known.OrderBy(name => DistanceOf(asked, name)).ThenBy(name => name, StringComparer.Ordinal).Take(NearestMax)];
+        string[] nearest =
+        [
+            .. known.Where(name => NearestName.IsNear(KernelNames.ToSnakeCase(asked), name))
+                .OrderBy(name => DistanceOf(asked, name)).ThenBy(name => name, StringComparer.Ordinal).Take(NearestMax),
+        ];
         return new UsageException(
-            $"unknown {what} '{asked}'; the nearest are {string.Join(", ", nearest)}",
+            $"unknown {what} '{asked}'" + (nearest.Length > 0 ? $"; did you mean {string.Join(", ", nearest)}?" : string.Empty),
             what == "operation" ? "./shootdown pairs --operations" : "./shootdown paths --help");
     }
 

@@ -56,6 +56,10 @@ public sealed partial class KernelModel
         mm.CpuMask.BuildSet(cpu);
     }
 
+    /// <summary>True if the CPU begins with the address space loaded.</summary>
+    internal bool IsRunningInitially(Cpu cpu, Mm mm)
+        => Machine.WordInfo(TlbStates[cpu.Index].LoadedMm.Address).Initial == mm.LoadedValue;
+
     /// <summary>
     /// Initial state: the CPU runs a kernel thread and keeps the address space's root loaded (lazy TLB mode).
     /// </summary>

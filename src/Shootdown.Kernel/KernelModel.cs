@@ -65,6 +65,7 @@ public sealed partial class KernelModel : MachineHandle
         Truncate = parts.Truncate(this);
         Reclaim = parts.Reclaim(this);
         Mremap = parts.Mremap(this);
+        Exec = parts.Exec(this);
         ClearRefs = parts.ClearRefs(this);
         Userfaultfd = parts.Userfaultfd(this);
         NumaHinting = parts.NumaHinting(this);
@@ -220,6 +221,9 @@ public sealed partial class KernelModel : MachineHandle
 
     /// <summary><c>mremap</c>.</summary>
     public Mremap Mremap { get; }
+
+    /// <summary><c>execve</c>.</summary>
+    public Exec Exec { get; }
 
     /// <summary>Soft-dirty tracking.</summary>
     public ClearRefs ClearRefs { get; }

@@ -107,6 +107,9 @@ public sealed record KernelParts
     /// <summary><c>mremap</c>.</summary>
     public Func<KernelModel, Mremap> Mremap { get; init; } = kernel => new Mremap(kernel);
 
+    /// <summary><c>execve</c>.</summary>
+    public Func<KernelModel, Exec> Exec { get; init; } = kernel => new Exec(kernel);
+
     /// <summary>Soft-dirty tracking.</summary>
     public Func<KernelModel, ClearRefs> ClearRefs { get; init; } = kernel => new ClearRefs(kernel);
 

@@ -8,6 +8,9 @@ public static class DesignList
     /// <summary>Every design of the kernel library.</summary>
     public static IReadOnlyList<FlushDesign> Designs => FlushDesign.All;
 
+    /// <summary>What designs are compared with: Linux 6.12.</summary>
+    public static FlushDesign Baseline { get; } = Designs.First(design => design is BatchedFlush);
+
     /// <summary>Every class of this assembly that derives from <see cref="DesignWorkload"/>, by id.</summary>
     public static IReadOnlyList<DesignWorkload> Workloads { get; } =
     [

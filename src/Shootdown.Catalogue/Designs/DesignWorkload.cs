@@ -26,28 +26,35 @@ public abstract class DesignWorkload
     public CheckModel BuildForSafety(FlushDesign design)
     {
         ArgumentNullException.ThrowIfNull(design);
-        return new CheckModel(Build(design).Machine, [.. Properties, new Assertions()], MustExercise);
+        return new CheckModel(Prepared(design), [.. Properties, new Assertions()], MustExercise);
     }
 
     /// <summary>The model that says what it costs, safe or not.</summary>
     public CheckModel BuildForCosts(FlushDesign design)
     {
         ArgumentNullException.ThrowIfNull(design);
-        return new CheckModel(Build(design).Machine, [new PCost()]);
+        return new CheckModel(Prepared(design), [new PCost()]);
     }
 
     /// <summary>The model with other properties.</summary>
     public CheckModel BuildWith(FlushDesign design, params IReadOnlyList<Property> properties)
     {
         ArgumentNullException.ThrowIfNull(design);
-        return new CheckModel(Build(design).Machine, properties);
+        return new CheckModel(Prepared(design), properties);
     }
 
     /// <summary>The model with one property that runs need not come to: its coverage says whether they do.</summary>
     public CheckModel BuildToLookFor(FlushDesign design, Property property)
     {
         ArgumentNullException.ThrowIfNull(design);
-        return new CheckModel(Build(design).Machine, [property], []);
+        return new CheckModel(Prepared(design), [property], []);
+    }
+
+    private MachineModel Prepared(FlushDesign design)
+    {
+        Stage stage = Build(design);
+        design.Prepare(stage.Kernel);
+        return stage.Machine;
     }
 
     /// <summary>A stage under a design: one address space in which frame p is mapped at page p.</summary>

@@ -52,7 +52,37 @@ public enum PairRule
 public sealed record GatherFlagsCase(
     ImmutableArray<VmaKind> Vmas, int PagesOfTable, FlushPolicyKind Policy, bool WalkCaches, VmaBrackets Brackets, PairRule Judges)
 {
-    /// <summary>Unique text of the case.</summary>
-    public string Key => $"gather flags {string.Join(',', Vmas.Select(vma => $"{vma.First}+{vma.Count}{(vma.Exec ? "x" : "-")}{(vma.Huge ? "h" : "-")}"))} "
-        + $"table={PagesOfTable} {Policy} caches={WalkCaches} {Brackets} {Judges}";
+    /// <summary>Unique text of the case: a title.</summary>
+    public string Key => $"munmap of {string.Join(" and ", Vmas.Select(TextOf))}, {PagesOfTable} pages a table, {PolicyText}, "
+        + $"{(WalkCaches ? "walk caches" : "no walk caches")}, {BracketsText}{JudgesText}";
+
+    /// <summary>The architecture in words.</summary>
+    public string PolicyText => Policy switch
+    {
+        FlushPolicyKind.IgnoresFlags => "flushes ignore flags",
+        FlushPolicyKind.HugeOnly => "huge areas flush huge entries only",
+        FlushPolicyKind.ExecAddsInstructionTlb => "executable areas flush the instruction TLB too",
+        FlushPolicyKind.X86 => "flushes of x86",
+        FlushPolicyKind.Arm64 => "flushes of arm64",
+        _ => "flushes without a range",
+    };
+
+    private string BracketsText => Brackets switch
+    {
+        VmaBrackets.None => "no start and end",
+        VmaBrackets.Patch => "the patch",
+        VmaBrackets.PatchWithoutGathering => "the patch without the inner loop",
+        _ => "flags of all areas",
+    };
+
+    private string JudgesText => Judges switch
+    {
+        PairRule.None => string.Empty,
+        PairRule.Tables => ", pages and tables between start and end",
+        _ => ", start and end of one area",
+    };
+
+    private static string TextOf(VmaKind vma)
+        => $"{(vma.Exec ? "executable " : string.Empty)}{(vma.Huge ? "hugetlb " : string.Empty)}{(vma.Count == 1 ? "page" : "pages")} "
+            + (vma.Count == 1 ? $"{vma.First}" : $"{vma.First} to {vma.End - 1}");
 }

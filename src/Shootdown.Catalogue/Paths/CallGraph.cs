@@ -50,19 +50,26 @@ public sealed class CallGraph
     public IReadOnlyList<string> Functions =>
         [.. _methods.Where(method => !IsOperation(method)).Select(KernelNames.OfMethod).Where(name => name.Length > 0).Distinct().Order(StringComparer.Ordinal)];
 
-    /// <summary>The functions that may be meant by a kernel name or by the name of a method, which several functions can share.</summary>
+    /// <summary>
+    /// The functions that may be meant by a kernel name, by the same as methods are spelled, or by the name of a method, which several functions
+    /// can share.
+    /// </summary>
     public IReadOnlyList<string> Resolve(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         string asked = name.TrimEnd('(', ')');
-        string? exact = Functions.FirstOrDefault(function => string.Equals(function, asked, StringComparison.OrdinalIgnoreCase));
-        return exact is not null
-            ? [exact]
-            :
-            [
-                .. _methods.Where(method => !IsOperation(method) && string.Equals(method.Name, asked, StringComparison.OrdinalIgnoreCase))
-                    .Select(KernelNames.OfMethod).Where(function => function.Length > 0).Distinct().Order(StringComparer.Ordinal),
-            ];
+        string[] functions = [.. Functions];
+        if (Array.Find(functions, function => string.Equals(function, asked, StringComparison.OrdinalIgnoreCase)) is { } exact)
+        {
+            return [exact];
+        }
+
+        string[] methods =
+        [
+            .. _methods.Where(method => !IsOperation(method) && string.Equals(method.Name, asked, StringComparison.OrdinalIgnoreCase))
+                .Select(KernelNames.OfMethod).Where(function => function.Length > 0).Distinct().Order(StringComparer.Ordinal),
+        ];
+        return methods.Length > 0 ? methods : [.. functions.Where(function => function == KernelNames.ToSnakeCase(asked))];
     }
 
     /// <summary>
@@ -109,7 +116,7 @@ public sealed class CallGraph
         while (work.TryPop(out MethodInfo? method))
         {
             HashSet<MethodInfo> callers = _callers.GetValueOrDefault(Root(method), []);
-            if (callers.Count == 0 && !IsOperation(method) && KernelNames.OfMethod(method) is { Length: > 0 } name && name != function)
+            if (callers.Count == 0 && !IsOperation(method) && KernelNames.OfMethod(method) is { Length: > 0 } name && name != function && !IsCalled(name))
             {
                 names.Add(name);
             }
@@ -122,6 +129,10 @@ public sealed class CallGraph
 
         return [.. names];
     }
+
+    /// <summary>True if something calls a method of that name: there may be another one for machines of real size.</summary>
+    private bool IsCalled(string function)
+        => _methods.Any(method => !IsOperation(method) && KernelNames.OfMethod(method) == function && _callers.ContainsKey(Root(method)));
 
     private static bool IsGenerated(Type type) => type.GetCustomAttribute<CompilerGeneratedAttribute>() is not null;
 

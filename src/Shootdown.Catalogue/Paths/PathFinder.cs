@@ -58,7 +58,8 @@ public static class PathFinder
         return new PathReport(function, [.. paths.Values], machines, states, cut, unseen, operations.Count > 0 ? [] : CallGraph.Library.RootsOf(function));
     }
 
-    private static bool IsAsked(MmOperation operation) => operation.MeetsAll || operation is ScheduleOperation or ExitOperation or CollapseFileOperation;
+    private static bool IsAsked(MmOperation operation) => operation.MeetsAll
+        || operation is ScheduleOperation or ExitOperation or CollapseFileOperation or ShiftArgPagesOperation;
 
     private static IEnumerable<PairCell> CellsOf(MmOperation operation, MmOperation user)
     {

@@ -73,6 +73,21 @@ public sealed class SeedRun
             options => SeedRunResult.Of(name, PairRun.Check(cell, kernel, options)) with { Command = command });
     }
 
+    /// <summary>Machines of the matrix, one after the other until one shows a violation: the result is that of the last one that was run.</summary>
+    /// <param name="name">Name in the item.</param>
+    /// <param name="cells">The machines, at least one, all of the same operations.</param>
+    /// <param name="setup">The kernel. Its name is part of the key.</param>
+    /// <exception cref="ArgumentException">There are no machines.</exception>
+    public static SeedRun OfFirstPair(string name, IReadOnlyList<PairCell> cells, PairSetup setup)
+    {
+        ArgumentNullException.ThrowIfNull(cells);
+        ArgumentNullException.ThrowIfNull(setup);
+        return cells.Count == 0
+            ? throw new ArgumentException("a run needs a machine", nameof(cells))
+            : new SeedRun(
+                name, $"pairs {setup.Name}: {string.Join("; ", cells.Select(cell => cell.Name))}", options => RunFirst(name, cells, setup, options));
+    }
+
     /// <summary>A model that is made for the question.</summary>
     /// <param name="name">Name in the item.</param>
     /// <param name="key">Unique over all items: what tells the model from others, e.g. <c>ttu primary=ptl secondary=none</c>.</param>
@@ -91,6 +106,21 @@ public sealed class SeedRun
     {
         ArgumentNullException.ThrowIfNull(compute);
         return new SeedRun(name, key, _ => new SeedRunResult { Name = name, Verdict = Verdict.Pass, Facts = compute() });
+    }
+
+    private static SeedRunResult RunFirst(string name, IReadOnlyList<PairCell> cells, PairSetup setup, CheckOptions options)
+    {
+        SeedRunResult? last = null;
+        foreach (PairCell cell in cells)
+        {
+            last = SeedRunResult.Of(name, PairRun.Check(cell, setup, options));
+            if (last.Verdict != Verdict.Pass)
+            {
+                break;
+            }
+        }
+
+        return last!;
     }
 
     /// <summary>Runs it.</summary>

@@ -42,6 +42,14 @@ public abstract class FlushDesign
     /// <summary>Why it cannot run on a machine of real size, for <c>measure --policy all</c>; null if it can.</summary>
     public virtual string? NotMeasured => null;
 
+    /// <summary>
+    /// Initial state of a small machine whose process has been running for a while: called when the mappings are built and the CPUs run what they
+    /// begin with. By default nothing.
+    /// </summary>
+    public virtual void Prepare(KernelModel kernel)
+    {
+    }
+
     /// <summary>The mechanisms that it replaces.</summary>
     public abstract KernelParts Apply(KernelParts parts);
 

@@ -53,16 +53,14 @@ public class CopyOnWrite(KernelModel kernel) : Mechanism(kernel)
     }
 
     /// <summary>
-    /// mm/memory.c: <c>wp_page_copy</c>. Entered with the table's lock, which it drops: the copy is made without it,
-    /// with a reference of the old page. Behind that the entry must be what it was. That the contents are what they
+    /// mm/memory.c: <c>wp_page_copy</c>. Entered without the table's lock, which <c>do_wp_page</c> has dropped,
+    /// with a reference of the old page, which is given back here. Behind the copy the entry must be what it was. That the contents are what they
     /// were rests on the entry having been read-only, in all TLBs too. The old entry is flushed before the new one is
     /// set, so that no CPU sees the copy while another still uses the original.
     /// </summary>
-    public virtual async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
+    public virtual async Proc WpPageCopy(Cpu cpu, Mm mm, int page, Pte entry)
     {
         FrameSet original = FrameSet.Of(entry.Frame);
-        await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
-        await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
         int copy = await Kernel.PageFault.AllocFrame(cpu, page);
         await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
         await MmuNotifierInvalidateRangeStart(cpu, mm, page);

@@ -45,6 +45,7 @@ public class ExitMmap(KernelModel kernel) : Mechanism(kernel)
     /// mm/mmap.c: <c>exit_mmap</c>. Nobody else uses the address space any more, so one flush of all of it is enough;
     /// but it comes after everything was unhooked and before anything is freed.
     /// </summary>
+    [KernelName("exit_mmap")]
     public virtual async Proc ExitMmapAll(Cpu cpu, Mm mm)
     {
         if (mm.HasNotifiers)

@@ -156,7 +156,9 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
         }
         else
         {
-            await WpPageCopy(cpu, mm, table, page, entry);
+            await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
+            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
+            await Kernel.CopyOnWrite.WpPageCopy(cpu, mm, page, entry);
         }
     }
 
@@ -184,10 +186,6 @@ public class PageFault(KernelModel kernel) : Mechanism(kernel)
     /// </summary>
     protected virtual async Proc<bool> WpCanReuseAnonFolio(Cpu cpu, int frame)
         => !Kernel.Options.AnonFolios || await Kernel.CopyOnWrite.WpCanReuseAnonFolio(cpu, frame);
-
-    /// <summary>mm/memory.c: <c>wp_page_copy</c>. Entered with the table's lock, which it drops.</summary>
-    protected virtual async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
-        => await Kernel.CopyOnWrite.WpPageCopy(cpu, mm, table, page, entry);
 
     /// <summary>mm/rmap.c: <c>folio_add_new_anon_rmap</c>: one mapping, exclusive.</summary>
     public virtual async Proc FolioAddNewAnonRmap(Cpu cpu, int frame)

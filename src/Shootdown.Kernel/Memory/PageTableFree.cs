@@ -37,6 +37,16 @@ public class PageTableFree : Mechanism
     {
         await Kernel.Rmap.UnlinkAnonVmas(tlb.Cpu, tlb.Mm, first, count);
         await Kernel.Rmap.UnlinkFileVmas(tlb.Cpu, tlb.Mm, remaining);
+        await FreePgdRange(tlb, first, count, remaining);
+    }
+
+    /// <summary>mm/memory.c: <c>free_pgd_range</c>: the tables of the range below which no area is left; nobody knows the areas any more.</summary>
+    /// <param name="tlb">The gather; it flushes and frees.</param>
+    /// <param name="first">First page.</param>
+    /// <param name="count">Number of pages.</param>
+    /// <param name="remaining">The areas that are left.</param>
+    public virtual async Proc FreePgdRange(TlbGather tlb, int first, int count, VmAreas remaining)
+    {
         for (int level = 1; level < Machine.Paging.Levels; level++)
         {
             int span = Machine.Paging.SpanOf(level);

@@ -172,7 +172,7 @@ internal sealed partial class ReplayedKernel
 
             await _kernel.Mmap(cpu, mm, first, 1);
             await _kernel.Kernel.PageFault.HandleMmFault(cpu, mm, first, true);
-            await _kernel.Kernel.Mremap.MoveVma(cpu, mm, PromiseOf(cpu, mm, first, 1), first + placeOfStack);
+            await _kernel.Kernel.Exec.SetupArgPages(cpu, mm, PromiseOf(cpu, mm, first, 1), first + placeOfStack);
         });
 
     /// <summary>The last thread of a process is gone (kernel/exit.c, <c>exit_mm</c>): its address space is taken apart.</summary>

@@ -12,13 +12,14 @@ internal sealed record DesignDocument(
 
 /// <summary>A design on a workload. Costs are null if the exploration that counts them is not exhaustive.</summary>
 internal sealed record DesignRunEntry(
-    DesignCard Design, string Workload, string WorkloadTitle, CheckEntry Safety, IReadOnlyDictionary<string, CostRange>? Costs)
+    DesignCard Design, string Workload, string WorkloadTitle, CheckEntry Safety, bool AsBatched, IReadOnlyDictionary<string, CostRange>? Costs)
 {
     public static DesignRunEntry Of(DesignEntry entry) => new(
         entry.Design,
         entry.Workload,
         entry.WorkloadTitle,
         CheckEntry.Of(entry.Safety, entry.Invocation),
+        entry.AsBaseline,
         entry.Costs is { Verdict: Verdict.Pass, Costs.Run: { } run }
             ? CostRowEntry.CountersOf(run)
             : null);

@@ -35,8 +35,16 @@ public static class DesignText
         foreach (IGrouping<string, DesignEntry> group in groups)
         {
             WriteGroup([.. group], report.IsInFull, writer);
-            foreach (DesignEntry entry in group.Where(entry => report.IsInFull
-                && detail != CheckDetail.VerdictOnly && entry.Safety.Verdict != Verdict.Pass))
+            DesignEntry[] shared = [.. group.Where(entry => report.IsInFull && entry.AsBaseline)];
+            if (shared.Length > 0)
+            {
+                string names = string.Join(", ", shared.Select(entry => entry.Workload));
+                writer.WriteLines(Paragraph.Wrap($"As batched, that is Linux 6.12, which is not safe there either: {names}.", Margin, Margin));
+                writer.WriteLine();
+            }
+
+            foreach (DesignEntry entry in group.Where(entry => report.IsInFull && detail != CheckDetail.VerdictOnly
+                && entry.Safety.Verdict != Verdict.Pass && (report.ShowsAll || !entry.AsBaseline)))
             {
                 CheckText.Write(entry.Safety, entry.Invocation, detail, writer);
                 writer.WriteLine();
@@ -90,10 +98,12 @@ public static class DesignText
     private static string Summary(DesignReport report)
     {
         int unsafeCount = report.Entries.Count(entry => entry.Safety.Verdict == Verdict.Violation);
+        int shared = report.Entries.Count(entry => entry.AsBaseline);
         int open = report.Entries.Count(entry => entry.Safety.Verdict is not (Verdict.Violation or Verdict.Pass)
             || entry.Costs.Verdict != Verdict.Pass);
         return $"{Quantity.Count(report.Entries.Count, "run")}: "
             + $"{report.Entries.Count(entry => entry.Safety.Verdict == Verdict.Pass)} safe, {unsafeCount} not"
+            + (report.IsInFull && shared > 0 ? $" ({(shared == unsafeCount ? string.Empty : $"{shared} ")}as batched)" : string.Empty)
             + (open > 0 ? $", {open} not settled" : string.Empty)
             + (report.NotRun > 0 ? $", {report.NotRun} not run" : string.Empty);
     }

@@ -5,6 +5,8 @@ namespace Shootdown.Report;
 /// <summary>The list of scenarios: a line of facts that can be scanned, and below it the title with its references.</summary>
 public static class ScenarioTable
 {
+    private const int Width = 120;
+
     private static readonly string[] Headings = ["no", "id", "year", "property", "model", "size", "seed"];
 
     /// <summary>Writes the table; columns are as wide as what stands in them.</summary>
@@ -18,7 +20,7 @@ public static class ScenarioTable
             writer.WriteLine(string.Join("  ", cells[i].Select((cell, k) => cell.PadRight(widths[k]))).TrimEnd());
             if (i > 0)
             {
-                writer.WriteLine(below + TitleLine(cards[i - 1]));
+                writer.WriteLines(Paragraph.Wrap(TitleLine(cards[i - 1]), below, $"{below}  ", Width));
             }
         }
 

@@ -115,7 +115,7 @@ public static class SeedsText
         {
             writer.WriteLine();
             writer.WriteLine(run.Name);
-            writer.WriteLines(run.Facts.Select(fact => Margin + fact));
+            writer.WriteLines(run.Facts.SelectMany(fact => Paragraph.Wrap(fact, Margin, $"{Margin}{Margin}", Width)));
         }
     }
 

@@ -18,12 +18,13 @@ public enum CheckDetail
 /// <summary>The result of one check as text: the verdict first, then what it rests on.</summary>
 public static class CheckText
 {
+    private const int HeadWidth = 100;
     private const string Margin = "  ";
 
     /// <summary>Writes the result.</summary>
     public static void Write(CheckReport report, CheckInvocation invocation, CheckDetail detail, TextWriter writer)
     {
-        writer.WriteLine(VerdictLine.Of(report));
+        writer.WriteLines(HeadOf(report));
         if (VerdictLine.Surprise(report) is { } surprise)
         {
             writer.WriteLines(Paragraph.Wrap(surprise, Margin, Margin));
@@ -66,5 +67,12 @@ public static class CheckText
         {
             MailDiagram.Write(run, writer);
         }
+    }
+
+    /// <summary>One line, unless the title is very long.</summary>
+    private static IReadOnlyList<string> HeadOf(CheckReport report)
+    {
+        string line = VerdictLine.Of(report);
+        return line.Length <= HeadWidth ? [line] : Paragraph.Wrap(line, string.Empty, "  ", HeadWidth);
     }
 }

@@ -48,6 +48,38 @@ public sealed class DesignPageTests
         Assert.DoesNotContain(output.Split('\n'), line => line.Length > 72);
     }
 
+    /// <summary>What Linux 6.12 does wrong itself is no fault of a design; asked for alone, it counts.</summary>
+    [Theory]
+    [InlineData(0, "As batched, that is Linux 6.12, which is not safe there either:", "latr", "--workload", "page-cache", "--quiet")]
+    [InlineData(0, "(1 as batched)", "latr", "batched", "--workload", "page-cache", "--quiet")]
+    [InlineData(1, "0 safe, 1 not", "batched", "--workload", "page-cache", "--quiet")]
+    [InlineData(1, "0 safe, 1 not", "latr-madvise", "--workload", "two-madvise", "--quiet")]
+    public void Exit_code_says_what_a_design_adds_to_Linux(int expected, string text, params string[] arguments)
+    {
+        (int exitCode, string output, _) = Run(null, ["designs", .. arguments]);
+        Assert.Equal(expected, exitCode);
+        Assert.Contains(text, output, StringComparison.Ordinal);
+    }
+
+    /// <summary>The page's signatures are those of the sources.</summary>
+    [Fact]
+    public void Signatures_on_the_page_are_those_of_the_kernel()
+    {
+        string folder = Repository.PathOf("src/Shootdown.Kernel");
+        string source = string.Empty;
+        foreach (string line in Block("signatures").Split('\n'))
+        {
+            if (line.StartsWith("// ", StringComparison.Ordinal))
+            {
+                source = File.ReadAllText(Directory.EnumerateFiles(folder, $"{line[3..]}.cs", SearchOption.AllDirectories).Single());
+            }
+            else
+            {
+                Assert.Contains($"    {line}", source, StringComparison.Ordinal);
+            }
+        }
+    }
+
     [Theory]
     [InlineData("there is no design 'bached'; did you mean 'batched'?", "designs", "bached")]
     [InlineData("there is no workload 'two-madvice'; did you mean 'two-madvise'?", "designs", "--workload", "two-madvice")]

@@ -20,7 +20,7 @@ public sealed class DesignTableTests
         { "mmu-gather", "" },
         { "lazy-until-reuse", "" },
         { "latr", "page-cache assert" },
-        { "latr-madvise", "other-area P-ret, page-cache assert, two-madvise P-ret" },
+        { "latr-madvise", "lazy-return P-ret, other-area P-ret, page-cache assert, two-madvise P-ret" },
         { "batched", "page-cache assert" },
         { "per-mm-pending", "page-cache assert" },
         { "vma-generation", "page-cache assert" },
@@ -28,6 +28,7 @@ public sealed class DesignTableTests
         { "always-increment", "page-cache assert" },
         { "flush-ring", "page-cache assert" },
         { "broadcast", "page-cache assert" },
+        { "broadcast-first", "page-cache assert" },
     };
 
     [Theory]
@@ -67,6 +68,26 @@ public sealed class DesignTableTests
     {
         Assert.Equal("assert", Violated(new LazyUntilReuse(ReuseMistake.MadeWritable), workload));
         Assert.Null(Violated(new LazyUntilReuse(), workload));
+    }
+
+    /// <summary>A CPU that leaves lazy mode catches up with flushes that passed it by.</summary>
+    [Fact]
+    public void Lazy_mode_ends_with_a_look_at_the_generation()
+    {
+        Assert.Equal("P-life", Violated(new ForgetsToCatchUp(), "lazy-return"));
+        Assert.Null(Violated(new BatchedFlush(), "lazy-return"));
+    }
+
+    /// <summary>A process that has its global ASID is flushed by broadcasts, wherever a flush is more than a CPU's own.</summary>
+    [Theory]
+    [InlineData("munmap-mmap")]
+    [InlineData("two-madvise")]
+    [InlineData("lazy-return")]
+    public void Broadcast_design_broadcasts(string workloadId)
+    {
+        CostRow run = Costs("broadcast", DesignList.Workloads.Single(candidate => candidate.Id == workloadId));
+        Assert.True(run[CostKind.Broadcasts].Min > 0, $"{workloadId}: {run[CostKind.Broadcasts]} broadcasts");
+        Assert.Equal(0, run[CostKind.IpisSent].Max);
     }
 
     [Fact]
@@ -121,5 +142,27 @@ public sealed class DesignTableTests
         CheckReport report = DesignRun.CountCosts(DesignList.Designs.Single(design => design.Id == id), workload, Options);
         Assert.Equal(Verdict.Pass, report.Verdict);
         return report.Costs!.Run!;
+    }
+
+    private sealed class ForgetsToCatchUp : FlushDesign
+    {
+        public override string Id => "forgets-to-catch-up";
+
+        public override string Title => "a CPU that leaves lazy mode looks at no generation";
+
+        public override int Year => 2018;
+
+        public override string Source => "this test";
+
+        public override string Story => Title;
+
+        public override KernelParts Apply(KernelParts parts) => parts with { SwitchMm = kernel => new Switch(kernel) };
+
+        private sealed class Switch(KernelModel kernel) : SwitchMm(kernel)
+        {
+            protected override async Proc LeaveLazyMode(Cpu cpu, Mm mm)
+            {
+            }
+        }
     }
 }

@@ -24,11 +24,9 @@ internal static partial class InventedBugs
     {
         private readonly bool _flushesLast = flushesLast;
 
-        public override async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
+        public override async Proc WpPageCopy(Cpu cpu, Mm mm, int page, Pte entry)
         {
             FrameSet original = FrameSet.Of(entry.Frame);
-            await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
-            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
             int copy = await Kernel.PageFault.AllocFrame(cpu, page);
             await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
             await MmuNotifierInvalidateRangeStart(cpu, mm, page);

@@ -357,10 +357,8 @@ internal static partial class InventedBugs
     /// <summary>Behind the copy the entry is replaced, whatever it is by then.</summary>
     private sealed class TrustsOldEntry(KernelModel kernel) : CopyOnWrite(kernel)
     {
-        public override async Proc WpPageCopy(Cpu cpu, Mm mm, PageTable table, int page, Pte entry)
+        public override async Proc WpPageCopy(Cpu cpu, Mm mm, int page, Pte entry)
         {
-            await cpu.AddReturn(Kernel.Folios[entry.Frame].Frame.RefCount, 1);
-            await Kernel.PageWalk.PteUnmapUnlock(cpu, table);
             int copy = await cpu.AllocFrame(page);
             await cpu.CopyFrame(entry.Frame, copy, "wp_page_copy_user");
             if (mm.HasNotifiers)

@@ -1,5 +1,9 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Shootdown.Catalogue;
 using Shootdown.Kernel;
+using Shootdown.Tests.Cli;
+using Shootdown.Tests.Docs;
 
 namespace Shootdown.Tests.Paths;
 
@@ -34,6 +38,7 @@ public sealed class PathFinderTests
     [InlineData("zap_pte_range", "zap_pte_range")]
     [InlineData("ZapPteRange", "zap_pte_range")]
     [InlineData("zap_pte_range()", "zap_pte_range")]
+    [InlineData("MmuNotifierInvalidateRangeStart", RangeStart)]
     [InlineData("no_such_function", null)]
     public void A_function_is_found_by_either_name(string asked, string? function) => Assert.Equal(function is null ? [] : [function], CallGraph.Library.Resolve(asked));
 
@@ -46,14 +51,30 @@ public sealed class PathFinderTests
     }
 
     /// <summary>
-    /// What the compiled code says: unmap_vmas is called from munmap, madvise and truncation, and from the exit of a process that is measured, which no
-    /// operation runs.
+    /// What the compiled code says: unmap_vmas is called from munmap, madvise and truncation. That exit_mmap has another method for processes that are
+    /// measured, which no operation runs, is not said: it goes by the same name.
     /// </summary>
     [Fact]
-    public void The_call_graph_knows_callers_that_no_operation_runs()
+    public void The_call_graph_knows_callers()
     {
         Assert.Contains("zap_page_range_single", CallGraph.Library.CallersOf("unmap_vmas"));
         Assert.Contains("do_munmap", CallGraph.Library.CallersOf("unmap_vmas"));
-        Assert.Contains("exit_mmap", CallGraph.Library.RootsOf("unmap_vmas"));
+        Assert.DoesNotContain("exit_mmap", CallGraph.Library.RootsOf("unmap_vmas"));
+    }
+
+    /// <summary>What docs/json.md says of the document is what the document has.</summary>
+    [Fact]
+    public void Json_has_the_keys_that_are_documented()
+    {
+        (int exitCode, string output, _) = CommandRun.Of(host => host, "paths", "--to", "wp_page_copy", "--from", "user-store", "--json");
+        Assert.Equal(0, exitCode);
+        JsonElement result = JsonDocument.Parse(output).RootElement.GetProperty("result");
+        string page = Repository.Read("docs/json.md");
+        string section = page[page.IndexOf("`shootdown/paths/1`", StringComparison.Ordinal)..];
+        string[] documented = [.. Regex.Matches(section, @"`result\.(?<key>\w+)", RegexOptions.ExplicitCapture).Select(match => match.Groups["key"].Value)];
+        Assert.Equal(documented.Order(StringComparer.Ordinal), result.EnumerateObject().Select(member => member.Name).Order(StringComparer.Ordinal));
+        string[] members = [.. result.GetProperty("paths")[0].EnumerateObject().Select(member => member.Name)];
+        Assert.All(members, name => Assert.Contains($"`{name}", section, StringComparison.Ordinal));
+        Assert.Contains(result.GetProperty("paths").EnumerateArray(), path => path.GetProperty("held").GetString() == "mm.mmap_lock (read)");
     }
 }

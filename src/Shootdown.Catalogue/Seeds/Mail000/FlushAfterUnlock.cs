@@ -27,9 +27,16 @@ public sealed class FlushAfterUnlock : SeedItem
     private static readonly (string Operation, PageKind Kind)[] Others =
     [
         ("user-load", PageKind.Anonymous),
+        ("user-store", PageKind.Anonymous),
+        ("gup-fast", PageKind.Anonymous),
         ("madvise-dontneed", PageKind.Anonymous),
         ("mprotect-ro", PageKind.Anonymous),
         ("munmap", PageKind.Anonymous),
+        ("mremap", PageKind.Anonymous),
+        ("uffd-wp", PageKind.Anonymous),
+        ("fork", PageKind.Anonymous),
+        ("numa-hint", PageKind.Anonymous),
+        ("ksm-merge", PageKind.Anonymous),
         ("migrate", PageKind.Anonymous),
         ("reclaim", PageKind.Anonymous),
         ("madvise-dontneed", PageKind.File),
@@ -60,9 +67,12 @@ public sealed class FlushAfterUnlock : SeedItem
     /// <inheritdoc/>
     public override string Remark =>
         """
-        Writeback (page_mkclean) might have been expected among those that go wrong: it finds no entry and believes that nobody stores any
-        more. It cannot come in between, because reclaim holds the folio lock from before it unmaps until after its flush, and writeback
-        takes it. The mail's own condition, the page lock, is what saves it.
+        Writeback (page_mkclean) and KSM might have been expected among those that go wrong: they find no entry and believe that nobody stores
+        any more. They cannot come in between, because reclaim holds the folio lock from before it unmaps until after its flush: writeback,
+        migration and truncation wait for it, and KSM passes a locked page by. The mail's own condition, the page lock, is what saves these.
+        A fault on the swap entry would wait for it too, in the swap cache, which the model does not have: there the fault gets a new page.
+        fork goes on, but flushes the whole address space before it returns, whatever it found; NUMA hinting, which finds no entry to
+        change, promises nothing, and GUP-fast finds nothing to return.
         """;
 
     /// <inheritdoc/>
@@ -80,7 +90,8 @@ public sealed class FlushAfterUnlock : SeedItem
         SeedVerdict verdict = broken.Length == 0 ? SeedVerdict.Holds : SeedVerdict.Refuted;
         string text = broken.Length == 0
             ? "safe beside every operation that was tried"
-            : $"wrong beside {string.Join(", ", broken)}; {(isFreed ? "a freed page is reached" : "no page is freed too early")}; "
+            : $"wrong beside {string.Join(", ", broken)}; safe beside {string.Join(", ", Others.Select(Name).Except(broken))}; "
+                + $"{(isFreed ? "a freed page is reached" : "no page is freed too early")}; "
                 + (marked ? "safe with the pending mark" : "not safe with the pending mark either");
         return new SeedAnswer(verdict, text) { Tables = [table] };
     }

@@ -36,6 +36,8 @@ public sealed class DirectReadsOfPinnedPages : SeedItem
         Run("reclaim, referenced", GupFlags.Write | GupFlags.FastOnly, new KernelParts(), [new PLife()]),
         Run("reclaim that ignores references", GupModels.DirectRead, Careless, [new PWrite()]),
         SeedRun.OfScenario("ksm, pinned", "ksm-vs-gup-fast", Variant.Fix),
+        Ksm("ksm, referenced", new KernelParts()),
+        Ksm("ksm that ignores references", KsmStepList.NotCounted),
     ];
 
     private static KernelParts Careless => new()
@@ -52,12 +54,15 @@ public sealed class DirectReadsOfPinnedPages : SeedItem
         var table = new SeedTable(
             "a disk writes to the page beside", ["run", "result"], [.. results.Runs.Select(run => new[] { run.Name, run.Cell })]);
         bool pinned = results.Passed("fork, pinned") && results.Passed("reclaim, pinned") && results.Passed("ksm, pinned");
+        bool referenced = results.Passed("reclaim, referenced") && results.Passed("ksm, referenced");
         bool lost = results.Violated("fork, referenced");
         return new SeedAnswer(
-            (pinned, lost) switch { (true, true) => SeedVerdict.Depends, (true, false) => SeedVerdict.Holds, _ => SeedVerdict.Refuted },
+            (pinned && referenced, lost) switch { (true, true) => SeedVerdict.Depends, (true, false) => SeedVerdict.Holds, _ => SeedVerdict.Refuted },
             $"a pinned page is {(pinned ? "safe" : "not safe")} beside fork, reclaim and KSM; with a plain reference "
-                + $"{(lost ? "fork loses the disk's write" : "nothing is lost either")}; "
-                + $"without both checks reclaim {(careless.Length > 0 ? $"violates {careless}" : "is safe")}")
+                + $"{(lost ? "fork loses the disk's write" : "nothing is lost beside fork either")}, "
+                + $"{(referenced ? "reclaim and KSM do not" : "and reclaim or KSM is not safe")}; "
+                + $"without both checks reclaim {(careless.Length > 0 ? $"violates {careless}" : "is safe")}, "
+                + $"and KSM that does not count references {(results.Violated("ksm that ignores references") ? "loses the write" : "is safe")}")
         {
             Tables = [table],
         };
@@ -65,6 +70,9 @@ public sealed class DirectReadsOfPinnedPages : SeedItem
 
     private static SeedRun Run(string name, GupFlags flags, KernelParts parts, IReadOnlyList<Property> properties)
         => SeedRun.OfModel(name, $"disk beside {name}", () => Model(flags, parts, properties));
+
+    private static SeedRun Ksm(string name, KernelParts parts)
+        => SeedRun.OfModel(name, $"disk beside {name}", () => KsmStage.Make(GupModels.Setup(), parts, KsmPeer.Refers, 2, null));
 
     private static CheckModel Model(GupFlags flags, KernelParts parts, IReadOnlyList<Property> properties)
     {

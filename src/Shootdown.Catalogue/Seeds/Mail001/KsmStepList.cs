@@ -7,14 +7,17 @@ namespace Shootdown.Catalogue;
 /// <summary>S001-12: the steps of KSM, each taken out, beside what they are there for.</summary>
 public sealed class KsmStepList : SeedItem
 {
-    private static readonly KsmPeer[] Peers = [KsmPeer.Pins, KsmPeer.PinsAndLooks, KsmPeer.Stores, KsmPeer.Forks, KsmPeer.Protects, KsmPeer.Reclaims];
+    private static readonly KsmPeer[] Peers =
+    [
+        KsmPeer.Pins, KsmPeer.PinsAndLooks, KsmPeer.Refers, KsmPeer.Stores, KsmPeer.Forks, KsmPeer.Protects, KsmPeer.Reclaims,
+    ];
 
     private static readonly (string Name, KernelParts Parts)[] Kernels =
     [
         ("core", new KernelParts()),
         ("counts before clearing", KsmVsGupFast.CountsFirst),
         ("no flush", new KernelParts { Ksm = kernel => new KsmWithoutFlush(kernel) }),
-        ("references not counted", new KernelParts { Ksm = kernel => new KsmWithoutCount(kernel, false) }),
+        ("references not counted", NotCounted),
         ("nor pins looked for", new KernelParts { Ksm = kernel => new KsmWithoutCount(kernel, true) }),
         ("nothing restored", new KernelParts { Ksm = kernel => new KsmWithoutRestore(kernel) }),
         ("not marked dirty", new KernelParts { Ksm = kernel => new KsmWithoutDirty(kernel) }),
@@ -37,19 +40,22 @@ public sealed class KsmStepList : SeedItem
     public override string Experiment =>
         """
         The whole merge beside a device that reads from a disk into the page (pin before, during and after), a thread that stores through a TLB
-        that may be stale, fork, and mprotect whose flush is pending; the device also with a look at the memory before the page is unpinned.
+        that may be stale, fork, and mprotect whose flush is pending; the device also with a look at the memory before the page is unpinned,
+        and that once more with a plain reference (FOLL_GET), which is what O_DIRECT took when the comment was written.
         At last reclaim, which may discard the page, for it was given up by MADV_FREE, unless the thread has stored to it since.
-        P-pin and P-life beside the pin, P-write beside reclaim, P-copy and P-life beside the others. Then with one step taken out at a time.
+        P-pin and P-life beside the pin; that the process reads what the disk wrote beside the reference; P-write beside reclaim;
+        P-copy and P-life beside the others. Then with one step taken out at a time.
         """;
 
     /// <inheritdoc/>
     public override string Remark =>
         """
-        Two of the steps are not needed beside anything that was tried. The count of references is covered by the look for pins, which came
-        with the exclusive mark (5.19), as far as holders take FOLL_PIN. The look at pending flushes is covered by the mark, too: an
-        exclusive page is cleared and flushed in any case, and a page that is not has no writable entry left but in a fork, which
-        holds mmap_lock until it has flushed. The mark on the page matters for what MADV_FREE gave up only: other anonymous memory goes to
-        swap whether it is dirty or not.
+        The count of references is there for holders without a pin: beside one that takes FOLL_PIN the look for pins, which came with the
+        exclusive mark (5.19), finds what the count would find. No property judges the reference but the assertion: P-pin promises a stable
+        page to holders of pins only, since a plain reference does not keep fork from giving the process a copy (odirect-vs-fork).
+        The look at pending flushes is not needed beside anything that was tried. It is covered by the mark: an exclusive page is cleared and
+        flushed in any case, and a page that is not has no writable entry left but in a fork, which holds mmap_lock until it has flushed.
+        The mark on the page matters for what MADV_FREE gave up only: other anonymous memory goes to swap whether it is dirty or not.
         """;
 
     /// <inheritdoc/>
@@ -66,24 +72,30 @@ public sealed class KsmStepList : SeedItem
         ArgumentNullException.ThrowIfNull(results);
         var table = new SeedTable(
             "KSM beside",
-            ["kernel", "pin, disk", "pin, disk, look", "store", "fork", "mprotect", "reclaim"],
+            ["kernel", "pin, disk", "pin, disk, look", "reference, disk", "store", "fork", "mprotect", "reclaim"],
             [.. Kernels.Select(kernel => new[] { kernel.Name }.Concat(Peers.Select(peer => results[Name(kernel.Name, peer)].Cell)).ToArray())]);
         bool core = Peers.All(peer => results.Passed(Name("core", peer)));
         string[] needed =
             [.. Kernels.Skip(1).Select(kernel => kernel.Name).Where(name => Peers.Any(peer => results.Violated(Name(name, peer))))];
+        string[] spare = [.. Kernels.Skip(1).Select(kernel => kernel.Name).Where(name => Peers.All(peer => results.Passed(Name(name, peer))))];
         return new SeedAnswer(
             core ? SeedVerdict.Holds : SeedVerdict.Refuted,
-            $"the core is {(core ? "safe" : "not safe")} beside all {Peers.Length}; wrong are: {string.Join("; ", needed)}")
+            $"the core is {(core ? "safe" : "not safe")} beside all {Peers.Length}; wrong are: {string.Join("; ", needed)}"
+                + (spare.Length > 0 ? $"; safe beside all that was tried: {string.Join("; ", spare)}" : string.Empty))
         { Tables = [table] };
     }
+
+    /// <summary>KSM that does not compare the references with the mappings.</summary>
+    internal static KernelParts NotCounted => new() { Ksm = kernel => new KsmWithoutCount(kernel, false) };
 
     private static string Name(string kernel, KsmPeer peer) => $"{kernel}, {peer}";
 
     private static CheckModel Model(KernelParts parts, KsmPeer peer) => KsmStage.Make(
         GupModels.Setup(), parts, peer, peer is KsmPeer.Protects or KsmPeer.Reclaims ? 3 : 2, Decisive(peer));
 
-    private static Property Decisive(KsmPeer peer) => peer switch
+    private static Property? Decisive(KsmPeer peer) => peer switch
     {
+        KsmPeer.Refers => null,
         KsmPeer.Pins or KsmPeer.PinsAndLooks => new PPin(),
         KsmPeer.Reclaims => new PWrite(),
         _ => new PCopy(),

@@ -9,11 +9,11 @@ internal static class DesignRuns
 {
     /// <summary>Is the design safe on the workload?</summary>
     public static SeedRun Safety(string name, FlushDesign design, DesignWorkload workload)
-        => SeedRun.OfModel(name, $"designs {design.Id} {workload.Id} safety", () => workload.BuildForSafety(design));
+        => SeedRun.OfModel(name, $"{design.Id} on {workload.Id}", () => workload.BuildForSafety(design));
 
     /// <summary>What does it cost?</summary>
     public static SeedRun Costs(string name, FlushDesign design, DesignWorkload workload)
-        => SeedRun.OfModel(name, $"designs {design.Id} {workload.Id} costs", () => workload.BuildForCosts(design));
+        => SeedRun.OfModel(name, $"{design.Id} on {workload.Id}, costs", () => workload.BuildForCosts(design));
 
     /// <summary>A counter of a run that counted costs.</summary>
     public static CostRange Cost(this SeedResults results, string name, CostKind kind)
@@ -42,8 +42,8 @@ internal sealed class WithCeiling(FlushDesign inner, int ceiling) : FlushDesign
 internal sealed class EnumeratedDesign(IncrementRule rule, bool aimed, bool comparesGeneration)
     : DeferredGeneration(DeferralGrain.Vma, rule, aimed, comparesGeneration)
 {
-    public override string Id { get; } = $"increment={(rule == IncrementRule.Always ? "always" : "if-changed")} "
-        + $"flush={(aimed ? "noted" : "new")} readers={(comparesGeneration ? "generation" : "count")}";
+    public override string Id { get; } = $"a generation {(rule == IncrementRule.Always ? "for every change" : "if others took one")}, "
+        + $"flush aimed at {(aimed ? "the noted" : "a new")} one, readers look at {(comparesGeneration ? "generations" : "the count of gathers")}";
 
     public override string Title => Id;
 }

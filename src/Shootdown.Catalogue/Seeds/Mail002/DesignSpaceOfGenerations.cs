@@ -64,7 +64,7 @@ public sealed class DesignSpaceOfGenerations : SeedItem
            select new EnumeratedDesign(rule, aimed, compares),
     ];
 
-    private static bool AlwaysIncrements(FlushDesign point) => point.Id.StartsWith("increment=always", StringComparison.Ordinal);
+    private static bool AlwaysIncrements(FlushDesign point) => point.Id.StartsWith("a generation for every change", StringComparison.Ordinal);
 
     private static DesignWorkload[] Workloads => [new TwoMadvise(), new SwitchAwayAndBack(), new LazyTables(), new LateReader()];
 

@@ -1,3 +1,4 @@
+using Shootdown.Check;
 using Shootdown.Kernel;
 using Shootdown.Machine;
 
@@ -21,44 +22,51 @@ public sealed class DetectionPerMm : SeedItem
     /// <inheritdoc/>
     public override string Experiment =>
         """
-        A madvise in one area beside ptep_clear_flush() of an old NUMA hint in another area, whose flush was made long ago. Flushes
-        that had nothing old to drop are counted, over all runs, under designs that detect per mm, per area and per table.
+        A madvise in one area beside ptep_clear_flush() of an old NUMA hint, whose flush was made long ago, in another area or in another
+        table of the same. Flushes that had nothing old to drop are counted, over all runs, under Linux 6.12, which detects per mm, and under
+        designs that compare generations per mm, per area and per table.
         """;
 
     /// <inheritdoc/>
     public override IReadOnlyList<SeedRun> Runs =>
     [
-        .. Detectors.SelectMany(design => new[]
-        {
-            DesignRuns.Safety($"{design.Id}", design, new OtherArea()),
-            DesignRuns.Costs($"{design.Id}, costs", design, new OtherArea()),
-        }),
+        .. from design in DetectionDesigns.Grains
+           from place in Places
+           from run in new[]
+           {
+               DesignRuns.Safety(Name(design, place.Name), design, new OtherArea(place.Page)),
+               DesignRuns.Costs($"{Name(design, place.Name)}, costs", design, new OtherArea(place.Page)),
+           }
+           select run,
     ];
 
     /// <inheritdoc/>
     public override SeedAnswer Judge(SeedResults results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        SeedAnswer? broken = Detectors.Any(design => !results.Passed(design.Id))
-            ? new SeedAnswer(SeedVerdict.Refuted, "one of the designs is not safe here") : null;
-        long perMm = Useless(results, Detectors[0]);
-        long fine = Detectors.Skip(1).Max(design => Useless(results, design));
+        FlushDesign[] designs = [.. DetectionDesigns.Grains];
+        bool isSafe = designs.All(design => Places.All(place => results.Passed(Name(design, place.Name))));
         var table = new SeedTable(
             "flushes of all runs, least..most",
-            ["design", "safe", "IPIs", "flushes with nothing to drop"],
-            [.. Detectors.Select(design => new[]
-            {
-                design.Id, results[design.Id].Cell, results.Cost($"{design.Id}, costs", CostKind.IpisSent).ToString(),
-                results.Cost($"{design.Id}, costs", CostKind.Redundant).ToString(),
-            })]);
-        return (broken ?? (perMm > fine
-            ? new SeedAnswer(
-                SeedVerdict.Holds, $"per mm up to {perMm} flushes of a run drop nothing; per area and per table at most {fine}; all are safe")
-            : new SeedAnswer(SeedVerdict.Refuted, $"per mm at most {perMm} flushes drop nothing, finer detection {fine}"))) with
-        { Tables = [table] };
+            ["design", "safe", .. Places.Select(place => $"IPIs, {place.Name}"), .. Places.Select(place => $"nothing to drop, {place.Name}")],
+            [.. designs.Select(design => new[] { design.Id, Places.All(place => results.Passed(Name(design, place.Name))) ? "safe" : "not safe" }
+                .Concat(Places.Select(place => Cost(results, design, place.Name, CostKind.IpisSent).ToString()))
+                .Concat(Places.Select(place => Cost(results, design, place.Name, CostKind.Redundant).ToString())).ToArray())]);
+        string counts = string.Join("; ", Places.Select(place
+            => $"{string.Join(", ", designs.Select(design => Cost(results, design, place.Name, CostKind.Redundant).Max))} with the hint in {place.Name}"));
+        long[] elsewhere = [.. designs.Select(design => Cost(results, design, Places[0].Name, CostKind.Redundant).Max)];
+        SeedAnswer answer = !isSafe ? new SeedAnswer(SeedVerdict.Refuted, "one of the designs is not safe here")
+            : new SeedAnswer(
+                elsewhere[0] > elsewhere[2] && elsewhere[0] > elsewhere[3] ? SeedVerdict.Holds : SeedVerdict.Refuted,
+                $"useless flushes of a run under 6.12, per mm, area, table: {counts}; all are safe");
+        return answer with { Tables = [table] };
     }
 
-    private static FlushDesign[] Detectors => [new BatchedFlush(), new VmaGeneration(), new TableGeneration()];
+    private static readonly (string Name, int Page)[] Places =
+        [("another area", OtherArea.InOtherArea), ("another table", OtherArea.InOtherTable)];
 
-    private static long Useless(SeedResults results, FlushDesign design) => results.Cost($"{design.Id}, costs", CostKind.Redundant).Max;
+    private static CostRange Cost(SeedResults results, FlushDesign design, string place, CostKind kind)
+        => results.Cost($"{Name(design, place)}, costs", kind);
+
+    private static string Name(FlushDesign design, string place) => $"{design.Id}, hint in {place}";
 }

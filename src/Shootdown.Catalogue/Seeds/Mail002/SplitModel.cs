@@ -17,14 +17,14 @@ internal enum NoteCarry
     Later,
 }
 
-/// <summary>An area is split, or merged with its neighbour, while a flush of it is owed (S002-09).</summary>
+/// <summary>An area is split, merged with its neighbour, or grows, while a flush of it is owed (S002-09).</summary>
 internal static class SplitModel
 {
     /// <summary>The model.</summary>
     /// <param name="moves">True if the page goes over to the area that is left (a split, or the area is merged away); false if it is in it before.</param>
     /// <param name="locked">True if the split or merge takes mmap_lock for writing, as __split_vma() and vma_merge() need it.</param>
-    /// <param name="carry">What becomes of the note.</param>
-    public static CheckModel Build(bool moves, bool locked, NoteCarry carry)
+    /// <param name="carry">What becomes of the other area's note; null if there is no other area: this one grows.</param>
+    public static CheckModel Build(bool moves, bool locked, NoteCarry? carry)
     {
         var options = new MachineOptions { Cpus = 4, EntriesPerTable = 1, Tables = 1, Frames = 1 };
         Stage stage = Stage.WithMappedPages(options, 1, mmapWriters: true, dirty: true);
@@ -52,16 +52,16 @@ internal static class SplitModel
         await kernel.MmapLock.MmapReadUnlock(cpu, mm);
     }
 
-    /// <summary>mm/vma.c: <c>__split_vma</c> or <c>vma_merge</c>: the page is in the area that is left from here on.</summary>
+    /// <summary>mm/vma.c: <c>__split_vma</c>, <c>vma_merge</c> or <c>vma_expand</c>: the page is in the area that is left from here on.</summary>
     [KernelName("vma_adjust")]
-    private static async Proc ChangeArea(KernelModel kernel, Cpu cpu, Mm mm, SplitArea area, bool locked, NoteCarry carry)
+    private static async Proc ChangeArea(KernelModel kernel, Cpu cpu, Mm mm, SplitArea area, bool locked, NoteCarry? carry)
     {
         if (locked)
         {
             await kernel.MmapLock.MmapWriteLock(cpu, mm);
         }
 
-        if (carry != NoteCarry.None)
+        if (carry is NoteCarry.Copied or NoteCarry.Later)
         {
             ulong other = await cpu.Load(area.Old);
             ulong own = carry == NoteCarry.Later ? await cpu.Load(area.New) : 0;

@@ -62,9 +62,17 @@ internal static class Cases003
         return SeedRun.OfFacts(name, $"cost of {run.Key}", () =>
         {
             GatherCost cost = GatherFlagsModel.CostOf(run);
-            return [$"{cost.FreePgdRange}", $"{cost.CacheFlushes}", $"{cost.TlbFlushes}"];
+            return
+            [
+                $"calls of free_pgd_range: {cost.FreePgdRange}", $"calls of flush_cache_range: {cost.CacheFlushes}", $"calls of tlb_flush: {cost.TlbFlushes}",
+                $"flush policy of the architecture: {run.PolicyText}",
+            ];
         });
     }
+
+    /// <summary>A number among the facts of a run that counted costs.</summary>
+    internal static string CountOf(SeedResults results, string name, string function)
+        => results[name].Facts.First(fact => fact.StartsWith($"calls of {function}:", StringComparison.Ordinal)).Split(": ")[1];
 
     /// <summary>An operation of the library alone, on today's kernel with the rule asserted for pages and tables.</summary>
     internal static SeedRun Rule(string operation, PageKind kind = PageKind.Anonymous) => SeedRun.OfModel(

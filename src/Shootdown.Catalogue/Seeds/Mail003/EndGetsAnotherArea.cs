@@ -52,7 +52,7 @@ public sealed class EndGetsAnotherArea : SeedItem
             (true, true) => new SeedAnswer(
                 SeedVerdict.Holds,
                 "two neighbours mix the pair; one area, hugetlb and distant areas do not"
-                    + (harm ? "; it even frees a table that a fetch still walks" : string.Empty)),
+                    + (harm ? "; the patch even lets a table be freed that a fetch still walks" : string.Empty)),
             (true, false) => new SeedAnswer(SeedVerdict.Holds, "the pair is mixed, not only for neighbours"),
             _ => new SeedAnswer(SeedVerdict.Refuted, "start and end get the same area"),
         };

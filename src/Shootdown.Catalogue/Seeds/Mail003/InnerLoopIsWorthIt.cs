@@ -35,8 +35,8 @@ public sealed class InnerLoopIsWorthIt : SeedItem
     public override SeedAnswer Judge(SeedResults results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        int with = int.Parse(results["with the inner loop"].Facts[0], System.Globalization.CultureInfo.InvariantCulture);
-        int without = int.Parse(results["without it, patched"].Facts[0], System.Globalization.CultureInfo.InvariantCulture);
+        int with = int.Parse(Cases003.CountOf(results, "with the inner loop", "free_pgd_range"), System.Globalization.CultureInfo.InvariantCulture);
+        int without = int.Parse(Cases003.CountOf(results, "without it, patched", "free_pgd_range"), System.Globalization.CultureInfo.InvariantCulture);
         bool cures = results.Passed("exec, plain") && results.Passed("plain, exec");
         string pairs = results.Passed("pairs") ? "start and end pair then" : "start and end do not pair even then";
         return without > with && !cures
