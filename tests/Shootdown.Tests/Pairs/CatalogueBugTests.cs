@@ -65,7 +65,7 @@ public sealed class CatalogueBugTests
 
     /// <summary>
     /// Bugs that are no change of what other operations use: another architecture or system, a flush design, a kernel of another time, a driver's own
-    /// program, a protocol of its own.
+    /// program or two drivers at once, a protocol of its own.
     /// </summary>
     private static string[] NotInTheLibrary =>
     [
@@ -75,7 +75,8 @@ public sealed class CatalogueBugTests
         "kthread-use-mm-ipi", "invalidate-page-after-ptl", "invalidate-page-of-huge-page", "notifier-double-invalidate", "cow-secondary-order",
         "tlb-end-vma-no-notifier", "sleepable-gather-order", "gather-shared-by-two", "truncate-under-spinlock", "change-pte-in-vain",
         "change-pte-order", "change-pte-uncounted",
-        "khugepaged-file-no-notifier", "kvm-seq-snapshot-order", "kvm-pfncache-count", "sva-kernel-walk-cache", "cpa-large-page-split", "odirect-vs-fork",
+        "khugepaged-file-no-notifier", "kvm-seq-snapshot-order", "kvm-pfncache-count", "nonblock-start-leaves-intervals",
+        "sva-kernel-walk-cache", "cpa-large-page-split", "odirect-vs-fork",
         "tlbdefer", "peer-ainc", "peer-indexer", "peer-lastzero", "peer-ninc", "peer-readers", "peer-sb", "peer-seqlock", "peer-ticket",
         "peer-tlbrace", "peer-treiber",
     ];

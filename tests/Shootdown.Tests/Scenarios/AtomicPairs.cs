@@ -20,9 +20,9 @@ internal static class AtomicPairs
         { "B48b", "cpus=2 tasks=2 pages=2", 335, 5_253 },
         { "B48c", "cpus=2 tasks=2 pages=1", 16, 4_389 },
         { "B48c", "cpus=2 tasks=2 pages=2", 16, 5_029 },
-        { "S08", "cpus=2 notifiers=1 order=0", 10, 12 },
-        { "S08", "cpus=3 notifiers=1 order=0", 20, 24 },
-        { "S08", "cpus=2 notifiers=2 order=0", 14, 18 },
-        { "S08", "cpus=2 notifiers=1 order=1", 12, 14 },
+        { "S08", "cpus=2 notifiers=1 order=0", 10, 10 },
+        { "S08", "cpus=3 notifiers=1 order=0", 20, 20 },
+        { "S08", "cpus=2 notifiers=2 order=0", 14, 16 },
+        { "S08", "cpus=2 notifiers=1 order=1", 12, 12 },
     };
 }
