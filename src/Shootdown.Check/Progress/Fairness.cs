@@ -28,7 +28,10 @@ internal sealed record FairAgents(ulong Fair, ulong MustEnd)
 
 /// <summary>Where the agents of a state stand, as masks.</summary>
 /// <param name="Enabled">Those that can move; operations that only judge are no moves.</param>
-/// <param name="Locking">Those of them that would take an exclusive lock or a mutex.</param>
+/// <param name="Locking">
+/// Those of them that get their turn if they can move again and again: who would take an exclusive lock or a mutex (they queue), and interrupt
+/// contexts (an interrupt that is pending is taken as soon as interrupts are on).
+/// </param>
 /// <param name="Unfinished">Those whose program has not ended.</param>
 internal readonly record struct AgentMasks(ulong Enabled, ulong Locking, ulong Unfinished)
 {
@@ -50,7 +53,7 @@ internal readonly record struct AgentMasks(ulong Enabled, ulong Locking, ulong U
             if (!operation.IsObservation && state.AlternativesOf(agent) > 0)
             {
                 enabled |= bit;
-                locking |= operation.AcquiresLock >= 0 ? bit : 0;
+                locking |= operation.AcquiresLock >= 0 || agent.Kind == AgentKind.Interrupt ? bit : 0;
             }
         }
 
@@ -60,7 +63,7 @@ internal readonly record struct AgentMasks(ulong Enabled, ulong Locking, ulong U
 
 /// <summary>Adds up who could move and who did along a cycle. A value.</summary>
 /// <param name="AlwaysEnabled">Agents that could move in every state of it.</param>
-/// <param name="EverLocking">Agents that could have taken the lock that they wait for in some state.</param>
+/// <param name="EverLocking">Agents that could have taken the lock, or the interrupt, that they wait for in some state.</param>
 /// <param name="Moved">Agents that moved.</param>
 internal readonly record struct CycleTally(ulong AlwaysEnabled, ulong EverLocking, ulong Moved)
 {

@@ -46,6 +46,7 @@ public sealed class DriverExampleTests
     [InlineData(Mistake.NoRelease, "P-life")]
     [InlineData(Mistake.FailsAndHasAnEnd, "assert")]
     [InlineData(Mistake.ForgetsTheEnd, "P-progress")]
+    [InlineData(Mistake.TriesAgainWithoutWaiting, "")]
     [InlineData(Mistake.MapsNothing, "")]
     [InlineData(Mistake.MarksAtUnmap, "")]
     [InlineData(Mistake.NeverMarks, "P-write")]

@@ -19,6 +19,7 @@ public enum Mistake
     NoRelease,
     FailsAndHasAnEnd,
     ForgetsTheEnd,
+    TriesAgainWithoutWaiting,
     MapsNothing,
     MarksAtUnmap,
     NeverMarks,
@@ -33,7 +34,7 @@ internal sealed class MistakenDriver(Mistake mistake) : DriverScenario
 
     public override SecondaryDriver NewDriver(KernelModel kernel, Mm mm, int pages, bool isBug)
         => mistake is Mistake.SleepsUnderOomReaper or Mistake.InvalidatesInTheEnd or Mistake.FlagInsteadOfCount or Mistake.NoRelease
-            or Mistake.FailsAndHasAnEnd or Mistake.ForgetsTheEnd
+            or Mistake.FailsAndHasAnEnd or Mistake.ForgetsTheEnd or Mistake.TriesAgainWithoutWaiting
             ? new StartEnd(kernel, mm, mistake)
             : new Interval(kernel, mm, PageRange.Of(0, pages), mistake);
 
@@ -84,12 +85,13 @@ internal sealed class MistakenDriver(Mistake mistake) : DriverScenario
 
         public override async Proc<bool> HandleFault(Cpu cpu, int page, bool write)
         {
-            if (_mistake != Mistake.ForgetsTheEnd)
+            if (_mistake is not (Mistake.ForgetsTheEnd or Mistake.TriesAgainWithoutWaiting))
             {
                 return await base.HandleFault(cpu, page, write);
             }
 
             // As KVM: tries again until no invalidation is in progress, without waiting.
+            ulong seq = await cpu.Load(NotifiersSeq, MemoryOrder.Acquire);
             Pte entry = await GetUserPage(cpu, page, write);
             if (!entry.Present)
             {
@@ -97,7 +99,7 @@ internal sealed class MistakenDriver(Mistake mistake) : DriverScenario
             }
 
             await cpu.SpinLock(DriverLock);
-            if (await cpu.Load(NotifiersCount) == 0)
+            if (await cpu.Load(NotifiersCount) == 0 && await cpu.Load(NotifiersSeq) == seq)
             {
                 await Mmu.SpteExchange(cpu, page, Pte.Leaf(entry.Frame, write), "set_device_pte");
             }
