@@ -111,6 +111,15 @@ public sealed record ScenarioParameter(string Name, int Default, int Minimum, in
     /// <summary>What the values are called, from 0 on; null if they are plain numbers.</summary>
     public IReadOnlyList<string>? ValueNames { get; init; }
 
+    /// <summary>A parameter that chooses one of several machines, by number; by default all of them.</summary>
+    /// <param name="name">Option name.</param>
+    /// <param name="machines">What they are called.</param>
+    internal static ScenarioParameter Each(string name, IReadOnlyList<string> machines)
+    {
+        string help = $"{string.Join(", ", machines.Select((machine, i) => $"{i} {machine}"))}; {machines.Count} for all";
+        return new ScenarioParameter(name, machines.Count, 0, machines.Count, help) { All = machines.Count, ValueNames = machines };
+    }
+
     /// <summary>A value as a reader wants it.</summary>
     internal string TextOf(int value)
     {

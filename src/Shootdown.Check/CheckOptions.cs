@@ -6,6 +6,9 @@ public sealed record CheckOptions
     /// <summary>Worker threads; 0 means one a core.</summary>
     public int Workers { get; init; }
 
+    /// <summary>Worker threads as they are: at least one.</summary>
+    internal int WorkerCount => Workers > 0 ? Workers : Environment.ProcessorCount;
+
     /// <summary>Bytes that the table of visited states may take; the check is inconclusive beyond.</summary>
     public long MemoryBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 * 3;
 

@@ -144,7 +144,7 @@ public static class Checker
                 DepthMax = result.DepthMax,
                 ElapsedSeconds = clock.Elapsed.TotalSeconds,
                 Exhaustive = verdict == Verdict.Pass,
-                Workers = result.IsWholeGraph ? 1 : options.Workers > 0 ? options.Workers : Environment.ProcessorCount,
+                Workers = result.IsWholeGraph ? 1 : options.WorkerCount,
                 Reduced = IsSearch(result) && options.Reduction && (model is null || !Explorer.UsesSymmetry(model, options)),
                 Symmetric = IsSearch(result) && model is not null && Explorer.UsesSymmetry(model, options),
                 TableBytes = result.TableBytes,

@@ -39,11 +39,6 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
         {
             return Record(files);
         }
-        catch (OutputException exception)
-        {
-            host.Error.WriteLine($"shootdown: {exception.Message}");
-            return ExitCode.Unsupported;
-        }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             return Refuse($"{files.Root}: {exception.Message}");

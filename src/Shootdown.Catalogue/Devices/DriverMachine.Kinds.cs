@@ -9,28 +9,28 @@ internal abstract partial class DriverMachine
 {
     private sealed class Discard() : DriverMachine("madvise")
     {
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
         {
             Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
-            Add(stage, () => Madvise(stage, stage.Cpu(0), promise));
+            Add(stage, driver, pages, () => DriverStage.Discard(stage, 0, promise));
         }
     }
 
     private sealed class Unmap() : DriverMachine("munmap")
     {
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
         {
             Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "munmap()");
-            Add(stage, () => stage.Kernel.Munmap.DoMunmap(stage.Cpu(0), stage.Mm, promise));
+            Add(stage, driver, pages, () => stage.Kernel.Munmap.DoMunmap(stage.Cpu(0), stage.Mm, promise));
         }
     }
 
     private sealed class Downgrade() : DriverMachine("mprotect")
     {
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
         {
             Promise promise = stage.Promise(0, pages, PromiseKind.WriteProtected, "mprotect()");
-            Add(stage, () => stage.Kernel.Mprotect.MprotectReadOnly(stage.Cpu(0), stage.Mm, promise));
+            Add(stage, driver, pages, () => stage.Kernel.Mprotect.MprotectReadOnly(stage.Cpu(0), stage.Mm, promise));
         }
     }
 
@@ -38,16 +38,16 @@ internal abstract partial class DriverMachine
     {
         protected override bool IsThread => false;
 
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-            => Add(stage, () => stage.Kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), Stage.MappedFrames(pages), false));
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
+            => Add(stage, driver, pages, () => stage.Kernel.Reclaim.ShrinkFolioList(stage.Cpu(0), Stage.MappedFrames(pages), false));
     }
 
     private sealed class OomReaped() : DriverMachine("oom reaper")
     {
         protected override bool IsThread => false;
 
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-            => Add(stage, () => Reap(stage, pages));
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
+            => Add(stage, driver, pages, () => Reap(stage, pages));
 
         [KernelName]
         private static async Proc Reap(Stage stage, int pages) => await stage.Kernel.OomKill.OomReapTaskMm(stage.Cpu(0), stage.Mm, 0, pages);
@@ -64,11 +64,11 @@ internal abstract partial class DriverMachine
             return Stage.WithMappedPages(options, pages, mmapWriters: true, dirty: true, build: Options);
         }
 
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
         {
             Mm child = stage.Kernel.NewMm("child", pages);
             Promise promise = stage.Promise(0, pages, PromiseKind.WriteProtected, "fork()");
-            Add(stage, () => Run(stage, child, promise));
+            Add(stage, driver, pages, () => Run(stage, child, promise));
         }
 
         protected override IEnumerable<Property> Properties(SecondaryDriver driver) => [.. base.Properties(driver), new PCopy(), new PCow()];
@@ -87,8 +87,8 @@ internal abstract partial class DriverMachine
 
         protected override bool IsThread => false;
 
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
-            => Add(stage, () => stage.Kernel.Migrate.CompactZone(stage.Cpu(0), 0, pages, false));
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
+            => Add(stage, driver, pages, () => stage.Kernel.Migrate.CompactZone(stage.Cpu(0), 0, pages, false));
 
         protected override IEnumerable<Property> Properties(SecondaryDriver driver) => [.. base.Properties(driver), new PCopy()];
     }
@@ -100,18 +100,13 @@ internal abstract partial class DriverMachine
 
         protected override KernelOptions Options => new();
 
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
         {
             Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
-            Add(stage, () => Madvise(stage, stage.Cpu(0), promise));
+            AddOperation(stage, () => DriverStage.Discard(stage, 0, promise));
             stage.AddKernelThread(2, "kswapd", () => stage.Kernel.Reclaim.ShrinkFolioList(stage.Cpu(2), FrameSet.Of(pages - 1), false));
+            stage.AddThread(1, driver.Name, () => DriverStage.LoadByDevice(driver, stage.Cpu(1), 1));
         }
-
-        protected override void AddUser(Stage stage, SecondaryDriver driver, int pages)
-            => stage.AddThread(1, driver.Name, () => Load(driver, stage.Cpu(1)));
-
-        [KernelName]
-        private static async Proc Load(SecondaryDriver driver, Cpu cpu) => await driver.DeviceLoad(cpu, 0);
     }
 
     /// <summary>One huge page, of which a small page is discarded: the entry is split, and notifiers hear of all of it.</summary>
@@ -120,29 +115,21 @@ internal abstract partial class DriverMachine
         protected override Stage MakeStage(ScenarioSetup setup, int pages)
             => Stage.WithHugePage(Stage.FlatOptions(setup, 2, 2, framesPerPage: 3), 2, Pte.Leaf(0, write: true, dirty: true));
 
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
         {
             Promise promise = stage.Promise(0, 1, PromiseKind.Removed, "madvise()");
-            Add(stage, () => Madvise(stage, stage.Cpu(0), promise));
+            Add(stage, driver, pages, () => DriverStage.Discard(stage, 0, promise));
         }
     }
 
     /// <summary>The last thread leaves while the device is at work; nobody handles its faults any more.</summary>
     private sealed class Exited() : DriverMachine("exit")
     {
-        private Word _left = null!;
-
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
         {
             stage.Kernel.BuildNotifiersUntilExit(stage.Mm);
-            _left = stage.Machine.NewWord("mm.threads_left");
-            Word left = _left;
-            Add(stage, () => Exit(stage, left));
-        }
-
-        protected override void AddUser(Stage stage, SecondaryDriver driver, int pages)
-        {
-            Word left = _left;
+            Word left = stage.Machine.NewWord("mm.threads_left");
+            AddOperation(stage, () => Exit(stage, left));
             stage.AddThread(1, driver.Name, () => UseAndLeave(stage, driver, pages, left));
         }
 
@@ -169,23 +156,16 @@ internal abstract partial class DriverMachine
     private sealed class FileCleaned(string name, bool dirty) : DriverMachine(name)
     {
         private readonly bool _dirty = dirty;
-        private Word _done = null!;
 
         protected override Stage MakeStage(ScenarioSetup setup, int pages) => Stage.WithMappedFile(
             Stage.FlatOptions(setup, 2, pages, framesPerPage: 2), pages, mmapWriters: false, FileAreaKind.Shared, build: Options, dirty: _dirty);
 
-        protected override void AddOperation(Stage stage, SecondaryDriver driver, int pages)
+        protected override void AddPrograms(Stage stage, SecondaryDriver driver, int pages)
         {
-            _done = stage.Machine.NewWord("device.done");
-            Word done = _done;
+            Word done = stage.Machine.NewWord("device.done");
             Promise promise = stage.Promise(0, pages, PromiseKind.Removed, "madvise()");
             bool writes = _dirty;
-            Add(stage, () => Run(stage, pages, writes, done, promise));
-        }
-
-        protected override void AddUser(Stage stage, SecondaryDriver driver, int pages)
-        {
-            Word done = _done;
+            AddOperation(stage, () => Run(stage, pages, writes, done, promise));
             stage.AddThread(1, driver.Name, () => LoadAndStore(driver, stage.Cpu(1), pages, done));
         }
 
@@ -219,7 +199,7 @@ internal abstract partial class DriverMachine
             }
 
             await cpu.WaitEvent(done, Condition.Equal, 1);
-            await Madvise(stage, cpu, promise);
+            await DriverStage.Discard(stage, 0, promise);
         }
     }
 }

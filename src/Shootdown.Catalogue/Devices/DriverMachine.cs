@@ -48,8 +48,7 @@ internal abstract partial class DriverMachine(string name)
         int pages = setup["pages"];
         Stage stage = MakeStage(setup, pages);
         SecondaryDriver driver = newDriver(stage.Kernel, stage.Mm, pages);
-        AddOperation(stage, driver, pages);
-        AddUser(stage, driver, pages);
+        AddPrograms(stage, driver, pages);
         driver.Mmu.AddBusyUsers($"{driver.Name} at work");
         return new CheckModel(stage.Machine, [.. Properties(driver), new Assertions()], ["P-life"]);
     }
@@ -58,12 +57,8 @@ internal abstract partial class DriverMachine(string name)
     protected virtual Stage MakeStage(ScenarioSetup setup, int pages)
         => Stage.WithMappedPages(Stage.FlatOptions(setup, 1 + CpusBeside, pages, framesPerPage: 3), pages, mmapWriters: true, dirty: true, build: Options);
 
-    /// <summary>Adds the program of CPU0, and of others beside CPU1.</summary>
-    protected abstract void AddOperation(Stage stage, SecondaryDriver driver, int pages);
-
-    /// <summary>Adds the program of CPU1, in which the device loads and stores.</summary>
-    protected virtual void AddUser(Stage stage, SecondaryDriver driver, int pages)
-        => stage.AddThread(1, driver.Name, () => Use(driver, stage.Cpu(1), pages));
+    /// <summary>Adds the programs of all CPUs. Machines are built at the same time: what programs share is no part of this.</summary>
+    protected abstract void AddPrograms(Stage stage, SecondaryDriver driver, int pages);
 
     /// <summary>What is judged. Livelocks where one CPU invalidates: they are looked for among all interleavings.</summary>
     protected virtual IEnumerable<Property> Properties(SecondaryDriver driver)
@@ -77,8 +72,15 @@ internal abstract partial class DriverMachine(string name)
         }
     }
 
+    /// <summary>Starts CPU0, and CPU1 on which the device's faults are handled.</summary>
+    protected void Add(Stage stage, SecondaryDriver driver, int pages, Func<Proc> program)
+    {
+        AddOperation(stage, program);
+        stage.AddThread(1, driver.Name, () => Use(driver, stage.Cpu(1), pages));
+    }
+
     /// <summary>Starts CPU0.</summary>
-    protected void Add(Stage stage, Func<Proc> program)
+    protected void AddOperation(Stage stage, Func<Proc> program)
     {
         if (IsThread)
         {
@@ -89,10 +91,6 @@ internal abstract partial class DriverMachine(string name)
             stage.AddKernelThread(0, "mm", program);
         }
     }
-
-    /// <summary>CPU0 discards what was promised.</summary>
-    [KernelName]
-    protected static async Proc Madvise(Stage stage, Cpu cpu, Promise promise) => await stage.Kernel.Madvise.MadviseDontneed(cpu, stage.Mm, promise);
 
     /// <summary>The device loads or stores, page by page.</summary>
     [KernelName]

@@ -15,8 +15,6 @@ namespace Shootdown.Catalogue;
 /// </remarks>
 public abstract class DriverScenario : Scenario
 {
-    private static readonly int All = DriverMachine.All.Count;
-
     /// <inheritdoc/>
     public override string Property => "P-life";
 
@@ -30,11 +28,7 @@ public abstract class DriverScenario : Scenario
     public override IReadOnlyList<ScenarioParameter> Parameters =>
     [
         new("pages", 2, 1, 3, "pages that the device uses"),
-        new("operation", All, 0, All, $"{string.Join(", ", DriverMachine.All.Select((machine, i) => $"{i} {machine.Name}"))}; {All} for all")
-        {
-            All = All,
-            ValueNames = [.. DriverMachine.All.Select(machine => machine.Name)],
-        },
+        ScenarioParameter.Each("operation", [.. DriverMachine.All.Select(machine => machine.Name)]),
     ];
 
     /// <inheritdoc/>

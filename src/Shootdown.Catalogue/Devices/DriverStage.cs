@@ -60,6 +60,8 @@ internal static class DriverStage
         }
     }
 
-    private static async Proc Discard(Stage stage, int cpu, Promise promise)
+    /// <summary><c>madvise(MADV_DONTNEED)</c> of what is promised.</summary>
+    [KernelName]
+    public static async Proc Discard(Stage stage, int cpu, Promise promise)
         => await stage.Kernel.Madvise.MadviseDontneed(stage.Cpu(cpu), stage.Mm, promise);
 }

@@ -19,11 +19,7 @@ public abstract class SvaDriverScenario : Scenario
     /// <inheritdoc/>
     public override IReadOnlyList<ScenarioParameter> Parameters =>
     [
-        new("operation", Tried.Length, 0, Tried.Length, $"{string.Join(", ", Tried.Select((id, i) => $"{i} {id}"))}; {Tried.Length} for all")
-        {
-            All = Tried.Length,
-            ValueNames = Tried,
-        },
+        ScenarioParameter.Each("operation", Tried),
         new("pages", 2, 1, 2, "pages that the operation covers and the device stores to"),
     ];
 

@@ -7,8 +7,6 @@ namespace Shootdown.Check;
 /// <summary>Explores every interleaving of a model within its bounds, on several threads.</summary>
 public static class Explorer
 {
-    private const int WorkerStackBytes = 16 << 20;
-
     /// <summary>
     /// Explores until everything was visited, a violation was found or a limit was hit. With reduction on, it
     /// explores again until a pass learns nothing new about what the programs may touch on which it relied (see <see cref="ReductionTable"/>).
@@ -70,21 +68,10 @@ public static class Explorer
     private static ExplorationResult RunPass(
         CheckModel model, CheckOptions options, ReductionTable? reduction, MachineSymmetry? symmetry, Stopwatch clock)
     {
-        int workers = options.Workers > 0 ? options.Workers : Environment.ProcessorCount;
+        int workers = options.WorkerCount;
         using var search = new SharedSearch(model, options, reduction, symmetry, workers, clock);
         SearchWorker[] crew = [.. Enumerable.Range(0, workers).Select(index => new SearchWorker(search, index))];
-        Thread[] threads = [.. crew.Skip(1).Select(worker => new Thread(worker.Run, WorkerStackBytes) { IsBackground = true })];
-        foreach (Thread thread in threads)
-        {
-            thread.Start();
-        }
-
-        crew[0].Run();
-        foreach (Thread thread in threads)
-        {
-            thread.Join();
-        }
-
+        WorkerThreads.Run([.. crew.Select(worker => (Action)worker.Run)]);
         if (search.Failure is BoundExceededException bound)
         {
             search.GiveUp(bound.Message);

@@ -5,6 +5,20 @@ namespace Shootdown.Check;
 /// <summary>What is judged where nothing can move: deadlock, then what the properties say about final states.</summary>
 internal static class FinalJudge
 {
+    /// <summary>True if no program can move; hardware that may move by itself cannot end a program's wait.</summary>
+    internal static bool IsFinal(MachineState state)
+    {
+        foreach (Agent agent in state.Machine.Agents)
+        {
+            if (agent.Kind != AgentKind.Hardware && state.AlternativesOf(agent) > 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>Judges a state in which no program can move; null if nothing is wrong with it.</summary>
     internal static Violation? Judge(MachineState state)
     {

@@ -48,9 +48,6 @@ internal sealed class RandomRun
     /// <summary>Steps of the longest run.</summary>
     internal int LengthMax { get; private set; }
 
-    /// <summary>Steps of all runs.</summary>
-    internal long Transitions { get; private set; }
-
     /// <summary>Runs that ended because no program could move any more.</summary>
     internal long Executions { get; private set; }
 
@@ -69,28 +66,22 @@ internal sealed class RandomRun
         _random = seed;
         bool isUniform = !usesPriorities || Draw(3) == 0;
         DrawPriorities();
-        Violation? violation = null;
-        while (violation is null && _trail.Count < LengthLimit && Observed() is var observed)
+        Violation? violation = Observed();
+        while (violation is null && _trail.Count < LengthLimit && !FinalJudge.IsFinal(_state))
         {
-            violation = observed;
-            if (violation is null && !CanAnyProgramMove())
-            {
-                Executions++;
-                violation = FinalJudge.Judge(_state);
-                break;
-            }
+            Take(isUniform ? AnyEnabled() : HighestEnabled());
+            violation = _state.Violation ?? Observed();
+        }
 
-            if (violation is null)
-            {
-                Take(isUniform ? AnyEnabled() : HighestEnabled());
-                violation = _state.Violation;
-            }
+        if (violation is null && FinalJudge.IsFinal(_state))
+        {
+            Executions++;
+            violation = FinalJudge.Judge(_state);
         }
 
         _state.Violation = null;
         _state.UndoTo(_start);
         LengthMax = Math.Max(LengthMax, _trail.Count);
-        Transitions += _trail.Count;
         return violation;
     }
 
@@ -143,20 +134,6 @@ internal sealed class RandomRun
     }
 
     private bool IsObserver(int agent) => _state.LocalOf(agent).Operation is { IsObservation: true };
-
-    /// <summary>Hardware that moves for ever by itself does not keep a run from having ended.</summary>
-    private bool CanAnyProgramMove()
-    {
-        foreach (Agent agent in _agents)
-        {
-            if (agent.Kind != AgentKind.Hardware && _state.AlternativesOf(agent) > 0)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
 
     private bool CanMove(int agent) => _state.AlternativesOf(_agents[agent]) > 0 && !IsObserver(agent);
 

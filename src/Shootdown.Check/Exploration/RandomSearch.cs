@@ -12,7 +12,6 @@ namespace Shootdown.Check;
 internal sealed class RandomSearch
 {
     private const int PilotRuns = 32;
-    private const int WorkerStackBytes = 16 << 20;
     private readonly CheckModel _model;
     private readonly CheckOptions _options;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
@@ -50,19 +49,8 @@ internal sealed class RandomSearch
     private ExplorationResult Search()
     {
         int lengthExpected = PilotLength();
-        int workers = _options.Workers > 0 ? _options.Workers : Environment.ProcessorCount;
-        RandomRun[] crew = [.. Enumerable.Range(0, workers).Select(_ => new RandomRun(_model.Machine, lengthExpected))];
-        Thread[] threads = [.. crew.Select(each => new Thread(() => Work(each), WorkerStackBytes) { IsBackground = true })];
-        foreach (Thread thread in threads)
-        {
-            thread.Start();
-        }
-
-        foreach (Thread thread in threads)
-        {
-            thread.Join();
-        }
-
+        RandomRun[] crew = [.. Enumerable.Range(0, _options.WorkerCount).Select(_ => new RandomRun(_model.Machine, lengthExpected))];
+        WorkerThreads.Run([.. crew.Select(run => (Action)(() => Work(run)))]);
         if (_failure is BoundExceededException bound)
         {
             _incomplete = bound.Message;
@@ -78,7 +66,7 @@ internal sealed class RandomSearch
             Path = _path,
             Incomplete = _violation is null ? _incomplete ?? FoundNothing() : null,
             RandomRuns = _finished,
-            Transitions = crew.Sum(run => run.Transitions),
+            Transitions = _transitions,
             Executions = crew.Sum(run => run.Executions),
             DepthMax = crew.Max(run => run.LengthMax),
             Judgements = [.. Enumerable.Range(0, _model.Properties.Count).Select(slot => crew.Sum(run => run.Judgements[slot]))],

@@ -6,7 +6,7 @@ namespace Shootdown.Check;
 /// </summary>
 /// <remarks>
 /// Weak fairness (an agent that can always move moves) holds of a whole component if it holds of any cycle in it. For strong fairness
-/// of locks it does not: if a component has no step of an agent that could take its lock in some of its states, those states are taken out
+/// (locks, interrupts) it does not: if a component has no step of an agent whose turn it would be in some of its states, those states are taken out
 /// and the rest is looked at again (Emerson and Lei 1987).
 /// </remarks>
 internal sealed class FairComponents
@@ -49,19 +49,19 @@ internal sealed class FairComponents
     {
         CycleTally all = TallyOf(component);
         ulong starved = _agents.Fair & all.AlwaysEnabled & ~all.Moved;
-        ulong locked = _agents.Fair & all.EverLocking & ~all.Moved;
+        ulong overdue = _agents.Fair & all.EverServed & ~all.Moved;
         if (starved != 0)
         {
             return;
         }
 
-        if (locked == 0)
+        if (overdue == 0)
         {
             _fair.Add(component);
             return;
         }
 
-        foreach (int[] part in Split([.. component.Where(node => (_graph.MasksOf(node).Locking & locked) == 0)]))
+        foreach (int[] part in Split([.. component.Where(node => (_graph.MasksOf(node).Served & overdue) == 0)]))
         {
             Judge(part);
         }

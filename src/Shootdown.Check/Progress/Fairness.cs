@@ -28,18 +28,15 @@ internal sealed record FairAgents(ulong Fair, ulong MustEnd)
 
 /// <summary>Where the agents of a state stand, as masks.</summary>
 /// <param name="Enabled">Those that can move; operations that only judge are no moves.</param>
-/// <param name="Locking">
-/// Those of them that get their turn if they can move again and again: who would take an exclusive lock or a mutex (they queue), and interrupt
-/// contexts (an interrupt that is pending is taken as soon as interrupts are on).
-/// </param>
+/// <param name="Served">Those of them that get their turn if they can move again and again (<see cref="Operation.IsServedInTurn"/>).</param>
 /// <param name="Unfinished">Those whose program has not ended.</param>
-internal readonly record struct AgentMasks(ulong Enabled, ulong Locking, ulong Unfinished)
+internal readonly record struct AgentMasks(ulong Enabled, ulong Served, ulong Unfinished)
 {
     /// <summary>The masks of a state.</summary>
     internal static AgentMasks Of(MachineState state)
     {
         ulong enabled = 0;
-        ulong locking = 0;
+        ulong served = 0;
         ulong unfinished = 0;
         foreach (Agent agent in state.Machine.Agents)
         {
@@ -53,30 +50,30 @@ internal readonly record struct AgentMasks(ulong Enabled, ulong Locking, ulong U
             if (!operation.IsObservation && state.AlternativesOf(agent) > 0)
             {
                 enabled |= bit;
-                locking |= operation.AcquiresLock >= 0 || agent.Kind == AgentKind.Interrupt ? bit : 0;
+                served |= operation.IsServedInTurn ? bit : 0;
             }
         }
 
-        return new AgentMasks(enabled, locking, unfinished);
+        return new AgentMasks(enabled, served, unfinished);
     }
 }
 
 /// <summary>Adds up who could move and who did along a cycle. A value.</summary>
 /// <param name="AlwaysEnabled">Agents that could move in every state of it.</param>
-/// <param name="EverLocking">Agents that could have taken the lock, or the interrupt, that they wait for in some state.</param>
+/// <param name="EverServed">Agents whose turn it would have been in some state.</param>
 /// <param name="Moved">Agents that moved.</param>
-internal readonly record struct CycleTally(ulong AlwaysEnabled, ulong EverLocking, ulong Moved)
+internal readonly record struct CycleTally(ulong AlwaysEnabled, ulong EverServed, ulong Moved)
 {
     /// <summary>Nothing seen.</summary>
     internal static CycleTally Empty => new(ulong.MaxValue, 0, 0);
 
     /// <summary>With a state of the cycle.</summary>
     internal CycleTally With(AgentMasks state)
-        => this with { AlwaysEnabled = AlwaysEnabled & state.Enabled, EverLocking = EverLocking | state.Locking };
+        => this with { AlwaysEnabled = AlwaysEnabled & state.Enabled, EverServed = EverServed | state.Served };
 
     /// <summary>With a step of the cycle.</summary>
     internal CycleTally With(Step step) => this with { Moved = Moved | (1UL << step.Agent) };
 
     /// <summary>The agents that are treated unfairly if the cycle goes on for ever.</summary>
-    internal ulong Wronged(FairAgents agents) => agents.Fair & (AlwaysEnabled | EverLocking) & ~Moved;
+    internal ulong Wronged(FairAgents agents) => agents.Fair & (AlwaysEnabled | EverServed) & ~Moved;
 }

@@ -64,9 +64,8 @@ public static class Replayer
             return cycle.Judge(state);
         }
 
-        bool canMove = model.Machine.Agents.Any(agent => agent.Kind != AgentKind.Hardware && state.AlternativesOf(agent) > 0);
         state.Record = null;
-        return canMove ? null : FinalJudge.Judge(state);
+        return FinalJudge.IsFinal(state) ? FinalJudge.Judge(state) : null;
     }
 
     private static TraceStep Describe(Agent agent, LocalState before, StepRecord record) => new()

@@ -135,14 +135,9 @@ public class MmuInterval(KernelModel kernel) : Mechanism(kernel)
     [KernelName]
     private static async Proc<bool> CallInvalidate(Cpu cpu, MmuIntervalNotifier interval, NotifierRange range, ulong seq)
     {
-        if (range.Blockable)
-        {
-            return await interval.Invalidate(cpu, range, seq);
-        }
-
-        await cpu.PreemptDisable();
+        await MmuNotifier.NonBlockStart(cpu, range);
         bool done = await interval.Invalidate(cpu, range, seq);
-        await cpu.PreemptEnable();
+        await MmuNotifier.NonBlockEnd(cpu, range);
         return done;
     }
 

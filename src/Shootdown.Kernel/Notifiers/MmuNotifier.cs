@@ -134,18 +134,33 @@ public class MmuNotifier(KernelModel kernel) : Mechanism(kernel)
         }
     }
 
-    /// <summary>One callback of the start. One that must not sleep runs between <c>non_block_start</c> and <c>non_block_end</c>.</summary>
+    /// <summary>include/linux/kernel.h: <c>non_block_start</c>: from here on a callback whose caller cannot sleep must not either.</summary>
+    [KernelName]
+    internal static async Proc NonBlockStart(Cpu cpu, NotifierRange range)
+    {
+        if (!range.Blockable)
+        {
+            await cpu.PreemptDisable();
+        }
+    }
+
+    /// <summary>include/linux/kernel.h: <c>non_block_end</c>.</summary>
+    [KernelName]
+    internal static async Proc NonBlockEnd(Cpu cpu, NotifierRange range)
+    {
+        if (!range.Blockable)
+        {
+            await cpu.PreemptEnable();
+        }
+    }
+
+    /// <summary>One callback of the start.</summary>
     [KernelName]
     private static async Proc<bool> CallStart(Cpu cpu, MmuNotifierSubscription subscription, NotifierRange range)
     {
-        if (range.Blockable)
-        {
-            return await subscription.InvalidateRangeStart(cpu, range);
-        }
-
-        await cpu.PreemptDisable();
+        await NonBlockStart(cpu, range);
         bool done = await subscription.InvalidateRangeStart(cpu, range);
-        await cpu.PreemptEnable();
+        await NonBlockEnd(cpu, range);
         return done;
     }
 

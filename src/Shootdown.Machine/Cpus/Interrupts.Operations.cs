@@ -112,6 +112,8 @@ public sealed partial class Interrupts
     {
         public override string Text => "[ IPI received ]";
 
+        public override bool IsServedInTurn => true;
+
         public override StepWeight Weight => interrupts._atomic.Count > 0 ? StepWeight.Key : StepWeight.Context;
 
         public override int Alternatives(MachineState state)

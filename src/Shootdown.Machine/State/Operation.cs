@@ -46,6 +46,12 @@ public abstract class Operation
     public virtual int AcquiresLock => -1;
 
     /// <summary>
+    /// True if who can perform it now and again does so at last: who takes an exclusive lock stands in a queue, and a pending interrupt is taken
+    /// as soon as interrupts are on.
+    /// </summary>
+    public virtual bool IsServedInTurn => AcquiresLock >= 0;
+
+    /// <summary>
     /// True if it waits until the word is 0 (a lock that it takes, an acknowledgement): while the word is not, the program stays
     /// before it. Only words of <see cref="MachineModel.BarrierWords"/> are asked for.
     /// </summary>

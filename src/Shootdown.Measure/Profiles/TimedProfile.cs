@@ -1,6 +1,5 @@
 using System.Globalization;
 using Shootdown.Kernel;
-using Shootdown.Machine;
 
 namespace Shootdown.Measure;
 
@@ -42,7 +41,7 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
     {
         Zap = kernel => new Linux61Zap(kernel),
         Madvise = kernel => new Linux61Madvise(kernel),
-        Migrate = kernel => new Linux61Migrate(kernel),
+        Migrate = kernel => new UnbatchedMigrate(kernel),
         LruLists = kernel => new TimedLruLists(kernel, batchFolios: 15, drains: true),
     });
 
@@ -129,20 +128,4 @@ internal sealed class Linux61Madvise(KernelModel kernel) : Madvise(kernel)
 {
     /// <inheritdoc/>
     protected override bool PageoutClearsYoung => true;
-}
-
-/// <summary>Before 6.3 pages were migrated one by one (mm/migrate.c, <c>unmap_and_move</c>), each entry flushed as it was cleared.</summary>
-internal sealed class Linux61Migrate(KernelModel kernel) : Migrate(kernel)
-{
-    /// <inheritdoc/>
-    public override async Proc<bool> MigratePages(Cpu cpu, int frame, bool batch) => await base.MigratePages(cpu, frame, false);
-
-    /// <inheritdoc/>
-    public override async Proc MigratePagesBatch(Cpu cpu, FrameSet frames)
-    {
-        for (FrameSet rest = frames; !rest.IsEmpty; rest = rest.WithoutFirst)
-        {
-            await MigratePages(cpu, rest.First, false);
-        }
-    }
 }

@@ -34,11 +34,10 @@ public sealed class TraceRecorder : IDisposable
         .. Calls("enter", BothSides), .. Calls("exit", BothSides),
     ];
 
-    /// <summary>Calls whose result counts, and calls that flush and have no form in the kernel library: their flushes get their names.</summary>
+    /// <summary>Calls whose result counts, and those that flush and have no form in the kernel library.</summary>
     private static string[] BothSides =>
     [
-        "mmap", "munmap", "madvise", "mprotect", "mremap", "brk", "execve", "pkey_mprotect", "process_madvise", "move_pages", "migrate_pages", "mbind",
-        "msync", "fsync", "fdatasync", "sync_file_range", "truncate", "ftruncate", "fallocate", "remap_file_pages", "shmdt",
+        "mmap", "munmap", "madvise", "mprotect", "mremap", "brk", "execve", "pkey_mprotect", .. MemoryCalls.NotModelled,
     ];
 
     /// <summary>Options that change the text, with the value that replay reads; an instance inherits what somebody has set.</summary>

@@ -49,7 +49,8 @@ public class TracefsFiles(string root)
 /// <summary>A trace_pipe: a read gives what is there, or nothing, and never waits.</summary>
 public sealed partial class TracePipe : IDisposable
 {
-    private const int ReadOnlyNonBlocking = 0x800;
+    /// <summary>O_NONBLOCK, and O_CLOEXEC: a target that inherits the pipe keeps the instance from being removed.</summary>
+    private const int ReadOnlyNonBlocking = 0x80800;
     private const int WouldBlock = 11;
     private const int Interrupted = 4;
     private readonly int _handle;

@@ -9,11 +9,7 @@ internal sealed partial class TraceDriver
     private const int PageShift = 12;
     private const long CloneVm = 0x100;
 
-    private static readonly HashSet<string> FlushingCalls = new(StringComparer.Ordinal)
-    {
-        "fsync", "fdatasync", "sync_file_range", "msync", "truncate", "ftruncate", "fallocate", "move_pages", "migrate_pages", "mbind",
-        "process_madvise", "remap_file_pages", "shmdt", "swapoff",
-    };
+    private static readonly HashSet<string> NotModelledCalls = [.. MemoryCalls.NotModelled];
 
     private readonly IReadOnlyList<ReplayedKernel> _kernels;
     private readonly NameTable _names;
@@ -342,7 +338,7 @@ internal sealed partial class TraceDriver
     private void NoteUnknownCall(in TraceEvent call)
     {
         string name = call.Call == MemoryCall.Other ? _names[call.Name] : MemoryCalls.NameOf(call.Call);
-        if (FlushingCalls.Contains(name))
+        if (NotModelledCalls.Contains(name))
         {
             NoteNotModelled(OperationNames.Of(call, _names));
         }

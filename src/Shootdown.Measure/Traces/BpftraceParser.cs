@@ -41,7 +41,7 @@ internal sealed class BpftraceParser(NameTable names, TraceProblems problems) : 
         if (parsed.Call != MemoryCall.Other)
         {
             parsed.Kind = TraceEventKind.SyscallEnter;
-            missing = MemoryCalls.ReadArguments(parsed.Call, fields, ref parsed);
+            missing = MemoryCalls.ReadArguments(parsed.Call, new CallArguments(fields, isHexadecimal: false), ref parsed);
         }
         else
         {

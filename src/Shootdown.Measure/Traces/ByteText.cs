@@ -35,9 +35,7 @@ internal static class ByteText
     {
         if (text.StartsWith("0x"u8))
         {
-            bool read = Utf8Parser.TryParse(text[2..], out ulong bits, out _, 'x');
-            value = (long)bits;
-            return read;
+            return TryHexadecimal(text, out value);
         }
 
         if (text.StartsWith("NULL"u8))
@@ -47,6 +45,14 @@ internal static class ByteText
         }
 
         return Utf8Parser.TryParse(text, out value, out _);
+    }
+
+    /// <summary>The hexadecimal number at the beginning, 64 bits, with or without <c>0x</c>. False if there is none or it does not fit.</summary>
+    public static bool TryHexadecimal(ReadOnlySpan<byte> text, out long value)
+    {
+        bool read = Utf8Parser.TryParse(text.StartsWith("0x"u8) ? text[2..] : text, out ulong bits, out _, 'x');
+        value = (long)bits;
+        return read;
     }
 
     /// <summary>The value of <c>key=value</c> or <c>key: value</c>; empty if the key is missing.</summary>

@@ -208,11 +208,12 @@ internal sealed class KernelEventFields(NameTable names)
             return ByteText.TryNumber(ByteText.Trimmed(fields[2..]), out parsed.A0) ? null : "result";
         }
 
-        ReadOnlySpan<byte> call = name.StartsWith("enter_"u8) ? name[6..] : name;
+        bool isKernelText = !name.StartsWith("enter_"u8);
+        ReadOnlySpan<byte> call = isKernelText ? name : name[6..];
         parsed.Kind = TraceEventKind.SyscallEnter;
         parsed.Call = MemoryCalls.Find(call);
         parsed.Name = parsed.Call == MemoryCall.Other ? names.Number(call) : 0;
-        return MemoryCalls.ReadArguments(parsed.Call, fields, ref parsed);
+        return MemoryCalls.ReadArguments(parsed.Call, new CallArguments(fields, isKernelText), ref parsed);
     }
 
     private static ReadOnlySpan<byte> NameBefore(ReadOnlySpan<byte> text, ReadOnlySpan<byte> next)

@@ -65,7 +65,7 @@ internal sealed partial class KernelTextParser(NameTable names, TraceProblems pr
         int space = task.LastIndexOf((byte)' ');
         ReadOnlySpan<byte> last = task[(space + 1)..];
         _isHyphenated = false;
-        if (last.Length > 2 && last[^1] == ')')
+        if (last.Length > 1 && last[^1] == ')')
         {
             int group = task.LastIndexOf((byte)'(');
             if (group < 0)

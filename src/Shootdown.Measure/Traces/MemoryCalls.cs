@@ -9,6 +9,16 @@ internal static class MemoryCalls
             .Select(call => (System.Text.Encoding.ASCII.GetBytes(NameOf(call)), call)),
     ];
 
+    /// <summary>
+    /// Calls that may flush and have no form in the kernel library, by the kernel's names: what they do is in no prediction, and flushes
+    /// in them get their names.
+    /// </summary>
+    public static IReadOnlyList<string> NotModelled { get; } =
+    [
+        "process_madvise", "move_pages", "migrate_pages", "mbind", "msync", "fsync", "fdatasync", "sync_file_range", "truncate", "ftruncate",
+        "fallocate", "remap_file_pages", "shmdt", "swapoff",
+    ];
+
     /// <summary>The kernel's name of a call.</summary>
     public static string NameOf(MemoryCall call) => call switch
     {
@@ -34,36 +44,36 @@ internal static class MemoryCalls
     }
 
     /// <summary>Reads the arguments as the kernel names them; the first that is missing, or null.</summary>
-    public static string? ReadArguments(MemoryCall call, ReadOnlySpan<byte> fields, ref TraceEvent parsed)
+    public static string? ReadArguments(MemoryCall call, in CallArguments fields, ref TraceEvent parsed)
     {
         switch (call)
         {
             case MemoryCall.Mmap:
-                return !ByteText.TryField(fields, "addr"u8, out parsed.A0) ? "addr"
-                    : !ByteText.TryField(fields, "len"u8, out parsed.A1) ? "len"
-                    : !ByteText.TryField(fields, "prot"u8, out parsed.A2) ? "prot"
-                    : !ByteText.TryField(fields, "flags"u8, out parsed.A3) ? "flags"
-                    : !ByteText.TryField(fields, "fd"u8, out parsed.A4) ? "fd"
+                return !fields.TryGet("addr"u8, out parsed.A0) ? "addr"
+                    : !fields.TryGet("len"u8, out parsed.A1) ? "len"
+                    : !fields.TryGet("prot"u8, out parsed.A2) ? "prot"
+                    : !fields.TryGet("flags"u8, out parsed.A3) ? "flags"
+                    : !fields.TryGet("fd"u8, out parsed.A4) ? "fd"
                     : null;
             case MemoryCall.Munmap:
                 return Range(fields, ref parsed);
             case MemoryCall.Madvise:
-                return Range(fields, ref parsed) ?? (ByteText.TryField(fields, "behavior"u8, out parsed.A2) ? null : "behavior");
+                return Range(fields, ref parsed) ?? (fields.TryGet("behavior"u8, out parsed.A2) ? null : "behavior");
             case MemoryCall.ProcessMadvise:
-                return ByteText.TryField(fields, "behavior"u8, out parsed.A2) ? null : "behavior";
+                return fields.TryGet("behavior"u8, out parsed.A2) ? null : "behavior";
             case MemoryCall.Mprotect or MemoryCall.PkeyMprotect:
-                return Range(fields, ref parsed) ?? (ByteText.TryField(fields, "prot"u8, out parsed.A2) ? null : "prot");
+                return Range(fields, ref parsed) ?? (fields.TryGet("prot"u8, out parsed.A2) ? null : "prot");
             case MemoryCall.Mremap:
-                return !ByteText.TryField(fields, "addr"u8, out parsed.A0) ? "addr"
-                    : !ByteText.TryField(fields, "old_len"u8, out parsed.A1) && !ByteText.TryField(fields, "old"u8, out parsed.A1) ? "old_len"
-                    : !ByteText.TryField(fields, "new_len"u8, out parsed.A2) && !ByteText.TryField(fields, "new"u8, out parsed.A2) ? "new_len"
-                    : !ByteText.TryField(fields, "flags"u8, out parsed.A3) ? "flags"
-                    : !ByteText.TryField(fields, "new_addr"u8, out parsed.A4) && !ByteText.TryField(fields, "newaddr"u8, out parsed.A4) ? "new_addr"
+                return !fields.TryGet("addr"u8, out parsed.A0) ? "addr"
+                    : !fields.TryGet("old_len"u8, out parsed.A1) && !fields.TryGet("old"u8, out parsed.A1) ? "old_len"
+                    : !fields.TryGet("new_len"u8, out parsed.A2) && !fields.TryGet("new"u8, out parsed.A2) ? "new_len"
+                    : !fields.TryGet("flags"u8, out parsed.A3) ? "flags"
+                    : !fields.TryGet("new_addr"u8, out parsed.A4) && !fields.TryGet("newaddr"u8, out parsed.A4) ? "new_addr"
                     : null;
             case MemoryCall.Brk:
-                return ByteText.TryField(fields, "brk"u8, out parsed.A0) ? null : "brk";
+                return fields.TryGet("brk"u8, out parsed.A0) ? null : "brk";
             case MemoryCall.Clone:
-                parsed.A0 = ByteText.TryField(fields, "clone_flags"u8, out long flags) ? flags : -1;
+                parsed.A0 = fields.TryGet("clone_flags"u8, out long flags) ? flags : -1;
                 return null;
             default:
                 return null;
@@ -71,8 +81,8 @@ internal static class MemoryCalls
     }
 
     /// <summary>Address and length, which the calls name differently.</summary>
-    private static string? Range(ReadOnlySpan<byte> fields, ref TraceEvent parsed)
-        => !ByteText.TryField(fields, "addr"u8, out parsed.A0) && !ByteText.TryField(fields, "start"u8, out parsed.A0) ? "addr"
-            : !ByteText.TryField(fields, "len"u8, out parsed.A1) && !ByteText.TryField(fields, "len_in"u8, out parsed.A1) ? "len"
+    private static string? Range(in CallArguments fields, ref TraceEvent parsed)
+        => !fields.TryGet("addr"u8, out parsed.A0) && !fields.TryGet("start"u8, out parsed.A0) ? "addr"
+            : !fields.TryGet("len"u8, out parsed.A1) && !fields.TryGet("len_in"u8, out parsed.A1) ? "len"
             : null;
 }

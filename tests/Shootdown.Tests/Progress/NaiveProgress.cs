@@ -67,9 +67,9 @@ internal sealed record NaiveProgress(bool HasLivelock, bool HasCycle, long State
     private static long Moved(int agent) => 1L << (3 * agent);
 
     private static long Seen(long due, Place place, int agent)
-        => due | (place.CanMove[agent] ? 0 : 2L << (3 * agent)) | (place.CanLock[agent] ? 4L << (3 * agent) : 0);
+        => due | (place.CanMove[agent] ? 0 : 2L << (3 * agent)) | (place.IsTurn[agent] ? 4L << (3 * agent) : 0);
 
-    /// <summary>It moved, or it could not move somewhere and never found the lock that it waits for free.</summary>
+    /// <summary>It moved, or it could not move somewhere and it was never its turn: no lock that it waits for was free, no interrupt taken.</summary>
     private static bool IsFair(long due, int agent)
     {
         long own = (due >> (3 * agent)) & 7;
@@ -115,13 +115,13 @@ internal sealed record NaiveProgress(bool HasLivelock, bool HasCycle, long State
         }
     }
 
-    private sealed record Place(bool[] CanMove, bool[] CanLock, bool[] Ended, List<(int Agent, int To)> Steps)
+    private sealed record Place(bool[] CanMove, bool[] IsTurn, bool[] Ended, List<(int Agent, int To)> Steps)
     {
         internal static Place Of(MachineState state)
         {
             bool[] canMove = [.. state.Machine.Agents.Select(agent => state.AlternativesOf(agent) > 0)];
             Operation?[] next = [.. state.Machine.Agents.Select(agent => state.LocalOf(agent.Index).Operation)];
-            return new Place(canMove, [.. next.Select((operation, i) => canMove[i] && operation!.AcquiresLock >= 0)],
+            return new Place(canMove, [.. next.Select((operation, i) => canMove[i] && operation!.IsServedInTurn)],
                 [.. next.Select(operation => operation is null)], []);
         }
     }

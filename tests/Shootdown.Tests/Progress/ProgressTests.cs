@@ -52,6 +52,30 @@ public sealed class ProgressTests
             machine.AddAgent("daemon", AgentKind.Task, machine.Cpus[1], true, () => Toggle(machine.Cpus[1], flag, toggles));
         }).Verdict);
 
+    /// <summary>Who has interrupts on now and then is interrupted at last; who never has is not.</summary>
+    [Theory]
+    [InlineData(false, Verdict.Pass)]
+    [InlineData(true, Verdict.Violation)]
+    public void A_pending_interrupt_is_taken_where_interrupts_are_on_again_and_again(bool staysOff, Verdict expected)
+        => Assert.Equal(expected, Check(MemoryModelKind.Sc, (machine, flag, _) =>
+        {
+            int function = machine.Interrupts.RegisterFunction("answer", static (cpu, _) => Answer(cpu));
+            machine.AddTask(machine.Cpus[0], "reader", () => LoadUntilSetMasked(machine.Cpus[0], flag, staysOff));
+            machine.AddTask(machine.Cpus[1], "caller", () => CallAndSet(machine.Cpus[1], flag, function));
+        }).Verdict);
+
+    /// <summary>That an interrupt is taken does not favour its handler: what comes and goes it may miss as anybody may.</summary>
+    [Theory]
+    [InlineData(true, Verdict.Violation)]
+    [InlineData(false, Verdict.Pass)]
+    public void A_handler_may_miss_what_comes_and_goes(bool toggles, Verdict expected)
+        => Assert.Equal(expected, Check(MemoryModelKind.Sc, (machine, flag, _) =>
+        {
+            int function = machine.Interrupts.RegisterFunction("wait", (cpu, _) => Wait(cpu, flag));
+            machine.AddTask(machine.Cpus[0], "caller", () => CallAndSet(machine.Cpus[0], flag, function));
+            machine.AddAgent("daemon", AgentKind.Task, machine.Cpus[2], true, () => Toggle(machine.Cpus[2], flag, toggles));
+        }).Verdict);
+
     [Fact]
     public void A_schedule_that_does_not_lead_back_is_refused_and_an_unfair_one_shows_nothing()
     {
@@ -82,16 +106,17 @@ public sealed class ProgressTests
 
     /// <summary>Random programs that retry: the components agree with a search that follows every agent's due from every state.</summary>
     [Theory]
-    [InlineData(MemoryModelKind.Sc, 400)]
-    [InlineData(MemoryModelKind.X86Tso, 100)]
-    public void Components_agree_with_the_naive_search(MemoryModelKind model, int programs)
+    [InlineData(MemoryModelKind.Sc, 400, false)]
+    [InlineData(MemoryModelKind.X86Tso, 100, false)]
+    [InlineData(MemoryModelKind.Sc, 400, true)]
+    public void Components_agree_with_the_naive_search(MemoryModelKind model, int programs, bool calls)
     {
         int compared = 0;
         int livelocks = 0;
         int retries = 0;
         for (int seed = 0; seed < programs; seed++)
         {
-            var program = new RandomRetryProgram(seed);
+            var program = new RandomRetryProgram(seed, calls);
             var naive = NaiveProgress.Of(program.Build(model));
             if (naive is null)
             {
@@ -120,7 +145,7 @@ public sealed class ProgressTests
     private static CheckReport Check(MemoryModelKind model, Action<MachineModel, Word, Spinlock> build, CheckOptions? options = null)
         => Checker.Check(new CheckSubject("test", string.Empty, "test", "fix", null, []), () =>
         {
-            var machine = new MachineModel(new MachineOptions { Cpus = 2, Model = model });
+            var machine = new MachineModel(new MachineOptions { Cpus = 3, Model = model });
             build(machine, machine.NewWord("flag"), machine.NewSpinLock("lock"));
             return new CheckModel(machine, [new PProgress()]);
         }, options ?? new CheckOptions { Workers = 1 });
@@ -130,6 +155,30 @@ public sealed class ProgressTests
         while (await cpu.Load(flag) == 0)
         {
         }
+    }
+
+    private static async Proc LoadUntilSetMasked(Cpu cpu, Word flag, bool staysOff)
+    {
+        ulong seen;
+        do
+        {
+            await cpu.InterruptsOff();
+            seen = await cpu.Load(flag);
+            if (!staysOff)
+            {
+                await cpu.InterruptsOn();
+            }
+        }
+        while (seen == 0);
+    }
+
+    private static async Proc Answer(Cpu cpu) => await cpu.FullBarrier();
+
+    private static async Proc CallAndSet(Cpu cpu, Word flag, int function)
+    {
+        await cpu.SendIpi(3 & ~cpu.Bit, function);
+        await cpu.AwaitIpiAcknowledgements();
+        await cpu.Store(flag, 1);
     }
 
     private static async Proc Set(Cpu cpu, Word flag) => await cpu.Store(flag, 1);

@@ -46,4 +46,7 @@ internal sealed class EnumeratedDesign(IncrementRule rule, bool aimed, bool comp
         + $"flush aimed at {(aimed ? "the noted" : "a new")} one, readers look at {(comparesGeneration ? "generations" : "the count of gathers")}";
 
     public override string Title => Id;
+
+    /// <summary>True if every change takes a generation.</summary>
+    public bool AlwaysIncrements { get; } = rule == IncrementRule.Always;
 }

@@ -37,7 +37,7 @@ public sealed class DesignSpaceOfGenerations : SeedItem
     public override SeedAnswer Judge(SeedResults results)
     {
         ArgumentNullException.ThrowIfNull(results);
-        FlushDesign[] safe = [.. Points.Where(point => Workloads.All(workload => results.Passed(Name(point, workload))))];
+        EnumeratedDesign[] safe = [.. Points.Where(point => Workloads.All(workload => results.Passed(Name(point, workload))))];
         var table = new SeedTable(
             "the design space; costs on switch-away, least..most",
             ["design", .. Workloads.Select(workload => workload.Id), "full", "partial"],
@@ -46,25 +46,23 @@ public sealed class DesignSpaceOfGenerations : SeedItem
                 point.Id, .. Workloads.Select(workload => results[Name(point, workload)].Cell),
                 results.Cost(CostName(point), CostKind.FullFlushes).ToString(), results.Cost(CostName(point), CostKind.PartialFlushes).ToString(),
             ])]);
-        bool always = safe.Length > 0 && safe.All(AlwaysIncrements);
+        bool always = safe.Length > 0 && safe.All(point => point.AlwaysIncrements);
         SeedAnswer answer = safe.Length == 0
             ? new SeedAnswer(SeedVerdict.Refuted, "no combination is safe")
             : new SeedAnswer(SeedVerdict.Depends, $"{safe.Length} of {Points.Length} are safe: "
                 + (always ? "exactly those that always increment"
-                    : string.Join("; ", safe.Where(point => !AlwaysIncrements(point)).Select(point => point.Id))
-                        + (safe.Any(AlwaysIncrements) ? "; and always incrementing" : string.Empty)));
+                    : string.Join("; ", safe.Where(point => !point.AlwaysIncrements).Select(point => point.Id))
+                        + (safe.Any(point => point.AlwaysIncrements) ? "; and always incrementing" : string.Empty)));
         return answer with { Tables = [table] };
     }
 
-    private static FlushDesign[] Points =>
+    private static EnumeratedDesign[] Points =>
     [
         .. from rule in new[] { IncrementRule.Always, IncrementRule.IfChanged }
            from aimed in new[] { true, false }
            from compares in new[] { true, false }
            select new EnumeratedDesign(rule, aimed, compares),
     ];
-
-    private static bool AlwaysIncrements(FlushDesign point) => point.Id.StartsWith("a generation for every change", StringComparison.Ordinal);
 
     private static DesignWorkload[] Workloads => [new TwoMadvise(), new SwitchAwayAndBack(), new LazyTables(), new LateReader()];
 

@@ -17,6 +17,9 @@ internal static class DetectionDesigns
 
     /// <summary>One of 6.12, and one of each grain with a generation for every change.</summary>
     public static IReadOnlyList<FlushDesign> Grains { get; } = [Today, new MmGeneration(), new VmaGeneration(), new TableGeneration()];
+
+    /// <summary>Name of a run with a hint somewhere.</summary>
+    public static string Name(FlushDesign design, string place) => $"{design.Id}, hint in {place}";
 }
 
 /// <summary>Noted in the address space, a generation for every change.</summary>
@@ -82,13 +85,8 @@ internal sealed class WithoutBatchedMigration(FlushDesign inner) : FlushDesign
     public override string Story => inner.Story;
 
     /// <inheritdoc/>
-    public override KernelParts Apply(KernelParts parts) => inner.Apply(parts) with { Migrate = kernel => new PageByPage(kernel) };
+    public override KernelParts Apply(KernelParts parts) => inner.Apply(parts) with { Migrate = kernel => new UnbatchedMigrate(kernel) };
 
     /// <inheritdoc/>
     public override KernelOptions Configure(KernelOptions options) => inner.Configure(options);
-
-    private sealed class PageByPage(KernelModel kernel) : Migrate(kernel)
-    {
-        public override async Proc TryToMigrate(Cpu cpu, int frame, bool batch) => await base.TryToMigrate(cpu, frame, false);
-    }
 }

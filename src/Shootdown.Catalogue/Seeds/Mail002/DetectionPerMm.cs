@@ -34,8 +34,8 @@ public sealed class DetectionPerMm : SeedItem
            from place in Places
            from run in new[]
            {
-               DesignRuns.Safety(Name(design, place.Name), design, new OtherArea(place.Page)),
-               DesignRuns.Costs($"{Name(design, place.Name)}, costs", design, new OtherArea(place.Page)),
+               DesignRuns.Safety(DetectionDesigns.Name(design, place.Name), design, new OtherArea(place.Page)),
+               DesignRuns.Costs($"{DetectionDesigns.Name(design, place.Name)}, costs", design, new OtherArea(place.Page)),
            }
            select run,
     ];
@@ -45,11 +45,11 @@ public sealed class DetectionPerMm : SeedItem
     {
         ArgumentNullException.ThrowIfNull(results);
         FlushDesign[] designs = [.. DetectionDesigns.Grains];
-        bool isSafe = designs.All(design => Places.All(place => results.Passed(Name(design, place.Name))));
+        bool isSafe = designs.All(design => Places.All(place => results.Passed(DetectionDesigns.Name(design, place.Name))));
         var table = new SeedTable(
             "flushes of all runs, least..most",
             ["design", "safe", .. Places.Select(place => $"IPIs, {place.Name}"), .. Places.Select(place => $"nothing to drop, {place.Name}")],
-            [.. designs.Select(design => new[] { design.Id, Places.All(place => results.Passed(Name(design, place.Name))) ? "safe" : "not safe" }
+            [.. designs.Select(design => new[] { design.Id, Places.All(place => results.Passed(DetectionDesigns.Name(design, place.Name))) ? "safe" : "not safe" }
                 .Concat(Places.Select(place => Cost(results, design, place.Name, CostKind.IpisSent).ToString()))
                 .Concat(Places.Select(place => Cost(results, design, place.Name, CostKind.Redundant).ToString())).ToArray())]);
         string counts = string.Join("; ", Places.Select(place
@@ -66,7 +66,5 @@ public sealed class DetectionPerMm : SeedItem
         [("another area", OtherArea.InOtherArea), ("another table", OtherArea.InOtherTable)];
 
     private static CostRange Cost(SeedResults results, FlushDesign design, string place, CostKind kind)
-        => results.Cost($"{Name(design, place)}, costs", kind);
-
-    private static string Name(FlushDesign design, string place) => $"{design.Id}, hint in {place}";
+        => results.Cost($"{DetectionDesigns.Name(design, place)}, costs", kind);
 }

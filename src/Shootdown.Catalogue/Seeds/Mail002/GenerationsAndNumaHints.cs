@@ -50,8 +50,8 @@ public sealed class GenerationsAndNumaHints : SeedItem
            from place in Places
            from run in new[]
            {
-               DesignRuns.Safety(Name(design, place.Name), new WithoutBatchedMigration(design), new NumaHintElsewhere(place.Page)),
-               DesignRuns.Costs($"{Name(design, place.Name)}, costs", new WithoutBatchedMigration(design), new NumaHintElsewhere(place.Page)),
+               DesignRuns.Safety(DetectionDesigns.Name(design, place.Name), new WithoutBatchedMigration(design), new NumaHintElsewhere(place.Page)),
+               DesignRuns.Costs($"{DetectionDesigns.Name(design, place.Name)}, costs", new WithoutBatchedMigration(design), new NumaHintElsewhere(place.Page)),
            }
            select run,
     ];
@@ -84,7 +84,7 @@ public sealed class GenerationsAndNumaHints : SeedItem
     private static FlushDesign[] Designs => [DetectionDesigns.Today, .. DetectionDesigns.Others];
 
     private static bool IsSafe(SeedResults results, FlushDesign design)
-        => results.Passed(design.Id) && Places.All(place => results.Passed(Name(design, place.Name)));
+        => results.Passed(design.Id) && Places.All(place => results.Passed(DetectionDesigns.Name(design, place.Name)));
 
     private static string Savings(SeedResults results) => "useless flushes of a run (hint in another table, area): "
         + string.Join("; ", DetectionDesigns.Grains.Select(design
@@ -92,7 +92,5 @@ public sealed class GenerationsAndNumaHints : SeedItem
             .Zip(["6.12", "mm", "area", "table"], (counts, name) => $"{name} {counts}"));
 
     private static CostRange Useless(SeedResults results, FlushDesign design, string place)
-        => results.Cost($"{Name(design, place)}, costs", CostKind.Redundant);
-
-    private static string Name(FlushDesign design, string place) => $"{design.Id}, hint in {place}";
+        => results.Cost($"{DetectionDesigns.Name(design, place)}, costs", CostKind.Redundant);
 }
