@@ -33,7 +33,7 @@ internal sealed class CommandTree
         Add(Seeds, ListOnly, RunName, Memory, Time, Workers, Json, Quiet, Schedule, Trace);
         Seeds.Add(Ids);
         Add(Paths, To, From, Spinlocks, Json);
-        Add(Replay, Pid, Comm, Kernel, NoSwap, Policy, Costs, Json, Html, TraceOut);
+        Add(Replay, Pid, Comm, Kernel, NoSwap, Thp, Policy, Costs, Json, Html, TraceOut);
         Replay.Add(Ids);
         Add(Record, Pid, Seconds, Out, Buffer);
         Record.Add(Ids);
@@ -141,6 +141,8 @@ internal sealed class CommandTree
     public Option<string> Comm { get; } = new("--comm");
 
     public Option<bool> NoSwap { get; } = new("--no-swap");
+
+    public Option<string> Thp { get; } = new("--thp");
 
     public Option<string> Kernel { get; } = new("--kernel");
 

@@ -54,7 +54,8 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
         using PosixSignalRegistration terminated = EndOn(PosixSignal.SIGTERM, interruption);
         using PosixSignalRegistration hungUp = EndOn(PosixSignal.SIGHUP, interruption);
         string target = request.Command.Count > 0 ? Path.GetFileName(request.Command[0]) : request.Pid?.ToString(CultureInfo.InvariantCulture) ?? "all";
-        var options = new RecordOptions(files, request.BufferKb, Environment.OSVersion.Version.ToString(), target, TlbInterrupts);
+        var options = new RecordOptions(files, request.BufferKb, Environment.OSVersion.Version.ToString(), target, RecordedSystem.OfThisMachine(), RunningTasks.Read,
+            TlbInterrupts);
         RecordResult result;
         Process? child = null;
         try
@@ -147,7 +148,7 @@ internal sealed class RecordCommand(CliHost host, RecordRequest request)
         return ExitCode.Unsupported;
     }
 
-    private const string PerfEvents = "-e tlb:tlb_flush -e 'sched:sched_switch,sched:sched_process_*' -e exceptions:page_fault_user -e 'ipi:ipi_send_cpu*' "
+    private const string PerfEvents = "-e tlb:tlb_flush -e 'sched:sched_switch,sched:sched_process_*' -e 'exceptions:page_fault_*' -e 'ipi:ipi_send_cpu*' "
         + "-e 'irq_vectors:call_function*' -e 'syscalls:sys_*_mmap,syscalls:sys_*_munmap,syscalls:sys_*_madvise,syscalls:sys_*_mprotect,"
         + "syscalls:sys_*_mremap,syscalls:sys_*_brk,syscalls:sys_enter_clone*,syscalls:sys_enter_*fork,syscalls:sys_*_execve,syscalls:sys_*_fsync,"
         + "syscalls:sys_*_msync,syscalls:sys_*_move_pages,syscalls:sys_*_process_madvise'";

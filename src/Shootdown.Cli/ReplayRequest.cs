@@ -20,7 +20,10 @@ internal sealed record ReplayRequest
     public required IReadOnlyList<FlushPolicy> Policies { get; init; }
 
     /// <summary>False if the recorded machine had no swap.</summary>
-    public required bool HasSwap { get; init; }
+    public required bool? HasSwap { get; init; }
+
+    /// <summary>When the recorded machine mapped huge pages; null for what the trace tells.</summary>
+    public required HugePageMode? HugePages { get; init; }
 
     /// <summary>What things cost.</summary>
     public required CostTable Costs { get; init; }
@@ -51,7 +54,8 @@ internal sealed record ReplayRequest
             Selection = new ReplaySelection(parsed.GetValue(tree.Pid) is { } pid ? ProcessId(pid) : null, parsed.GetValue(tree.Comm)),
             Kernel = parsed.GetValue(tree.Kernel) is { } kernel ? Profile(kernel) : null,
             Policies = parsed.GetValue(tree.Policy) is { } policy ? FlushOptions.Policies(policy) : [],
-            HasSwap = !parsed.GetValue(tree.NoSwap),
+            HasSwap = parsed.GetValue(tree.NoSwap) ? false : null,
+            HugePages = parsed.GetValue(tree.Thp) is { } thp ? HugePagesOf(thp) : null,
             Costs = FlushOptions.Costs(parsed.GetValue(tree.Costs)),
             Json = parsed.GetValue(tree.Json),
             Html = parsed.GetValue(tree.Html),
@@ -64,6 +68,19 @@ internal sealed record ReplayRequest
         => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && pid > 0
             ? pid
             : throw new UsageException($"--pid '{text}': expected the number of a process");
+
+    private static HugePageMode HugePagesOf(string text)
+    {
+        foreach (HugePageMode mode in Enum.GetValues<HugePageMode>())
+        {
+            if (RecordedSystem.NameOf(mode) == text)
+            {
+                return mode;
+            }
+        }
+
+        throw new UsageException($"--thp '{text}': expected always, madvise or never");
+    }
 
     private static TimedProfile Profile(string text)
         => TimedProfile.All.FirstOrDefault(profile => profile.Name == text)

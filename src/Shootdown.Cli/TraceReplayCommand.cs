@@ -60,6 +60,7 @@ internal sealed class TraceReplayCommand(CliHost host, ReplayRequest request)
             Kernel = request.Kernel,
             Policies = request.Policies,
             HasSwap = request.HasSwap,
+            HugePages = request.HugePages,
             Costs = request.Costs,
             TimelineOut = timeline,
             OnProgress = progress.Report,

@@ -111,6 +111,9 @@ public sealed class TimedKernel
         ((CompoundHugeMemory)Kernel.HugeMemory).Want(mm, first, count);
     }
 
+    /// <summary>Whether the next faults on the huge page of a page map it as one, where nothing is mapped.</summary>
+    internal void WantHugePage(Mm mm, int page, bool wanted) => ((CompoundHugeMemory)Kernel.HugeMemory).Want(mm, page, wanted);
+
     /// <summary>madvise(MADV_COLLAPSE): false if some of the range could not be made huge.</summary>
     public async Proc<bool> MadviseCollapse(Cpu cpu, Mm mm, int first, int count)
     {

@@ -24,6 +24,11 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
     /// <summary><c>MMU_GATHER_BUNDLE</c>: the batch on the stack.</summary>
     private const int FirstBatch = 8;
 
+    /// <summary>
+    /// True if areas of MAP_STACK may have huge pages: they are VM_NOHUGEPAGE since 6.7 (include/linux/mman.h, <c>calc_vm_flag_bits</c>).
+    /// </summary>
+    public bool StacksMayBeHuge { get; init; }
+
     /// <summary>Linux 6.12 (as Debian builds it).</summary>
     public static TimedProfile Linux612 { get; } = new("6.12", Common with
     {
@@ -43,7 +48,7 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
         Madvise = kernel => new Linux61Madvise(kernel),
         Migrate = kernel => new UnbatchedMigrate(kernel),
         LruLists = kernel => new TimedLruLists(kernel, batchFolios: 15, drains: true),
-    });
+    }) { StacksMayBeHuge = true };
 
     /// <summary>Linux 6.18, with <c>CONFIG_PT_RECLAIM</c>, as far as its flushes differ from those of 6.12.</summary>
     public static TimedProfile Linux618 { get; } = Linux612 with

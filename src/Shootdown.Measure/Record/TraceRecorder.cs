@@ -8,8 +8,11 @@ namespace Shootdown.Measure;
 /// <param name="BufferKb">Ring of each CPU.</param>
 /// <param name="Kernel">Version of the kernel, for the file's head.</param>
 /// <param name="Target">What is recorded, for the file's head.</param>
+/// <param name="Settings">Settings of the machine, for the file's head.</param>
+/// <param name="ReadTasks">Where threads are, for the file's head.</param>
 /// <param name="ReadInterrupts">Row TLB of /proc/interrupts, all CPUs; null if there is none.</param>
-public sealed record RecordOptions(TracefsFiles Files, int BufferKb, string Kernel, string Target, Func<long?> ReadInterrupts);
+public sealed record RecordOptions(TracefsFiles Files, int BufferKb, string Kernel, string Target, RecordedSystem Settings, Func<IReadOnlyList<RecordedTask>> ReadTasks,
+    Func<long?> ReadInterrupts);
 
 /// <summary>What a recording came to.</summary>
 /// <param name="Bytes">Text before compression.</param>
@@ -27,7 +30,7 @@ public sealed class TraceRecorder : IDisposable
     /// <summary>Events that are recorded; those that a kernel lacks are left out and named.</summary>
     public static readonly IReadOnlyList<string> Events =
     [
-        "tlb/tlb_flush", "sched/sched_switch", "sched/sched_process_fork", "sched/sched_process_exit", "exceptions/page_fault_user",
+        "tlb/tlb_flush", "sched/sched_switch", "sched/sched_process_fork", "sched/sched_process_exit", "exceptions/page_fault_user", "exceptions/page_fault_kernel",
         "ipi/ipi_send_cpu", "ipi/ipi_send_cpumask",
         .. Both("irq_vectors/call_function_", "entry", "exit"), .. Both("irq_vectors/call_function_single_", "entry", "exit"),
         .. Calls("enter", "clone", "clone3", "fork", "vfork", "exit", "exit_group"),
@@ -68,7 +71,7 @@ public sealed class TraceRecorder : IDisposable
         try
         {
             Write("tracing_on", "0");
-            Write("buffer_size_kb", options.BufferKb.ToString(CultureInfo.InvariantCulture));
+            SizeRings();
             Write("trace_clock", "mono");
             foreach ((string name, string value) in TextOptions)
             {
@@ -88,8 +91,13 @@ public sealed class TraceRecorder : IDisposable
     public void Start(Stream file)
     {
         int cpus = _options.Files.List($"{_instance}/per_cpu").Count;
-        WriteText(file, $"# shootdown recording 1\n# shootdown kernel={_options.Kernel} cpus={cpus} target={_options.Target}\n");
+        WriteText(file, $"# shootdown recording 1\n# shootdown kernel={_options.Kernel} cpus={cpus}{_options.Settings} target={_options.Target}\n");
         _pipe = _options.Files.OpenPipe($"{_instance}/trace_pipe");
+        foreach (RecordedTask task in _options.ReadTasks())
+        {
+            WriteText(file, $"# shootdown {task}\n");
+        }
+
         _interruptsBefore = _options.ReadInterrupts();
         Write("tracing_on", "1");
     }
@@ -155,6 +163,19 @@ public sealed class TraceRecorder : IDisposable
         }
 
         _options.Files.RemoveInstance(_instance);
+    }
+
+    private void SizeRings()
+    {
+        try
+        {
+            Write("buffer_size_kb", _options.BufferKb.ToString(CultureInfo.InvariantCulture));
+        }
+        catch (IOException exception)
+        {
+            int cpus = _options.Files.List($"{_instance}/per_cpu").Count;
+            throw new IOException($"no ring of {_options.BufferKb} kB for each of {cpus} CPUs ({exception.Message}); give a smaller --buffer", exception);
+        }
     }
 
     private static IEnumerable<string> Both(string start, params string[] ends) => ends.Select(end => start + end);

@@ -16,8 +16,21 @@ internal enum AreaKind : byte
     SharedMemory,
 }
 
+/// <summary>What an area was told about huge pages (VM_HUGEPAGE, VM_NOHUGEPAGE).</summary>
+internal enum HugePageAdvice : byte
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>MADV_HUGEPAGE.</summary>
+    Wanted,
+
+    /// <summary>MADV_NOHUGEPAGE.</summary>
+    Unwanted,
+}
+
 /// <summary>A mapped range of pages (vm_area_struct).</summary>
-internal readonly record struct Area(long First, long End, int Protection, AreaKind Kind);
+internal readonly record struct Area(long First, long End, int Protection, AreaKind Kind, HugePageAdvice HugePages = HugePageAdvice.None);
 
 /// <summary>Areas of an address space as calls have made them, in order, without overlap. What was mapped before the trace began is not here.</summary>
 internal sealed class AreaList
@@ -95,6 +108,16 @@ internal sealed class AreaList
         }
 
         return removed;
+    }
+
+    /// <summary>madvise(MADV_HUGEPAGE or MADV_NOHUGEPAGE) of a range.</summary>
+    public void Advise(long first, long end, HugePageAdvice advice)
+    {
+        foreach (Area area in Within(first, end).Where(area => area.HugePages != advice).ToArray())
+        {
+            Remove(area.First, area.End);
+            Add(area with { HugePages = advice });
+        }
     }
 
     /// <summary>A copy, for fork.</summary>

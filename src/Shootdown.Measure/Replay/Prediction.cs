@@ -28,9 +28,12 @@ internal sealed class Prediction
         ];
         _driver = new TraceDriver(_kernels, Cpus, reader.Names)
         {
-            HasSwap = options.HasSwap,
+            HasSwap = options.HasSwap ?? reader.Settings.HasSwap ?? true,
+            HugePages = options.HugePages ?? reader.Settings.HugePages ?? HugePageMode.Madvise,
+            StacksMayBeHuge = _profile.StacksMayBeHuge,
             RecentMax = _pagesAgain,
         };
+        _driver.Begin(reader.Tasks);
     }
 
     /// <summary>CPUs of the machines; there is no prediction of a trace that has more.</summary>
@@ -47,7 +50,7 @@ internal sealed class Prediction
     /// <summary>Shows an event to the kernels, unless it is one that they must not see.</summary>
     public void Add(in TraceEvent next)
     {
-        bool isInput = next.Kind is TraceEventKind.SyscallEnter or TraceEventKind.SyscallExit or TraceEventKind.PageFault
+        bool isInput = next.Kind is TraceEventKind.SyscallEnter or TraceEventKind.SyscallExit or TraceEventKind.PageFault or TraceEventKind.KernelFault
             or TraceEventKind.SchedSwitch or TraceEventKind.Fork or TraceEventKind.Exit;
         if (next.Cpu != TraceEvent.Unknown && isInput)
         {

@@ -121,13 +121,28 @@ internal sealed partial class ReplayedKernel
     public void Fault(in ReplayPoint at, int process, int page, bool write, bool wasPresent, AreaKind kind)
         => RunIn(at, process, (cpu, mm) => FaultIn(cpu, mm, page, write, wasPresent, kind));
 
+    /// <summary>A write fault that maps a huge page if nothing is mapped in its range (<c>create_huge_pmd</c>); true if one is mapped behind it.</summary>
+    public bool FaultHuge(in ReplayPoint at, int process, int page)
+    {
+        Mm mm = MmOf(process);
+        _kernel.WantHugePage(mm, page, true);
+        RunIn(at, process, (cpu, loaded) => FaultIn(cpu, loaded, page, true, false, AreaKind.Anonymous));
+        _kernel.WantHugePage(mm, page, false);
+        return IsHuge(process, page);
+    }
+
+    /// <summary>True if a huge page is mapped there.</summary>
+    public bool IsHuge(int process, int page) => Machine.Tables.Walk(MmOf(process).Space.RootTable, page, out _, out _) is { Present: true, Huge: true };
+
     /// <summary>mm/gup.c, <c>populate_vma_page_range</c>: faults for all pages at once (MAP_POPULATE, MADV_POPULATE_READ and _WRITE).</summary>
     public void Populate(in ReplayPoint at, int process, int first, int count, bool write, AreaKind kind)
         => RunIn(at, process, async (cpu, mm) =>
         {
             for (int page = first; page < first + count; page++)
             {
-                await FaultIn(cpu, mm, page, write, false, kind);
+                // An entry that is there and does not allow the store faults too: zero pages that MADV_POPULATE_READ mapped, shared ones.
+                Pte leaf = Machine.Tables.Walk(mm.Space.RootTable, page, out _, out _);
+                await FaultIn(cpu, mm, page, write, write && leaf.Present && !leaf.Write, kind);
             }
         });
 
@@ -163,16 +178,17 @@ internal sealed partial class ReplayedKernel
     public void SetUpArgPages(in ReplayPoint at, int process)
         => RunIn(at, process, async (cpu, mm) =>
         {
-            const int placeOfStack = 1 << 18;
-            int first = TracedProcess.ScratchPage;
-            if (mm.Areas!.Touches(first + placeOfStack, first + placeOfStack + 1))
+            // From below the end of user addresses, which is the end of a GiB, down by more than that.
+            const int first = AddressMap.ScratchPage + (2 << AddressMap.PartShift) - 2;
+            const int place = AddressMap.ScratchPage + (1 << (AddressMap.PartShift - 1));
+            if (mm.Areas!.Touches(place, place + 1))
             {
                 return;
             }
 
             await _kernel.Mmap(cpu, mm, first, 1);
             await _kernel.Kernel.PageFault.HandleMmFault(cpu, mm, first, true);
-            await _kernel.Kernel.Exec.SetupArgPages(cpu, mm, PromiseOf(cpu, mm, first, 1), first + placeOfStack);
+            await _kernel.Kernel.Exec.SetupArgPages(cpu, mm, PromiseOf(cpu, mm, first, 1), place);
         });
 
     /// <summary>The last thread of a process is gone (kernel/exit.c, <c>exit_mm</c>): its address space is taken apart.</summary>
@@ -263,6 +279,9 @@ internal enum Advice
 
     /// <summary>MADV_HUGEPAGE.</summary>
     HugePage = 14,
+
+    /// <summary>MADV_NOHUGEPAGE.</summary>
+    NoHugePage = 15,
 
     /// <summary>MADV_COLD.</summary>
     Cold = 20,

@@ -18,8 +18,11 @@ public sealed record ReplayOptions
     /// <summary>Where to write a timeline for ui.perfetto.dev; null for nowhere.</summary>
     public Stream? TimelineOut { get; init; }
 
-    /// <summary>False if the recorded machine had no swap: reclaim then takes no anonymous page.</summary>
-    public bool HasSwap { get; init; } = true;
+    /// <summary>False if the recorded machine had no swap: reclaim then takes no anonymous page. Null: what the trace tells, else true.</summary>
+    public bool? HasSwap { get; init; }
+
+    /// <summary>When the recorded machine mapped huge pages. Null: what the trace tells, else in areas that asked for them.</summary>
+    public HugePageMode? HugePages { get; init; }
 
     /// <summary>Is told each predicted flush of the selection; null if nobody wants to know.</summary>
     public Action<PredictedFlush>? OnPredicted { get; init; }

@@ -50,7 +50,7 @@ internal sealed class ShootdownTracker
     /// <summary>True if an event on a CPU shows that it waits for no answers any more.</summary>
     public static bool IsProgress(in TraceEvent next) => next.Kind switch
     {
-        TraceEventKind.SyscallEnter or TraceEventKind.SyscallExit or TraceEventKind.PageFault or TraceEventKind.SchedSwitch
+        TraceEventKind.SyscallEnter or TraceEventKind.SyscallExit or TraceEventKind.PageFault or TraceEventKind.KernelFault or TraceEventKind.SchedSwitch
             or TraceEventKind.Fork or TraceEventKind.Exit => true,
         TraceEventKind.TlbFlush => next.A0 == (long)FlushReason.TaskSwitch,
         _ => false,

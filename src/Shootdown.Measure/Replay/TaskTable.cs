@@ -60,6 +60,16 @@ internal sealed class TaskTable(NameTable names)
         return task;
     }
 
+    /// <summary>A user task that was there before the trace began.</summary>
+    public TracedTask Begin(int tid, int pid)
+    {
+        var task = new TracedTask();
+        Enter(task, _processes.TryGetValue(pid, out TracedProcess? process) ? process : NewProcess());
+        _processes[pid] = task.Process!;
+        _tasks[tid] = task;
+        return task;
+    }
+
     /// <summary>
     /// A task of user code uses an address: it is no kernel thread, and perhaps a thread of a process that has mapped this
     /// address. Returns the address space that it was thought to have if that changes.

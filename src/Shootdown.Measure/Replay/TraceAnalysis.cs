@@ -109,6 +109,9 @@ internal sealed partial class TraceAnalysis(NameTable names)
                 thread.InCall = false;
                 thread.Operation = OperationNames.OfFault(next.A1);
                 break;
+            case TraceEventKind.KernelFault when !thread.InCall:
+                thread.Operation = OperationNames.OfFault(next.A1);
+                break;
             case TraceEventKind.SchedSwitch:
                 LazySwitches += next.A1 == 0 && next.A0 != 0 ? 1 : 0;
                 break;

@@ -9,6 +9,7 @@ internal sealed partial class TraceDriver
     private const int MapLocked = 0x2000;
     private const int MapPopulate = 0x8000;
     private const int MapNonblock = 0x10000;
+    private const int MapStack = 0x20000;
     private const int ReadWrite = 3;
     private const int ExecuteBit = 4;
 
@@ -65,11 +66,12 @@ internal sealed partial class TraceDriver
         }
 
         process.Areas.Remove(first, end);
-        process.Areas.Add(new Area(first, end, (int)call.A2, kind));
-        int place = process.RangeOf(first, end);
+        bool isStack = (call.A3 & MapStack) != 0 && !StacksMayBeHuge;
+        process.Areas.Add(new Area(first, end, (int)call.A2, kind, isStack ? HugePageAdvice.Unwanted : HugePageAdvice.None));
+        int place = process.Places.RangeOf(first, end);
         if (place < 0)
         {
-            NoteNotModelled("mmap across 512 GiB");
+            NoteNotModelled("mmap of scattered addresses");
             return;
         }
 
@@ -87,10 +89,16 @@ internal sealed partial class TraceDriver
     private void Unmap(in ReplayPoint at, TracedProcess process, long first, long end)
     {
         process.Areas.Remove(first, end);
-        int place = process.RangeOf(first, end);
+        UnmapPlace(at, process, first, end);
+        process.Places.Release(first, end, process.Areas);
+    }
+
+    private void UnmapPlace(in ReplayPoint at, TracedProcess process, long first, long end)
+    {
+        int place = process.Places.RangeOf(first, end);
         if (place < 0)
         {
-            NoteNotModelled("munmap across 512 GiB");
+            NoteNotModelled("munmap of scattered addresses");
             return;
         }
 
@@ -136,10 +144,10 @@ internal sealed partial class TraceDriver
     {
         process.Areas.Remove(first, end);
         process.Areas.Add(new Area(first, end, protection, kind));
-        int place = process.RangeOf(first, end);
+        int place = process.Places.RangeOf(first, end);
         if (place < 0)
         {
-            NoteNotModelled("mapping across 512 GiB");
+            NoteNotModelled("mapping of scattered addresses");
             return;
         }
 
@@ -172,10 +180,10 @@ internal sealed partial class TraceDriver
 
     private void Protect(in ReplayPoint at, TracedProcess process, long first, long end, int protection, bool changesExecute)
     {
-        int place = process.RangeOf(first, end);
+        int place = process.Places.RangeOf(first, end);
         if (place < 0)
         {
-            NoteNotModelled("mprotect across 512 GiB");
+            NoteNotModelled("mprotect of scattered addresses");
             return;
         }
 
@@ -187,10 +195,16 @@ internal sealed partial class TraceDriver
 
     private void Advise(in ReplayPoint at, TracedProcess process, long first, long end, Advice advice)
     {
-        int place = process.RangeOf(first, end);
+        int place = process.Places.RangeOf(first, end);
         if (advice is Advice.Remove or Advice.Collapse)
         {
             NoteNotModelled($"madvise({advice.ToString().ToUpperInvariant()})");
+            return;
+        }
+
+        if (advice is Advice.HugePage or Advice.NoHugePage)
+        {
+            process.Areas.Advise(first, end, advice == Advice.HugePage ? HugePageAdvice.Wanted : HugePageAdvice.Unwanted);
             return;
         }
 
@@ -212,7 +226,7 @@ internal sealed partial class TraceDriver
 
         if (place < 0)
         {
-            NoteNotModelled("madvise across 512 GiB");
+            NoteNotModelled("madvise of scattered addresses");
             return;
         }
 
@@ -239,7 +253,7 @@ internal sealed partial class TraceDriver
     /// <summary>mm/madvise.c, <c>madvise_populate</c>. Only of known areas: what maps the others is not in the trace.</summary>
     private void Populate(in ReplayPoint at, TracedProcess process, long first, long end, bool write)
     {
-        int place = process.RangeOf(first, end);
+        int place = process.Places.RangeOf(first, end);
         foreach (Area area in process.Areas.Within(first, end))
         {
             foreach (ReplayedKernel kernel in place < 0 ? [] : _kernels)
@@ -280,11 +294,11 @@ internal sealed partial class TraceDriver
         }
 
         bool keeps = (call.A3 & dontUnmap) != 0;
-        int fromPlace = process.RangeOf(from, from + oldPages);
-        int toPlace = process.RangeOf(to, to + newPages);
+        int fromPlace = process.Places.RangeOf(from, from + oldPages);
+        int toPlace = process.Places.RangeOf(to, to + newPages);
         if (fromPlace < 0 || toPlace < 0)
         {
-            NoteNotModelled("mremap across 512 GiB");
+            NoteNotModelled("mremap of scattered addresses");
             return;
         }
 

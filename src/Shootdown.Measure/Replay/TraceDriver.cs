@@ -37,6 +37,12 @@ internal sealed partial class TraceDriver
     /// <summary>False if reclaim takes no anonymous page.</summary>
     public bool HasSwap { get; init; } = true;
 
+    /// <summary>When faults map huge pages.</summary>
+    public HugePageMode HugePages { get; init; } = HugePageMode.Madvise;
+
+    /// <summary>True if areas of MAP_STACK may have huge pages.</summary>
+    public bool StacksMayBeHuge { get; init; }
+
     /// <summary>Pages that a thread uses again after a flush; 0 if refills are not asked for.</summary>
     public int RecentMax { get; init; }
 
@@ -48,6 +54,31 @@ internal sealed partial class TraceDriver
 
     /// <summary>What the kernels were not made to do, because the library has no form for it, with how often.</summary>
     public IReadOnlyDictionary<string, long> NotModelled => _notModelled;
+
+    /// <summary>Puts the threads of the begin of the recording where they were. Before the first event.</summary>
+    public void Begin(IReadOnlyList<RecordedTask> tasks)
+    {
+        foreach (RecordedTask recorded in tasks.Where(recorded => recorded.Cpu < _current.Length))
+        {
+            TracedTask task = _tasks.Begin(recorded.Tid, recorded.Pid);
+            if (!recorded.IsLast)
+            {
+                continue;
+            }
+
+            Cpus = Math.Max(Cpus, recorded.Cpu + 1);
+            _current[recorded.Cpu] = recorded.IsRunning ? task : null;
+            var at = new ReplayPoint(recorded.Cpu, 0, recorded.Tid, IsSelected: false);
+            foreach (ReplayedKernel kernel in _kernels)
+            {
+                kernel.SwitchTo(at, task.Process!.Id);
+                if (!recorded.IsRunning)
+                {
+                    kernel.EnterLazy(at);
+                }
+            }
+        }
+    }
 
     /// <summary>Takes the next event.</summary>
     public void Add(in TraceEvent next)
@@ -95,6 +126,9 @@ internal sealed partial class TraceDriver
                 OnSyscallExit(next);
                 break;
             case TraceEventKind.PageFault:
+                OnFault(next);
+                break;
+            case TraceEventKind.KernelFault when !IsInExec(next):
                 OnFault(next);
                 break;
             case TraceEventKind.SchedSwitch:
@@ -156,10 +190,10 @@ internal sealed partial class TraceDriver
             return;
         }
 
-        int page = process.PageOf(address);
+        int page = process.Places.PageOf(address);
         if (page < 0)
         {
-            NoteNotModelled("fault outside of 14 spans of 512 GiB");
+            NoteNotModelled("fault of scattered addresses");
             return;
         }
 
@@ -172,10 +206,24 @@ internal sealed partial class TraceDriver
         }
 
         ReplayPoint at = At(fault);
+        bool isPresent = (fault.A1 & present) != 0;
+        bool mapsHuge = !isPresent && MapsHugePage(at, process, address, isWrite);
         foreach (ReplayedKernel kernel in _kernels)
         {
             kernel.Know(process.Id, page, 1, isWrite);
-            kernel.Fault(at, process.Id, page, isWrite, (fault.A1 & present) != 0, area?.Kind ?? AreaKind.PrivateFile);
+            if (mapsHuge)
+            {
+                mapsHuge = kernel.FaultHuge(at, process.Id, page);
+            }
+            else
+            {
+                kernel.Fault(at, process.Id, page, isWrite, isPresent, area?.Kind ?? AreaKind.PrivateFile);
+            }
+        }
+
+        if (mapsHuge)
+        {
+            NoteHugePage(at, process, address);
         }
 
         if (RecentMax > 0)
@@ -183,6 +231,10 @@ internal sealed partial class TraceDriver
             task.Recent.Add(page, RecentMax);
         }
     }
+
+    /// <summary>fs/binfmt_elf.c fills the new address space before execve returns; here it begins when it has.</summary>
+    private bool IsInExec(in TraceEvent fault)
+        => _tasks.Find(fault.Tid, fault.Pid, fault.Comm) is { InCall: true, Call.Call: MemoryCall.Execve };
 
     private void OnSwitch(in TraceEvent change)
     {

@@ -37,12 +37,9 @@ internal sealed class KernelEventFields(NameTable names)
             return ReadSwitch(fields, ref parsed);
         }
 
-        if (name.SequenceEqual("page_fault_user"u8))
+        if (name.SequenceEqual("page_fault_user"u8) || name.SequenceEqual("page_fault_kernel"u8))
         {
-            parsed.Kind = TraceEventKind.PageFault;
-            return !ByteText.TryField(fields, "address"u8, out parsed.A0) ? "address"
-                : !ByteText.TryField(fields, "error_code"u8, out parsed.A1) ? "error_code"
-                : null;
+            return ReadFault(name, fields, ref parsed);
         }
 
         if (name.StartsWith("call_function_"u8))
@@ -77,6 +74,18 @@ internal sealed class KernelEventFields(NameTable names)
         parsed.Kind = TraceEventKind.Other;
         parsed.Name = names.Number(name);
         return null;
+    }
+
+    private static string? ReadFault(ReadOnlySpan<byte> name, ReadOnlySpan<byte> fields, ref TraceEvent parsed)
+    {
+        if (!ByteText.TryField(fields, "address"u8, out parsed.A0))
+        {
+            return "address";
+        }
+
+        // The upper half of the addresses is the kernel's own.
+        parsed.Kind = name.EndsWith("_user"u8) ? TraceEventKind.PageFault : parsed.A0 < 0 ? TraceEventKind.Other : TraceEventKind.KernelFault;
+        return ByteText.TryField(fields, "error_code"u8, out parsed.A1) ? null : "error_code";
     }
 
     private static string? ReadFlush(ReadOnlySpan<byte> fields, ref TraceEvent parsed)

@@ -63,11 +63,18 @@ internal sealed partial class KernelTextParser
     private void ParseOwnHeader(ReadOnlySpan<byte> text)
     {
         _format = TraceFormat.Recording;
+        if (RecordedTask.TryRead(text, out RecordedTask task))
+        {
+            Add(task);
+            return;
+        }
+
         if (ByteText.Field(text, "kernel"u8) is { IsEmpty: false } version)
         {
             KernelVersion = Encoding.UTF8.GetString(ByteText.NextWord(ref version));
         }
 
+        Settings = Settings.With(text);
         Cpus = ByteText.TryField(text, "cpus"u8, out long cpus) ? (int)cpus : Cpus;
         TlbInterrupts = ByteText.TryField(text, "tlb_interrupts"u8, out long interrupts) ? interrupts : TlbInterrupts;
         if (ByteText.TryField(text, "lost"u8, out long lost) && lost > _lost)

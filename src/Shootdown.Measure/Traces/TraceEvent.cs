@@ -15,6 +15,9 @@ public enum TraceEventKind : byte
     /// <summary>A fault of user code: address <c>A0</c>, error code <c>A1</c> (x86 bits: 1 present, 2 write, 4 user, 16 fetch).</summary>
     PageFault,
 
+    /// <summary>A fault of kernel code on user memory (copy_to_user, put_user), in a call or in front of a task's first step: as <see cref="PageFault"/>.</summary>
+    KernelFault,
+
     /// <summary>A CPU changes its task: from task <c>A0</c> (name <c>A2</c>, state <c>A4</c>) to task <c>A1</c> (name <c>A3</c>).</summary>
     SchedSwitch,
 

@@ -19,6 +19,8 @@ internal enum LineResult
 /// <summary>Reads lines of one format. Keeps no more than what a line needs of those before it.</summary>
 internal abstract class TraceParser(NameTable names, TraceProblems problems)
 {
+    private readonly List<RecordedTask> _tasks = [];
+
     /// <summary>Names of threads and events.</summary>
     protected NameTable Names { get; } = names;
 
@@ -33,6 +35,12 @@ internal abstract class TraceParser(NameTable names, TraceProblems problems)
 
     /// <summary>Kernel version that the trace names; empty if it does not.</summary>
     public string KernelVersion { get; protected set; } = "";
+
+    /// <summary>Settings of the recorded system that the trace tells.</summary>
+    public RecordedSystem Settings { get; protected set; }
+
+    /// <summary>Threads that were there when the recording began, as far as the trace tells; no more than that machine had.</summary>
+    public IReadOnlyList<RecordedTask> Tasks => _tasks;
 
     /// <summary>CPUs that the trace says there are; 0 if it does not say.</summary>
     public int Cpus { get; protected set; }
@@ -57,6 +65,9 @@ internal abstract class TraceParser(NameTable names, TraceProblems problems)
         second = default;
         return false;
     }
+
+    /// <summary>Notes a thread that was there.</summary>
+    protected void Add(in RecordedTask task) => _tasks.Add(task);
 
     /// <summary>Parses a line.</summary>
     protected abstract LineResult ParseLine(ReadOnlySpan<byte> line, ref TraceEvent parsed);

@@ -55,6 +55,12 @@ public sealed class TraceReader : IDisposable
     /// <summary>Kernel version that the trace names; empty if it does not.</summary>
     public string KernelVersion => _parser.KernelVersion;
 
+    /// <summary>Threads that were there when the recording began, as far as the trace tells.</summary>
+    public IReadOnlyList<RecordedTask> Tasks => _parser.Tasks;
+
+    /// <summary>Settings of the recorded system that the trace tells.</summary>
+    public RecordedSystem Settings => _parser.Settings;
+
     /// <summary>TLB interrupts that the kernel itself counted during the recording; null if the trace does not say.</summary>
     public long? TlbInterrupts => _parser.TlbInterrupts;
 

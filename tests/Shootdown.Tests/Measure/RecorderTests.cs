@@ -17,7 +17,7 @@ public sealed class RecorderTests : IDisposable
         long interrupts = 100;
         var output = new MemoryStream();
         RecordResult result;
-        using (var recorder = new TraceRecorder(new RecordOptions(files, 4096, "6.1.0", "service", () => interrupts += 7)))
+        using (var recorder = new TraceRecorder(new RecordOptions(files, 4096, "6.1.0", "service", default, () => [], () => interrupts += 7)))
         {
             Assert.Equal("4096", files.Setting("buffer_size_kb"));
             Assert.Equal("mono", files.Setting("trace_clock"));
@@ -46,7 +46,7 @@ public sealed class RecorderTests : IDisposable
     public void Nothing_stays_when_the_kernel_refuses_or_the_caller_fails()
     {
         var files = new FakeTracefs(_root) { HasFlushEvent = false };
-        Assert.Throws<IOException>(() => new TraceRecorder(new RecordOptions(files, 64, "6.1", "all", () => null)));
+        Assert.Throws<IOException>(() => new TraceRecorder(new RecordOptions(files, 64, "6.1", "all", default, () => [], () => null)));
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(_root, "instances")));
     }
 
@@ -56,7 +56,7 @@ public sealed class RecorderTests : IDisposable
         using var interruption = new CancellationTokenSource();
         interruption.Cancel();
         var output = new MemoryStream();
-        using (var recorder = new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", () => null)))
+        using (var recorder = new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", default, () => [], () => null)))
         {
             recorder.Start(output);
             recorder.Run(output, () => false, interruption.Token);
@@ -71,7 +71,7 @@ public sealed class RecorderTests : IDisposable
     {
         Directory.CreateDirectory(Path.Combine(_root, "instances/shootdown-999999999"));
         Directory.CreateDirectory(Path.Combine(_root, "instances/someone-else"));
-        new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", () => null)).Dispose();
+        new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", default, () => [], () => null)).Dispose();
 
         Assert.Equal(["someone-else"], Directory.EnumerateDirectories(Path.Combine(_root, "instances")).Select(Path.GetFileName));
     }
@@ -81,7 +81,7 @@ public sealed class RecorderTests : IDisposable
     public void The_instance_of_a_recorder_whose_id_another_program_has_is_removed()
     {
         Directory.CreateDirectory(Path.Combine(_root, "instances/shootdown-1"));
-        new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", () => null)).Dispose();
+        new TraceRecorder(new RecordOptions(new FakeTracefs(_root), 64, "6.12", "all", default, () => [], () => null)).Dispose();
 
         Assert.Empty(Directory.EnumerateDirectories(Path.Combine(_root, "instances")));
     }
@@ -93,7 +93,7 @@ public sealed class RecorderTests : IDisposable
         string instance = Path.Combine(_root, "instances/shootdown-999999999");
         Directory.CreateDirectory(instance);
         File.WriteAllText(Path.Combine(instance, "tracing_on"), "1");
-        new TraceRecorder(new RecordOptions(new BusyTracefs(_root), 64, "6.12", "all", () => null)).Dispose();
+        new TraceRecorder(new RecordOptions(new BusyTracefs(_root), 64, "6.12", "all", default, () => [], () => null)).Dispose();
 
         Assert.Equal("0", File.ReadAllText(Path.Combine(instance, "tracing_on")));
         Assert.Equal(["shootdown-999999999"], Directory.EnumerateDirectories(Path.Combine(_root, "instances")).Select(Path.GetFileName));

@@ -31,6 +31,7 @@ public sealed class TraceReaderTests
     [InlineData("  a b-c  1828 [003]  2665.773323890:  1 tlb:tlb_flush: pages:33 reason:local mm shootdown (3)", "a b-c", 2665773323890)]
     [InlineData("  .NET TP-1828   [003]  2665.773323: tlb_flush:  pages:33 reason:local mm shootdown (3)", ".NET TP", 2665773323000)]
     [InlineData("  x [1]-1828    [003] d..2.  2665.773323: tlb_flush: pages:33 reason:Local MM shootdown", "x [1]", 2665773323000)]
+    [InlineData("  kworker/0:0-1828       (      9) [003] d..2.  2665.773323: tlb_flush: pages:33 reason:local mm shootdown (3)", "kworker/0:0", 2665773323000)]
     [InlineData("  y-1828    ( 1817) [003] d..2.  2665.773323: tlb_flush: pages:33 reason:local mm shootdown (3)", "y", 2665773323000)]
     [InlineData("2665773323890 3 1828 a b tlb_flush reason=3 pages=33", "a b", 2665773323890)]
     public void Columns(string line, string comm, long timeNs)
@@ -45,6 +46,7 @@ public sealed class TraceReaderTests
     [Theory]
     [InlineData("m-1 [0] 1.0: sys_enter_munmap: addr: 0x200000000000, len: 0x00002000")]
     [InlineData("m-1 [0] d.... 1.0: sys_munmap(addr: 0x200000000000, len: 0x2000)")]
+    [InlineData("m-1 [0] d.... 1.0: sys_munmap(addr: 200000000000, len: 2000)")]
     [InlineData("m 1/1 [0] 1.0: syscalls:sys_enter_munmap: addr: 0x200000000000, len: 0x00002000")]
     [InlineData("1000000000 0 1 m munmap addr=0x200000000000 len=8192")]
     [InlineData("1 1.000000 munmap(0x200000000000, 8192) = 0 <0.000010>")]
@@ -59,6 +61,27 @@ public sealed class TraceReaderTests
     }
 
     /// <summary>trace-cmd prints a list of CPUs, ftrace a mask of 32 CPUs a group, of which a large machine has several.</summary>
+    /// <summary>Tracefs of Linux 6.1 and 6.12 writes hexadecimal numbers without 0x, which may look decimal.</summary>
+    [Theory]
+    [InlineData("sys_madvise(start: 7f0000000000, len_in: 1000, behavior: 15)", 0x7f0000000000, 0x1000, 21)]
+    [InlineData("sys_madvise(start: 0x7f0000000000, len_in: 0x1000, behavior: 0x15)", 0x7f0000000000, 0x1000, 21)]
+    [InlineData("sys_mprotect(start: 7f0000000000, len: a00, prot: 3)", 0x7f0000000000, 0xa00, 3)]
+    [InlineData("sys_mremap(addr: 7f0000000000, old_len: 10000, new_len: 20000, flags: 3, new_addr: 7e0000000000)", 0x7f0000000000, 0x10000, 0x20000)]
+    public void Numbers_of_the_kernels_own_text_are_hexadecimal(string call, long a0, long a1, long a2)
+    {
+        (IReadOnlyList<TraceEvent> events, TraceReader reader) = TraceText.Read($"  m-12      (     12) [000] ...1.  2665.773323: {call}\n");
+
+        Assert.Equal((a0, a1, a2), (events[0].A0, events[0].A1, events[0].A2));
+        Assert.Empty(TraceText.Problems(reader));
+    }
+
+    [Theory]
+    [InlineData("page_fault_user: address=0x7f0000001000 ip=0x401000 error_code=0x6", TraceEventKind.PageFault)]
+    [InlineData("page_fault_kernel: address=0x7f0000001000 ip=0xffffffff81000000 error_code=0x2", TraceEventKind.KernelFault)]
+    [InlineData("page_fault_kernel: address=0xffffc90000001000 ip=0xffffffff81000000 error_code=0x2", TraceEventKind.Other)]
+    public void Faults(string text, TraceEventKind kind)
+        => Assert.Equal(kind, Assert.Single(TraceText.Read($"  m-12      (     12) [000] d....  2665.773323: {text}\n").Events).Kind);
+
     [Theory]
     [InlineData("1", 1)]
     [InlineData("0,2-4", 4)]
