@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace Shootdown.Cli;
 
@@ -39,7 +40,7 @@ internal sealed record RecordRequest
         }
 
         const long largest = 1L << 40;
-        long bytes = OptionValues.Bytes("--buffer", parsed.GetValue(tree.Buffer) ?? "32M");
+        long bytes = parsed.GetValue(tree.Buffer) is { } buffer ? OptionValues.Bytes("--buffer", buffer) : DefaultRingBytes();
         if (bytes is < 4096 or > largest)
         {
             throw new UsageException($"--buffer '{parsed.GetValue(tree.Buffer)}': expected from 4K to 1T");
@@ -53,6 +54,21 @@ internal sealed record RecordRequest
             File = parsed.GetValue(tree.Out) ?? "shootdown.trace.gz",
             BufferKb = (int)(bytes / 1024),
         };
+    }
+
+    /// <summary>
+    /// 64 MiB, some million events; less where the rings of all CPUs would take more than an eighth of the memory that is free now.
+    /// </summary>
+    private static long DefaultRingBytes()
+    {
+        const long most = 64L << 20;
+        const long least = 1L << 20;
+        const string memory = "/proc/meminfo";
+        string? row = System.IO.File.Exists(memory)
+            ? System.IO.File.ReadLines(memory).FirstOrDefault(line => line.StartsWith("MemAvailable:", StringComparison.Ordinal)) : null;
+        string[] words = row?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
+        return words.Length > 1 && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long freeKb)
+            ? Math.Clamp(freeKb * 1024 / 8 / Environment.ProcessorCount / least * least, least, most) : least;
     }
 
     /// <summary>A plain number is seconds.</summary>

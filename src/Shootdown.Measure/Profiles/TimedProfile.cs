@@ -48,7 +48,8 @@ public sealed record TimedProfile(string Name, KernelOptions Options, KernelPart
         Madvise = kernel => new Linux61Madvise(kernel),
         Migrate = kernel => new UnbatchedMigrate(kernel),
         LruLists = kernel => new TimedLruLists(kernel, batchFolios: 15, drains: true),
-    }) { StacksMayBeHuge = true };
+    })
+    { StacksMayBeHuge = true };
 
     /// <summary>Linux 6.18, with <c>CONFIG_PT_RECLAIM</c>, as far as its flushes differ from those of 6.12.</summary>
     public static TimedProfile Linux618 { get; } = Linux612 with

@@ -11,8 +11,8 @@ namespace Shootdown.Measure;
 /// <param name="Settings">Settings of the machine, for the file's head.</param>
 /// <param name="ReadTasks">Where threads are, for the file's head.</param>
 /// <param name="ReadInterrupts">Row TLB of /proc/interrupts, all CPUs; null if there is none.</param>
-public sealed record RecordOptions(TracefsFiles Files, int BufferKb, string Kernel, string Target, RecordedSystem Settings, Func<IReadOnlyList<RecordedTask>> ReadTasks,
-    Func<long?> ReadInterrupts);
+public sealed record RecordOptions(TracefsFiles Files, int BufferKb, string Kernel, string Target, RecordedSystem Settings,
+    Func<IReadOnlyList<RecordedTask>> ReadTasks, Func<long?> ReadInterrupts);
 
 /// <summary>What a recording came to.</summary>
 /// <param name="Bytes">Text before compression.</param>
@@ -93,10 +93,13 @@ public sealed class TraceRecorder : IDisposable
         int cpus = _options.Files.List($"{_instance}/per_cpu").Count;
         WriteText(file, $"# shootdown recording 1\n# shootdown kernel={_options.Kernel} cpus={cpus}{_options.Settings} target={_options.Target}\n");
         _pipe = _options.Files.OpenPipe($"{_instance}/trace_pipe");
-        foreach (RecordedTask task in _options.ReadTasks())
+        IReadOnlyList<RecordedTask> tasks = _options.ReadTasks();
+        foreach (int pid in tasks.Select(task => task.Pid).Distinct())
         {
-            WriteText(file, $"# shootdown {task}\n");
+            WriteText(file, string.Concat(ProcessMaps.Read(pid).Select(area => $"# shootdown {area}\n")));
         }
+
+        WriteText(file, string.Concat(tasks.Select(task => $"# shootdown {task}\n")));
 
         _interruptsBefore = _options.ReadInterrupts();
         Write("tracing_on", "1");
@@ -122,6 +125,7 @@ public sealed class TraceRecorder : IDisposable
     {
         const int pauseMs = 20;
         long bytes = 0;
+        TracePipe.PreferOwnThread();
         while (!IsOver())
         {
             long now = Drain(file, IsOver);

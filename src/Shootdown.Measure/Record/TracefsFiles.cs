@@ -51,6 +51,7 @@ public sealed partial class TracePipe : IDisposable
 {
     /// <summary>O_NONBLOCK, and O_CLOEXEC: a target that inherits the pipe keeps the instance from being removed.</summary>
     private const int ReadOnlyNonBlocking = 0x80800;
+    private const int PreferredNice = -15;
     private const int WouldBlock = 11;
     private const int Interrupted = 4;
     private readonly int _handle;
@@ -85,6 +86,14 @@ public sealed partial class TracePipe : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _ = Close(_handle);
+
+    /// <summary>
+    /// Lets the calling thread run before others of its CPU, if it may: what is recorded may want all CPUs, and who does not read in time loses events.
+    /// </summary>
+    public static void PreferOwnThread() => _ = SetPriority(0, 0, PreferredNice);
+
+    [LibraryImport("libc", EntryPoint = "setpriority")]
+    private static partial int SetPriority(int which, uint who, int nice);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);

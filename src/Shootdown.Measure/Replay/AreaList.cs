@@ -1,21 +1,5 @@
 namespace Shootdown.Measure;
 
-/// <summary>What an area maps.</summary>
-internal enum AreaKind : byte
-{
-    /// <summary>Private memory without file.</summary>
-    Anonymous,
-
-    /// <summary>A private mapping of a file.</summary>
-    PrivateFile,
-
-    /// <summary>A shared mapping of a file.</summary>
-    Shared,
-
-    /// <summary>Shared memory without file (shmem): writable entries need no fault that tells of the first write.</summary>
-    SharedMemory,
-}
-
 /// <summary>What an area was told about huge pages (VM_HUGEPAGE, VM_NOHUGEPAGE).</summary>
 internal enum HugePageAdvice : byte
 {

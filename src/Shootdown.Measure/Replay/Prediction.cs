@@ -33,7 +33,7 @@ internal sealed class Prediction
             StacksMayBeHuge = _profile.StacksMayBeHuge,
             RecentMax = _pagesAgain,
         };
-        _driver.Begin(reader.Tasks);
+        _driver.Begin(reader.Tasks, reader.Areas);
     }
 
     /// <summary>CPUs of the machines; there is no prediction of a trace that has more.</summary>

@@ -65,6 +65,10 @@ internal sealed partial class ReplayedKernel
         }
     }
 
+    /// <summary>An area that was there before the trace began.</summary>
+    public void Know(int process, int first, int count, int protection)
+        => MmOf(process).Areas!.Set(first, first + count, AreaList.IsAccessible(protection), AreaList.IsWritable(protection));
+
     /// <summary>munmap.</summary>
     public void Unmap(in ReplayPoint at, int process, int first, int count)
         => RunIn(at, process, (cpu, mm) => _kernel.Munmap(cpu, mm, first, count));

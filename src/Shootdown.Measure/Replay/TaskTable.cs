@@ -60,6 +60,9 @@ internal sealed class TaskTable(NameTable names)
         return task;
     }
 
+    /// <summary>The address space of a process; null if nothing is known of it.</summary>
+    public TracedProcess? Process(int pid) => _processes.GetValueOrDefault(pid);
+
     /// <summary>A user task that was there before the trace began.</summary>
     public TracedTask Begin(int tid, int pid)
     {

@@ -55,31 +55,6 @@ internal sealed partial class TraceDriver
     /// <summary>What the kernels were not made to do, because the library has no form for it, with how often.</summary>
     public IReadOnlyDictionary<string, long> NotModelled => _notModelled;
 
-    /// <summary>Puts the threads of the begin of the recording where they were. Before the first event.</summary>
-    public void Begin(IReadOnlyList<RecordedTask> tasks)
-    {
-        foreach (RecordedTask recorded in tasks.Where(recorded => recorded.Cpu < _current.Length))
-        {
-            TracedTask task = _tasks.Begin(recorded.Tid, recorded.Pid);
-            if (!recorded.IsLast)
-            {
-                continue;
-            }
-
-            Cpus = Math.Max(Cpus, recorded.Cpu + 1);
-            _current[recorded.Cpu] = recorded.IsRunning ? task : null;
-            var at = new ReplayPoint(recorded.Cpu, 0, recorded.Tid, IsSelected: false);
-            foreach (ReplayedKernel kernel in _kernels)
-            {
-                kernel.SwitchTo(at, task.Process!.Id);
-                if (!recorded.IsRunning)
-                {
-                    kernel.EnterLazy(at);
-                }
-            }
-        }
-    }
-
     /// <summary>Takes the next event.</summary>
     public void Add(in TraceEvent next)
     {

@@ -69,6 +69,12 @@ internal sealed partial class KernelTextParser
             return;
         }
 
+        if (RecordedArea.TryRead(text, out RecordedArea area))
+        {
+            Add(area);
+            return;
+        }
+
         if (ByteText.Field(text, "kernel"u8) is { IsEmpty: false } version)
         {
             KernelVersion = Encoding.UTF8.GetString(ByteText.NextWord(ref version));

@@ -25,8 +25,9 @@ public readonly record struct RecordedSystem(HugePageMode? HugePages, bool? HasS
         string thp = TextOf("/sys/kernel/mm/transparent_hugepage/enabled");
         string swaps = TextOf("/proc/swaps");
         string numa = TextOf("/proc/sys/kernel/numa_balancing").Trim();
+        HugePageMode[] chosen = [.. Enum.GetValues<HugePageMode>().Where(mode => thp.Contains($"[{NameOf(mode)}]", StringComparison.Ordinal))];
         return new RecordedSystem(
-            Enum.GetValues<HugePageMode>().Select(mode => (HugePageMode?)mode).FirstOrDefault(mode => thp.Contains($"[{NameOf(mode!.Value)}]", StringComparison.Ordinal)),
+            chosen.Length > 0 ? chosen[0] : null,
             swaps.Length > 0 ? swaps.Trim().Contains('\n', StringComparison.Ordinal) : null,
             numa.Length > 0 ? numa != "0" : null);
     }

@@ -20,6 +20,7 @@ internal enum LineResult
 internal abstract class TraceParser(NameTable names, TraceProblems problems)
 {
     private readonly List<RecordedTask> _tasks = [];
+    private readonly List<RecordedArea> _areas = [];
 
     /// <summary>Names of threads and events.</summary>
     protected NameTable Names { get; } = names;
@@ -41,6 +42,9 @@ internal abstract class TraceParser(NameTable names, TraceProblems problems)
 
     /// <summary>Threads that were there when the recording began, as far as the trace tells; no more than that machine had.</summary>
     public IReadOnlyList<RecordedTask> Tasks => _tasks;
+
+    /// <summary>What they had mapped, as far as the trace tells.</summary>
+    public IReadOnlyList<RecordedArea> Areas => _areas;
 
     /// <summary>CPUs that the trace says there are; 0 if it does not say.</summary>
     public int Cpus { get; protected set; }
@@ -68,6 +72,9 @@ internal abstract class TraceParser(NameTable names, TraceProblems problems)
 
     /// <summary>Notes a thread that was there.</summary>
     protected void Add(in RecordedTask task) => _tasks.Add(task);
+
+    /// <summary>Notes an area that was there.</summary>
+    protected void Add(in RecordedArea area) => _areas.Add(area);
 
     /// <summary>Parses a line.</summary>
     protected abstract LineResult ParseLine(ReadOnlySpan<byte> line, ref TraceEvent parsed);

@@ -58,6 +58,9 @@ public sealed class TraceReader : IDisposable
     /// <summary>Threads that were there when the recording began, as far as the trace tells.</summary>
     public IReadOnlyList<RecordedTask> Tasks => _parser.Tasks;
 
+    /// <summary>What they had mapped, as far as the trace tells.</summary>
+    public IReadOnlyList<RecordedArea> Areas => _parser.Areas;
+
     /// <summary>Settings of the recorded system that the trace tells.</summary>
     public RecordedSystem Settings => _parser.Settings;
 
@@ -211,6 +214,12 @@ public sealed class TraceReader : IDisposable
 
     private static TraceParser? Detect(ReadOnlySpan<byte> start, NameTable names, TraceProblems problems)
     {
+        if (start.StartsWith("# shootdown recording"u8))
+        {
+            // What was there before the first event takes more lines than are looked at.
+            return new KernelTextParser(names, problems);
+        }
+
         (TraceParser Parser, int Events) best = (null!, 0);
         foreach (Func<NameTable, TraceProblems, TraceParser> create in (Func<NameTable, TraceProblems, TraceParser>[])
             [(n, p) => new KernelTextParser(n, p), (n, p) => new StraceParser(n, p), (n, p) => new BpftraceParser(n, p)])

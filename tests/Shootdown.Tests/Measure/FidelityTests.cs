@@ -1,3 +1,4 @@
+using System.Globalization;
 using Shootdown.Measure;
 using Shootdown.Tests.Cli;
 using Shootdown.Tests.Docs;
@@ -14,6 +15,9 @@ public sealed class FidelityTests
     private static readonly Lazy<Fidelity> Result = new(
         () => Fidelity.Run(Repository.PathOf("tests/Shootdown.Tests/Measure/per-operation.csv")));
 
+    private static readonly Lazy<Fidelity> HeldOut = new(
+        () => Fidelity.Run(Repository.PathOf("tests/Shootdown.Tests/Measure/held-out-per-operation.csv")));
+
     [Theory]
     [InlineData("6.1", 246, 0)]
     [InlineData("6.12", 251, 1)]
@@ -22,6 +26,19 @@ public sealed class FidelityTests
     {
         Assert.Equal(exact, Result.Value.Count(FidelityVerdict.Exact, kernel));
         Assert.True(different == Result.Value.Count(FidelityVerdict.Different, kernel), string.Join('\n', Result.Value.Rows.Where(row => row.Verdict == FidelityVerdict.Different).Select(row => row.Reason)));
+    }
+
+    /// <summary>Rows that were recorded when the model was finished: other sizes, other numbers of CPUs and of helpers.</summary>
+    [Theory]
+    [InlineData("6.1", 1348, 16)]
+    [InlineData("6.12", 1343, 21)]
+    public void Held_out_rows_are_as_exact(string kernel, int exact, int different)
+    {
+        Assert.Equal(exact, HeldOut.Value.Count(FidelityVerdict.Exact, kernel));
+        Assert.Equal(different, HeldOut.Value.Count(FidelityVerdict.Different, kernel));
+        Assert.Equal(0, HeldOut.Value.Count(FidelityVerdict.NotModelled, kernel));
+        string row = string.Create(CultureInfo.InvariantCulture, $"| {kernel} | {exact + different:N0} | {exact:N0} | {100.0 * exact / (exact + different):0.0} % |");
+        Assert.Contains(row, Repository.Read(Document), StringComparison.Ordinal);
     }
 
     [Fact]

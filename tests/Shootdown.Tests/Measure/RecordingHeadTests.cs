@@ -28,12 +28,47 @@ public sealed class RecordingHeadTests
         Assert.Empty(TraceText.Problems(reader));
     }
 
+    [Theory]
+    [InlineData("7f1c2e000000-7f1c2e021000 rw-p 00000000 00:00 0", 3, AreaKind.Anonymous)]
+    [InlineData("7f1c2e000000-7f1c2e021000 rw-p 00000000 00:00 0                          [heap]", 3, AreaKind.Anonymous)]
+    [InlineData("7f1c2e000000-7f1c2e021000 ---p 00000000 00:00 0", 0, AreaKind.Anonymous)]
+    [InlineData("7f1c2e000000-7f1c2e021000 r-xp 00002000 fe:00 123456                     /usr/lib/a file.so (deleted)", 5, AreaKind.PrivateFile)]
+    [InlineData("7f1c2e000000-7f1c2e021000 rw-s 00002000 fe:00 123456                     /var/data", 3, AreaKind.Shared)]
+    [InlineData("7f1c2e000000-7f1c2e021000 rw-s 00002000 00:01 123456                     /memfd:doublemapper (deleted)", 3, AreaKind.SharedMemory)]
+    public void Areas_are_read_as_proc_shows_them_and_as_they_were_written(string line, int protection, AreaKind kind)
+    {
+        var expected = new RecordedArea(10, 0x7f1c2e000000, 0x21000, protection, kind);
+        Assert.Equal(expected, ProcessMaps.AreaOf(10, line));
+        (_, TraceReader reader) = TraceText.Read($"# shootdown recording 1\n# shootdown {expected}\n{Program}");
+        Assert.Equal([expected], reader.Areas);
+    }
+
+    [Theory]
+    [InlineData("ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]")]
+    [InlineData("nonsense")]
+    [InlineData("")]
+    public void What_is_no_area_of_the_user_is_passed_over(string line) => Assert.Null(ProcessMaps.AreaOf(10, line));
+
+    /// <summary>Tables are freed with the last area that they serve: one that was there before keeps them.</summary>
+    [Theory]
+    [InlineData("", 1)]
+    [InlineData("# shootdown area pid=10 addr=0x7f0000010000 len=0x1000 prot=3 kind=anonymous\n", 0)]
+    [InlineData("# shootdown area pid=11 addr=0x7f0000010000 len=0x1000 prot=3 kind=anonymous\n", 1)]
+    public void An_area_that_was_there_keeps_its_tables(string area, int interrupts)
+    {
+        const string lazy = "# shootdown task=11 pid=10 cpu=1 last=1 running=0\n";
+        using TraceReader reader = TraceReader.Open(
+            new MemoryStream(System.Text.Encoding.UTF8.GetBytes($"# shootdown recording 1\n# shootdown kernel=6.12.0 cpus=4 target=w\n{area}{lazy}{Program}")), "recording");
+        Assert.Equal(interrupts, Replayer.Run(reader, "recording", new ReplayOptions()).Prediction!.Predicted.Interrupts);
+    }
+
     [Fact]
     public void Another_tools_trace_tells_nothing()
     {
         (_, TraceReader reader) = TraceText.Read(Program);
         Assert.Equal(default, reader.Settings);
         Assert.Empty(reader.Tasks);
+        Assert.Empty(reader.Areas);
     }
 
     /// <summary>Thread 11 never has an event: that it runs on CPU 1, or ran there last, decides whom the munmap interrupts.</summary>
@@ -58,6 +93,8 @@ public sealed class RecordingHeadTests
         RecordedTask self = Assert.Single(RunningTasks.Read(), task => task.Tid == Environment.ProcessId);
         Assert.Equal(Environment.ProcessId, self.Pid);
         Assert.True(RunningTasks.Read().GroupBy(task => task.Cpu).All(cpu => cpu.Count(task => task.IsLast) <= 1));
+        Assert.Contains(ProcessMaps.Read(Environment.ProcessId), area => area.Kind == AreaKind.Anonymous && area.Protection == 3);
+        Assert.Empty(ProcessMaps.Read(int.MaxValue));
         Assert.True(RecordedSystem.OfThisMachine() == RecordedSystem.OfThisMachine());
     }
 }

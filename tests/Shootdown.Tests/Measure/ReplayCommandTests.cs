@@ -75,7 +75,7 @@ public sealed partial class ReplayCommandTests
 
             (code, string output, _) = Run("replay", file);
             Assert.Equal(0, code);
-            Assert.Matches(@"t\.gz: shootdown record, \d+ lines, 1 event", output);
+            Assert.Matches(@"t\.gz: shootdown record, [0-9,]+ lines, 1 event", output);
             Assert.Contains("12 events lost by the recorder: all totals are too low", output, StringComparison.Ordinal);
         }
         finally
