@@ -223,6 +223,12 @@ public sealed class TimedKernel
     public async Proc Access(Cpu cpu, Mm mm, int page, bool write)
     {
         ArgumentNullException.ThrowIfNull(cpu);
+        ArgumentNullException.ThrowIfNull(mm);
+        if (Machine.Cpus[cpu.Index].Space != mm.Space)
+        {
+            throw new ProcRuleException($"{cpu} accesses {Paging.AddressText(page)} of an address space that it has not loaded");
+        }
+
         while ((write ? await cpu.AccessStore(page, 1) : await cpu.AccessTouch(page)).Faulted)
         {
             if (!await HandleFault(cpu, mm, page, write))

@@ -20,6 +20,12 @@ internal sealed partial class TraceDriver
             return;
         }
 
+        // Whoever is in a call runs there, also where the trace has lost the switch to it.
+        foreach (ReplayedKernel kernel in _kernels)
+        {
+            kernel.SwitchTo(at, process.Id);
+        }
+
         long first = call.A0 >>> PageShift;
         long end = first + PagesOf(call.A1);
         switch (call.Call)

@@ -74,6 +74,33 @@ public sealed class ReplayedKernelTests
         Assert.Equal("1 local send remote0 irq0", script.Predicted(isLazy: true));
     }
 
+    /// <summary>Another process ran on the CPU while mmap mapped, and the switch back is missing: whoever returns from a call runs there.</summary>
+    [Fact]
+    public void A_call_ends_where_its_thread_is_whatever_switches_the_trace_has_lost()
+    {
+        const string place = "0x200000000000";
+        var script = new TraceScript();
+        script.Line("sys_enter_mmap", $"addr: {place}, len: 0x2000, prot: 0x3, flags: 0x8032, fd: 0xffffffff, off: 0x0");
+        script.Line("page_fault_user", "address=0x601000 ip=0x401000 error_code=0x6", "other-20   [000]");
+        script.Line("sys_exit_mmap", place);
+        script.Call("munmap", $"addr: {place}, len: 0x2000");
+        Assert.Equal("2 local send remote1 irq1", script.Predicted(isLazy: false));
+    }
+
+    /// <summary>MADV_POPULATE_WRITE (23) over pages of zeroes that MADV_POPULATE_READ (22) mapped copies each, with a flush.</summary>
+    [Fact]
+    public void Populating_for_writes_replaces_what_was_populated_for_reads()
+    {
+        var script = new TraceScript();
+        script.Map(0, 3);
+        foreach (string advice in new[] { "0x16", "0x17", "0x17" })
+        {
+            script.Call("madvise", $"start: 0x200000000000, len_in: 0x3000, behavior: {advice}");
+        }
+
+        Assert.Equal(string.Join("; ", Enumerable.Repeat("1 local send remote1 irq1", 3)), script.Predicted(isLazy: false));
+    }
+
     [Fact]
     public void A_call_that_failed_flushes_nothing()
     {
