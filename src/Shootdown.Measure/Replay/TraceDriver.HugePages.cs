@@ -17,24 +17,25 @@ internal sealed partial class TraceDriver
     private long _hugeGuesses;
     private long _hugeErrors;
 
-    /// <summary>mm/huge_memory.c, <c>__thp_vma_allowable_orders</c>: true if a fault on a page that is not mapped tries to map a huge one.</summary>
-    private bool MapsHugePage(in ReplayPoint at, TracedProcess process, long page, bool isWrite)
+    /// <summary>A fault on a page that is not mapped, in a range that is taken for a huge page: there was none.</summary>
+    private void DoubtHugePage(in ReplayPoint at, TracedProcess process, long page)
     {
         long huge = page >> HugeShift;
-        if (process.HugePages.TryGetValue(huge, out (int Tid, long TimeNs) mapped) && _kernels[0].IsHuge(process.Id, process.Places.PageOf(page)))
+        if (process.HugePages.TryGetValue(huge, out (int Tid, long TimeNs) mapped) && _kernels[0].IsHuge(process.Id, process.Places.PageOf(page))
+            && (mapped.Tid == at.Tid || at.TimeNs - mapped.TimeNs > RaceNs))
         {
-            if (mapped.Tid == at.Tid || at.TimeNs - mapped.TimeNs > RaceNs)
-            {
-                _hugeErrors++;
-                TakeBack(at, process, huge);
-            }
-
-            return false;
+            _hugeErrors++;
+            TakeBack(at, process, huge);
         }
-
-        // A read maps the huge zero page, which takes no memory; small pages stand for it.
-        return isWrite && (_hugeGuesses < GuessesMin || _hugeErrors * 2 < _hugeGuesses) && MayBeHuge(process, huge);
     }
+
+    /// <summary>
+    /// mm/huge_memory.c, <c>__thp_vma_allowable_orders</c>: true if a write fault tries to map a huge page where nothing is mapped. A read maps the
+    /// huge zero page, which takes no memory; small pages stand for it.
+    /// </summary>
+    private bool MapsHugePage(TracedProcess process, long page)
+        => (_hugeGuesses < GuessesMin || _hugeErrors * 2 < _hugeGuesses) && MayBeHuge(process, page >> HugeShift)
+            && !_kernels[0].IsHuge(process.Id, process.Places.PageOf(page));
 
     private bool MayBeHuge(TracedProcess process, long huge)
         => HugePages != HugePageMode.Never && !process.SmallPages.Contains(huge)

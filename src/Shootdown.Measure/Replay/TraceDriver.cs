@@ -182,7 +182,12 @@ internal sealed partial class TraceDriver
 
         ReplayPoint at = At(fault);
         bool isPresent = (fault.A1 & present) != 0;
-        bool mapsHuge = !isPresent && MapsHugePage(at, process, address, isWrite);
+        if (!isPresent)
+        {
+            DoubtHugePage(at, process, address);
+        }
+
+        bool mapsHuge = !isPresent && isWrite && MapsHugePage(process, address);
         foreach (ReplayedKernel kernel in _kernels)
         {
             kernel.Know(process.Id, page, 1, isWrite);
