@@ -18,14 +18,31 @@ internal sealed class OpenCall
     /// <summary>True if its end came too late: it is carried out there.</summary>
     public bool IsLate { get; set; }
 
-    /// <summary>Number of the event at which it is carried out: its begin, or the last time its thread got a CPU before its end.</summary>
+    /// <summary>Number of its begin among the events.</summary>
+    public required long BeginsAt { get; init; }
+
+    /// <summary>Number of the event at which it is carried out.</summary>
     public long RunsAt { get; set; }
+
+    private long _firstRunNs = -1;
+    private long _resumedNs = -1;
+    private long _resumedAt;
+
+    /// <summary>Its thread leaves the CPU. If it blocks it has waited for a lock, most likely mmap_lock, and what it does is still to come.</summary>
+    public void Stop(in TraceEvent change)
+        => _firstRunNs = (char)change.A4 != 'R' ? 0 : _firstRunNs < 0 ? change.TimeNs - Enter.TimeNs : _firstRunNs;
+
+    /// <summary>Its thread gets a CPU again.</summary>
+    public void Resume(in TraceEvent change, long number) => (_resumedNs, _resumedAt) = (change.TimeNs, number);
+
+    /// <summary>It has ended: it is carried out at its begin, or where its thread last got a CPU if it has run longer from there on than at first.</summary>
+    public void ChooseTime(long endNs) => RunsAt = _resumedNs < 0 || _firstRunNs > endNs - _resumedNs ? BeginsAt : _resumedAt;
 }
 
 /// <summary>
 /// Holds events back until the results of the calls among them are known. A call changes page tables between its begin and its end, and
 /// what it does depends on its result (where mmap maps, whether munmap failed): so it is carried out at its begin, or where its
-/// thread last got a CPU (at its end if it maps), with the result that stands later in the trace. Memory is bounded: a call that has not returned
+/// thread last got a CPU, whichever it ran longer behind (at its end if it maps), with the result that stands later in the trace. Memory is bounded: a call that has not returned
 /// after <see cref="EventsMax"/> events is carried out at its end.
 /// </summary>
 internal sealed class CallWindow
@@ -45,9 +62,14 @@ internal sealed class CallWindow
         OpenCall? begins = null;
         if (next.Kind == TraceEventKind.SchedSwitch)
         {
+            if (_open.TryGetValue((int)next.A0, out OpenCall? stopped))
+            {
+                stopped.Stop(next);
+            }
+
             if (_open.TryGetValue((int)next.A1, out OpenCall? resumed))
             {
-                resumed.RunsAt = number;
+                resumed.Resume(next, number);
             }
         }
         else if (next.Kind is TraceEventKind.SyscallEnter or TraceEventKind.SyscallExit or TraceEventKind.PageFault or TraceEventKind.Exit
@@ -58,7 +80,7 @@ internal sealed class CallWindow
 
         if (next.Kind == TraceEventKind.SyscallEnter && NeedsResult(next.Call))
         {
-            begins = new OpenCall { Enter = next, RunsAt = number };
+            begins = new OpenCall { Enter = next, BeginsAt = number };
             _open[next.Tid] = begins;
         }
 
@@ -107,6 +129,7 @@ internal sealed class CallWindow
 
         // A call that maps waits for mmap_lock first, and then has little to do: it is carried out at its end.
         bool maps = call.Enter.Call is MemoryCall.Mmap or MemoryCall.Brk;
+        call.ChooseTime(next.TimeNs);
         call.RunsAt = call.IsLate || maps ? number : call.RunsAt;
         _runsAt[call.RunsAt] = call;
     }
