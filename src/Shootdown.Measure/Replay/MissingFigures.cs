@@ -75,6 +75,11 @@ internal static class MissingFigures
                     + $"a first line 'cpus={analysis.CpusSeen}' tells";
         }
 
+        if (inputs.Length == 0 && reader.Settings.NumaBalancing == true)
+        {
+            yield return "NUMA balancing was on (kernel.numa_balancing): its scans flush in the middle of programs, and are in no prediction";
+        }
+
         if (options.Policies.Count > 0 && (analysis.CpusSeen == 0 || analysis.CpusSeen > cpus || inputs.Length > 0))
         {
             yield return "no comparison of policies: whom a flush interrupts depends on who runs where, and on what is mapped; "

@@ -42,6 +42,19 @@ public sealed class RecorderTests : IDisposable
         Assert.Equal(["LostEvents 12 4"], TraceText.Problems(reader));
     }
 
+    /// <summary>A command that inherited it would keep the instance from being removed for as long as it lives.</summary>
+    [Fact]
+    public void The_pipe_is_not_inherited()
+    {
+        const int closeOnExec = 0x80000;
+        string file = Path.Combine(_root, "trace_pipe");
+        File.WriteAllText(file, "");
+        using var pipe = new TracePipe(file);
+        string handle = Assert.Single(Directory.EnumerateFileSystemEntries("/proc/self/fd"), entry => File.ResolveLinkTarget(entry, false)?.FullName == file);
+        string flags = File.ReadLines($"/proc/self/fdinfo/{Path.GetFileName(handle)}").Single(line => line.StartsWith("flags:", StringComparison.Ordinal));
+        Assert.Equal(closeOnExec, Convert.ToInt32(flags["flags:".Length..].Trim(), 8) & closeOnExec);
+    }
+
     [Fact]
     public void Nothing_stays_when_the_kernel_refuses_or_the_caller_fails()
     {

@@ -62,6 +62,18 @@ public sealed class RecordingHeadTests
         Assert.Equal(interrupts, Replayer.Run(reader, "recording", new ReplayOptions()).Prediction!.Predicted.Interrupts);
     }
 
+    [Theory]
+    [InlineData(true, 1)]
+    [InlineData(false, 0)]
+    public void NUMA_balancing_is_pointed_out(bool isOn, int expected)
+    {
+        RecordedSystem settings = new(HugePageMode.Madvise, HasSwap: true, isOn);
+        using TraceReader reader = TraceReader.Open(
+            new MemoryStream(System.Text.Encoding.UTF8.GetBytes($"# shootdown recording 1\n# shootdown kernel=6.12.0 cpus=4{settings} target=w\n{Program}")), "recording");
+        IReadOnlyList<string> missing = Replayer.Run(reader, "recording", new ReplayOptions()).Missing;
+        Assert.Equal(expected, missing.Count(figure => figure.StartsWith("NUMA balancing was on", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void Another_tools_trace_tells_nothing()
     {
