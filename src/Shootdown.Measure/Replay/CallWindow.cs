@@ -42,8 +42,8 @@ internal sealed class OpenCall
 /// <summary>
 /// Holds events back until the results of the calls among them are known. A call changes page tables between its begin and its end, and
 /// what it does depends on its result (where mmap maps, whether munmap failed): so it is carried out at its begin, or where its
-/// thread last got a CPU, whichever it ran longer behind (at its end if it maps), with the result that stands later in the trace. Memory is bounded: a call that has not returned
-/// after <see cref="EventsMax"/> events is carried out at its end.
+/// thread last got a CPU, whichever it ran longer behind (at its end if it maps), with the result that stands later in the trace. Memory is
+/// bounded: a call that has not returned after <see cref="EventsMax"/> events is carried out at its end.
 /// </summary>
 internal sealed class CallWindow
 {
