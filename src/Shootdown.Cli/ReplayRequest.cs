@@ -70,17 +70,7 @@ internal sealed record ReplayRequest
             : throw new UsageException($"--pid '{text}': expected the number of a process");
 
     private static HugePageMode HugePagesOf(string text)
-    {
-        foreach (HugePageMode mode in Enum.GetValues<HugePageMode>())
-        {
-            if (RecordedSystem.NameOf(mode) == text)
-            {
-                return mode;
-            }
-        }
-
-        throw new UsageException($"--thp '{text}': expected always, madvise or never");
-    }
+        => RecordedSystem.ModeOf(text) ?? throw new UsageException($"--thp '{text}': expected always, madvise or never");
 
     private static TimedProfile Profile(string text)
         => TimedProfile.All.FirstOrDefault(profile => profile.Name == text)

@@ -111,8 +111,11 @@ public sealed class TimedKernel
         ((CompoundHugeMemory)Kernel.HugeMemory).Want(mm, first, count);
     }
 
-    /// <summary>Whether the next faults on the huge page of a page map it as one, where nothing is mapped.</summary>
-    internal void WantHugePage(Mm mm, int page, bool wanted) => ((CompoundHugeMemory)Kernel.HugeMemory).Want(mm, page, wanted);
+    /// <summary>Faults on the huge page of a page map it as one from here on, where nothing is mapped.</summary>
+    internal void WantHugePage(Mm mm, int page) => ((CompoundHugeMemory)Kernel.HugeMemory).Want(mm, page, 1);
+
+    /// <summary>Faults on the huge page of a page map small ones again.</summary>
+    internal void UnwantHugePage(Mm mm, int page) => ((CompoundHugeMemory)Kernel.HugeMemory).Unwant(mm, page);
 
     /// <summary>madvise(MADV_COLLAPSE): false if some of the range could not be made huge.</summary>
     public async Proc<bool> MadviseCollapse(Cpu cpu, Mm mm, int first, int count)

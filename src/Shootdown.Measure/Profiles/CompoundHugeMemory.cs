@@ -21,18 +21,8 @@ internal sealed class CompoundHugeMemory(KernelModel kernel) : HugeMemory(kernel
         }
     }
 
-    /// <summary>Whether faults on the huge page of a page map it as one.</summary>
-    internal void Want(Mm mm, int page, bool wanted)
-    {
-        if (wanted)
-        {
-            _wanted.Add((mm.Index, page / Span));
-        }
-        else
-        {
-            _wanted.Remove((mm.Index, page / Span));
-        }
-    }
+    /// <summary>Faults on the huge page of a page map small ones again.</summary>
+    internal void Unwant(Mm mm, int page) => _wanted.Remove((mm.Index, page / Span));
 
     /// <inheritdoc/>
     public override Proc<bool> HandleHugePmd(Cpu cpu, Mm mm, int page, bool write, bool mayWrite)

@@ -10,19 +10,7 @@ public static class ProcessMaps
 {
     /// <summary>Areas of a process; none if it has ended.</summary>
     public static IReadOnlyList<RecordedArea> Read(int pid)
-    {
-        string[] lines;
-        try
-        {
-            lines = File.ReadAllLines($"/proc/{pid}/maps");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return [];
-        }
-
-        return [.. lines.Select(line => AreaOf(pid, line)).OfType<RecordedArea>()];
-    }
+        => [.. KernelFiles.Read($"/proc/{pid}/maps").Split('\n').Select(line => AreaOf(pid, line)).OfType<RecordedArea>()];
 
     /// <summary><c>first-end rwxp offset device inode path</c>, proc_pid_maps(5). Null for what lies in the kernel's half (vsyscall).</summary>
     public static RecordedArea? AreaOf(int pid, string line)

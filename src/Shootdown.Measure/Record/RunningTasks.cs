@@ -50,7 +50,7 @@ public static class RunningTasks
 
     private static RecordedTask? TaskOf(string path, int pid, int tid)
     {
-        string stat = TextOf($"{path}/stat");
+        string stat = KernelFiles.Read($"{path}/stat");
         string[] fields = stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return fields.Length > Processor && fields[VirtualSize] != "0" && fields[State] is not ("Z" or "X")
             && int.TryParse(fields[Processor], NumberStyles.None, CultureInfo.InvariantCulture, out int cpu)
@@ -61,7 +61,7 @@ public static class RunningTasks
     private static double RanLast(string path)
     {
         const string name = "se.exec_start";
-        string sched = TextOf($"{path}/sched");
+        string sched = KernelFiles.Read($"{path}/sched");
         int line = sched.IndexOf(name, StringComparison.Ordinal);
         int colon = line < 0 ? -1 : sched.IndexOf(':', line);
         int end = colon < 0 ? -1 : sched.IndexOf('\n', colon);
@@ -79,18 +79,6 @@ public static class RunningTasks
         {
             // It ended meanwhile.
             return [];
-        }
-    }
-
-    private static string TextOf(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return "";
         }
     }
 }

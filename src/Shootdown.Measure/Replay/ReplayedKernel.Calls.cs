@@ -125,15 +125,14 @@ internal sealed partial class ReplayedKernel
     public void Fault(in ReplayPoint at, int process, int page, bool write, bool wasPresent, AreaKind kind)
         => RunIn(at, process, (cpu, mm) => FaultIn(cpu, mm, page, write, wasPresent, kind));
 
-    /// <summary>A write fault that maps a huge page if nothing is mapped in its range (<c>create_huge_pmd</c>); true if one is mapped behind it.</summary>
-    public bool FaultHuge(in ReplayPoint at, int process, int page)
-    {
-        Mm mm = MmOf(process);
-        _kernel.WantHugePage(mm, page, true);
-        RunIn(at, process, (cpu, loaded) => FaultIn(cpu, loaded, page, true, false, AreaKind.Anonymous));
-        _kernel.WantHugePage(mm, page, false);
-        return IsHuge(process, page);
-    }
+    /// <summary>A write fault that maps a huge page if nothing is mapped in its range (<c>create_huge_pmd</c>).</summary>
+    public void FaultHuge(in ReplayPoint at, int process, int page)
+        => RunIn(at, process, async (cpu, mm) =>
+        {
+            _kernel.WantHugePage(mm, page);
+            await FaultIn(cpu, mm, page, write: true, toldPresent: false, AreaKind.Anonymous);
+            _kernel.UnwantHugePage(mm, page);
+        });
 
     /// <summary>True if a huge page is mapped there.</summary>
     public bool IsHuge(int process, int page) => Machine.Tables.Walk(MmOf(process).Space.RootTable, page, out _, out _) is { Present: true, Huge: true };
@@ -144,15 +143,15 @@ internal sealed partial class ReplayedKernel
         {
             for (int page = first; page < first + count; page++)
             {
-                // An entry that is there and does not allow the store faults too: zero pages that MADV_POPULATE_READ mapped, shared ones.
-                Pte leaf = Machine.Tables.Walk(mm.Space.RootTable, page, out _, out _);
-                await FaultIn(cpu, mm, page, write, write && leaf.Present && !leaf.Write, kind);
+                await FaultIn(cpu, mm, page, write, null, kind);
             }
         });
 
-    private async Proc FaultIn(Cpu cpu, Mm mm, int page, bool write, bool wasPresent, AreaKind kind)
+    /// <summary>A fault. Where the trace does not tell whether an entry was there, one that does not allow the store was: a page of zeroes, a shared one.</summary>
+    private async Proc FaultIn(Cpu cpu, Mm mm, int page, bool write, bool? toldPresent, AreaKind kind)
     {
         Pte leaf = Machine.Tables.Walk(mm.Space.RootTable, page, out _, out _);
+        bool wasPresent = toldPresent ?? (write && leaf.Present && !leaf.Write);
         bool isShared = kind is AreaKind.Shared or AreaKind.SharedMemory;
         if (isShared && write && leaf.Present && !leaf.Write)
         {

@@ -187,13 +187,13 @@ internal sealed partial class TraceDriver
             DoubtHugePage(at, process, address);
         }
 
-        bool mapsHuge = !isPresent && isWrite && MapsHugePage(process, address);
+        bool triesHuge = !isPresent && isWrite && MapsHugePage(process, address);
         foreach (ReplayedKernel kernel in _kernels)
         {
             kernel.Know(process.Id, page, 1, isWrite);
-            if (mapsHuge)
+            if (triesHuge)
             {
-                mapsHuge = kernel.FaultHuge(at, process.Id, page);
+                kernel.FaultHuge(at, process.Id, page);
             }
             else
             {
@@ -201,7 +201,7 @@ internal sealed partial class TraceDriver
             }
         }
 
-        if (mapsHuge)
+        if (triesHuge && _kernels[0].IsHuge(process.Id, page))
         {
             NoteHugePage(at, process, address);
         }

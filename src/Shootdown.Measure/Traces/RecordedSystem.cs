@@ -22,12 +22,11 @@ public readonly record struct RecordedSystem(HugePageMode? HugePages, bool? HasS
     /// <summary>Of this machine.</summary>
     public static RecordedSystem OfThisMachine()
     {
-        string thp = TextOf("/sys/kernel/mm/transparent_hugepage/enabled");
-        string swaps = TextOf("/proc/swaps");
-        string numa = TextOf("/proc/sys/kernel/numa_balancing").Trim();
-        HugePageMode[] chosen = [.. Enum.GetValues<HugePageMode>().Where(mode => thp.Contains($"[{NameOf(mode)}]", StringComparison.Ordinal))];
+        string thp = KernelFiles.Read("/sys/kernel/mm/transparent_hugepage/enabled");
+        string swaps = KernelFiles.Read("/proc/swaps");
+        string numa = KernelFiles.Read("/proc/sys/kernel/numa_balancing").Trim();
         return new RecordedSystem(
-            chosen.Length > 0 ? chosen[0] : null,
+            ModeOf(thp[(thp.IndexOf('[', StringComparison.Ordinal) + 1)..].Split(']')[0]),
             swaps.Length > 0 ? swaps.Trim().Contains('\n', StringComparison.Ordinal) : null,
             numa.Length > 0 ? numa != "0" : null);
     }
@@ -40,6 +39,15 @@ public readonly record struct RecordedSystem(HugePageMode? HugePages, bool? HasS
         _ => "always",
     };
 
+    /// <summary>The mode of a name; null if there is none.</summary>
+    public static HugePageMode? ModeOf(string name) => name switch
+    {
+        "never" => HugePageMode.Never,
+        "madvise" => HugePageMode.Madvise,
+        "always" => HugePageMode.Always,
+        _ => null,
+    };
+
     /// <summary>As the first lines of a recording tell it.</summary>
     public override string ToString()
         => string.Concat(
@@ -50,26 +58,9 @@ public readonly record struct RecordedSystem(HugePageMode? HugePages, bool? HasS
     /// <summary>With what a line of <c>key=value</c> tells.</summary>
     internal RecordedSystem With(ReadOnlySpan<byte> fields)
     {
-        RecordedSystem told = this;
         ReadOnlySpan<byte> thp = ByteText.Field(fields, "thp"u8);
-        foreach (HugePageMode mode in Enum.GetValues<HugePageMode>())
-        {
-            told = thp.StartsWith(System.Text.Encoding.ASCII.GetBytes(NameOf(mode))) ? told with { HugePages = mode } : told;
-        }
-
+        RecordedSystem told = this with { HugePages = ModeOf(System.Text.Encoding.UTF8.GetString(ByteText.NextWord(ref thp))) ?? HugePages };
         told = ByteText.TryField(fields, "swap"u8, out long swap) ? told with { HasSwap = swap != 0 } : told;
         return ByteText.TryField(fields, "numa_balancing"u8, out long numa) ? told with { NumaBalancing = numa != 0 } : told;
-    }
-
-    private static string TextOf(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return "";
-        }
     }
 }
